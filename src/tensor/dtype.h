@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* dtype.h - element types: one row per type in one table, the only place that knows a type exists.
+ *
+ * A type packs block_elems consecutive elements of a row into block_bytes. Adding one: an enum value
+ * here, a row in dtype.c, a codec in quant/<type>.c, an unpack function in backend/cpu. */
+#ifndef KW_TENSOR_DTYPE_H
+#define KW_TENSOR_DTYPE_H
+
+#include "tensor/shape.h"
+
+#include "base/str.h"
+
+typedef enum kw_dtype {
+    KW_F32,
+    KW_F16,
+    KW_BF16,
+    KW_Q8_0,
+    KW_Q4_0,
+    KW_Q4_K,
+    KW_Q6_K,
+    KW_I8,
+    KW_I16,
+    KW_I32,
+    KW_I64,
+    KW_U8,
+    KW_BOOL,
+    KW_F64,
+    /* Activations of the integer dot product, made at run time, never in a file (quant/q8_act.c):
+     * blocks of 32 int8 with their scale and two sums of 16. A256 shares one scale among eight. */
+    KW_Q8_A32,
+    KW_Q8_A256,
+    KW_N_DTYPES
+} kw_dtype;
+
+typedef struct kw_dtype_traits {
+    const char *name;    /* "q4_k": lower case, as flags take it */
+    const char *st_name; /* in safetensors headers ("F32"); NULL: not one of its types */
+    int32_t gguf_id;     /* -1: not one of its types */
+    uint16_t block_elems;
+    uint16_t block_bytes;
+    bool is_float; /* f32, f16, bf16, f64 */
+    /* dst[n] f32 from n / block_elems blocks; n is a multiple of block_elems. */
+    void (*decode)(float *restrict dst, const void *restrict src, size_t n);
+    /* The reverse. importance: [n] weights of the squared error, or NULL. NULL: no encoder. */
+    void (*encode)(void *restrict dst, const float *restrict src, size_t n,
+                   const float *importance);
+} kw_dtype_traits;
+
+/* The row of a type (asserts that it is one). */
+const kw_dtype_traits *kw_dtype_info(kw_dtype dtype);
+/* By name, any case; false when there is none. */
+bool kw_dtype_by_name(kw_str name, kw_dtype *out);
+/* By GGUF id; false when unknown here. */
+bool kw_dtype_by_gguf(uint32_t id, kw_dtype *out);
+/* Name of any GGUF type id, also of those that cannot be read here ("Q5_K"), else NULL. */
+const char *kw_gguf_type_name(uint32_t id);
+bool kw_dtype_by_safetensors(kw_str name, kw_dtype *out);
+
+/* Bytes of one row of n elements; false when n is not a multiple of the block, or on overflow. */
+bool kw_row_bytes(kw_dtype dtype, int64_t n, size_t *out);
+/* Bytes of a whole tensor, packed along its last dimension; false as above. */
+bool kw_tensor_bytes(kw_dtype dtype, kw_shape shape, size_t *out);
+
+#endif
