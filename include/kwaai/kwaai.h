@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* kwaai.h - run open models from the files people download.
+ *
+ * The whole library in one page. Four handles, each opened and closed by you:
+ *
+ *     kw_engine   the machine: worker threads, kernels, one memory budget
+ *     kw_model    a model file, mapped and checked; immutable, shared by its sessions
+ *     kw_session  one conversation: its key/value cache and position
+ *     (kw_run)    one answer: input and constraints in, events out
+ *
+ * The shortest program (examples/hello.c is this, with the errors checked):
+ *
+ *     kw_engine *engine;
+ *     kw_model *model;
+ *     kw_session *session;
+ *     kw_engine_open(NULL, &engine, NULL);
+ *     kw_model_load(engine, "model.gguf", NULL, &model, NULL);
+ *     kw_session_open(model, NULL, &session, NULL);
+ *     kw_run(session, &(kw_input){.struct_size = sizeof(kw_input), .text = "Once upon a time"},
+ *            NULL, print_event, NULL, NULL, NULL);
+ *     kw_session_close(session);
+ *     kw_model_close(model);
+ *     kw_engine_close(engine);
+ *
+ * Rules that hold everywhere:
+ *  - Every fallible call returns kw_status and takes a kw_error * last; NULL is allowed. Outputs are
+ *    written on success only. Nothing aborts, exits, prints or reads the environment.
+ *  - A configuration struct starts with its own size. The kw_..._init functions fill it with
+ *    defaults; NULL stands for all defaults. A zeroed field means "the default" where that is said.
+ *  - Results are exact: the same tokens and the same logits, bit for bit, whatever the number of
+ *    threads, the batch size or the instruction set.
+ *  - Engine and model may be used from many threads. A session belongs to one thread at a time,
+ *    except kw_session_cancel, which any thread or signal handler may call.
+ *  - close frees a handle and accepts NULL. Close sessions before their model, models before the
+ *    engine. */
+#ifndef KWAAI_KWAAI_H
+#define KWAAI_KWAAI_H
+
+#include <kwaai/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kw_engine kw_engine;
+typedef struct kw_model kw_model;
+typedef struct kw_session kw_session;
+
+/* "0.1.0" of the library that is linked. */
+KW_API const char *kw_version(void);
+
+/* ---- engine ------------------------------------------------------------------------------- */
+
+/* How much of a machine to take. */
+typedef enum kw_preset {
+    KW_PRESET_DEFAULT, /* a desktop: all cores, no budget but the machine's memory */
+    KW_PRESET_BROWSER, /* 1 GiB */
+    KW_PRESET_MOBILE,  /* a quarter of the available memory */
+    KW_PRESET_SERVER   /* half of the machine's memory */
+} kw_preset;
+
+typedef struct kw_engine_config {
+    size_t struct_size;
+    int n_threads;         /* 0: one for each physical core this process may use */
+    uint64_t memory_bytes; /* budget over weights, caches and work space; 0: none */
+    const char *isa;       /* "scalar", "avx2", "avx512", "neon", "wasm128"; NULL: the best */
+    void (*log)(void *user, int level, const char *message); /* 0 error .. 3 debug; NULL: silent */
+    void *log_user;
+    int log_level; /* messages above it are not made */
+} kw_engine_config;
+
+KW_API void kw_engine_config_init(kw_engine_config *config, kw_preset preset);
+KW_API kw_status kw_engine_open(const kw_engine_config *config, kw_engine **out, kw_error *err);
+KW_API void kw_engine_close(kw_engine *engine);
+
+typedef struct kw_engine_info {
+    size_t struct_size;
+    int n_threads;
+    const char *isa;
+    uint64_t memory_bytes;      /* the budget, 0: none */
+    uint64_t memory_used_bytes; /* weights mapped, caches, work space */
+} kw_engine_info;
+
+/* out->struct_size is set by the caller. */
+KW_API void kw_engine_get_info(const kw_engine *engine, kw_engine_info *out);
+
+/* ---- model -------------------------------------------------------------------------------- */
+
+typedef struct kw_model_config {
+    size_t struct_size;
+    bool no_mmap;         /* read the file into memory instead of mapping it */
+    const char *tokenizer; /* a tokenizer file or directory instead of the model's own; NULL */
+} kw_model_config;
+
+KW_API void kw_model_config_init(kw_model_config *config);
+/* A GGUF file (any part of a split set), a .safetensors file, or a directory with config.json,
+ * *.safetensors and a tokenizer. */
+KW_API kw_status kw_model_load(kw_engine *engine, const char *path, const kw_model_config *config,
+                               kw_model **out, kw_error *err);
+/* A GGUF image in memory, borrowed until kw_model_close. name appears in messages. */
+KW_API kw_status kw_model_load_memory(kw_engine *engine, const void *data, size_t len,
+                                      const char *name, const kw_model_config *config,
+                                      kw_model **out, kw_error *err);
+/* Random weights of a named shape ("llama-1.1b") in a type ("q4_0"), without a tokenizer: for
+ * measuring speed, which does not depend on their values. */
+KW_API kw_status kw_model_synthetic(kw_engine *engine, const char *shape, const char *type,
+                                    kw_model **out, kw_error *err);
+KW_API void kw_model_close(kw_model *model);
+
+typedef struct kw_model_info {
+    size_t struct_size;
+    const char *name;         /* as the file calls itself, else its path */
+    const char *architecture; /* "llama" */
+    const char *description;  /* "llama 1.1B Q4_0", as benchmarks print it */
+    uint64_t n_params;
+    uint64_t size_bytes;      /* of all weights */
+    int context;              /* positions it was trained for */
+    int vocab, dim, layers;
+    bool has_tokenizer;
+    const char *chat_template; /* Jinja source, NULL when the file has none */
+} kw_model_info;
+
+/* Strings live as long as the model. out->struct_size is set by the caller. */
+KW_API void kw_model_get_info(const kw_model *model, kw_model_info *out);
+
+/* Token ids of UTF-8 text (any bytes are accepted). add_special: with the model's bos and eos;
+ * parse_special: "<|eot_id|>" in the text is that token. *ids is freed with kw_free. */
+KW_API kw_status kw_model_tokenize(const kw_model *model, const char *text, size_t len,
+                                   bool add_special, bool parse_special, int32_t **ids,
+                                   size_t *n_ids, kw_error *err);
+/* The text of ids, terminated, freed with kw_free. */
+KW_API kw_status kw_model_detokenize(const kw_model *model, const int32_t *ids, size_t n_ids,
+                                     char **text, size_t *len, kw_error *err);
+KW_API void kw_free(void *pointer);
+
+/* ---- session ------------------------------------------------------------------------------ */
+
+typedef enum kw_cache_type { KW_CACHE_F16, KW_CACHE_F32 } kw_cache_type;
+
+typedef struct kw_session_config {
+    size_t struct_size;
+    int context; /* positions the cache holds; 0: the model's, at most 4096 */
+    int batch;   /* prompt tokens computed at once; 0: 512 */
+    kw_cache_type cache;
+} kw_session_config;
+
+KW_API void kw_session_config_init(kw_session_config *config);
+KW_API kw_status kw_session_open(kw_model *model, const kw_session_config *config,
+                                 kw_session **out, kw_error *err);
+KW_API void kw_session_close(kw_session *session);
+/* Number of tokens in the cache, and how many it can hold. */
+KW_API int kw_session_position(const kw_session *session);
+KW_API int kw_session_context(const kw_session *session);
+/* Forgets everything after the first `position` tokens (0: starts afresh). */
+KW_API kw_status kw_session_rewind(kw_session *session, int position, kw_error *err);
+/* Asks the running kw_run or kw_session_eval to stop soon. Safe in a signal handler. */
+KW_API void kw_session_cancel(kw_session *session);
+
+/* Appends tokens and, when logits is not NULL, writes f32 [n][vocab] for every position, or for the
+ * last one only ([vocab]) when last_only is set. */
+KW_API kw_status kw_session_eval(kw_session *session, const int32_t *tokens, size_t n,
+                                 bool last_only, float *logits, kw_error *err);
+
+/* ---- run ---------------------------------------------------------------------------------- */
+
+typedef struct kw_input {
+    size_t struct_size;
+    const char *text; /* UTF-8; NULL when tokens are given */
+    size_t text_len;  /* 0 with text: it is terminated */
+    const int32_t *tokens;
+    size_t n_tokens;
+    bool no_special;    /* do not add bos; it is never added after position 0 */
+    bool parse_special; /* special tokens written in the text are meant */
+} kw_input;
+
+/* Limits and choices of one answer. */
+typedef struct kw_constraints {
+    size_t struct_size;
+    int max_tokens; /* -1: until the end token or a full context; 0: only read the input */
+    uint64_t max_ms; /* 0: none */
+    float temperature; /* 0: greedy */
+    int top_k;         /* 0: off */
+    float top_p;       /* 1: off */
+    float min_p;       /* 0: off */
+    float repeat_penalty; /* 1: off */
+    int repeat_last_n;    /* tokens it looks back on; -1: the whole context */
+    float presence_penalty, frequency_penalty; /* 0: off */
+    uint64_t seed;
+    const char *const *stop; /* [n_stop] texts that end the answer, not part of it */
+    size_t n_stop;
+    bool ignore_eos;
+} kw_constraints;
+
+/* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties, max_tokens -1, seed 0. */
+KW_API void kw_constraints_init(kw_constraints *constraints);
+
+typedef enum kw_event_kind {
+    KW_EVENT_PROMPT, /* progress: n_done of n_total input tokens are read */
+    KW_EVENT_TOKEN,  /* one token was chosen; its text may be empty (part of a character) */
+    KW_EVENT_END     /* the answer is complete; text holds what was still pending */
+} kw_event_kind;
+
+typedef enum kw_finish {
+    KW_FINISH_NONE,
+    KW_FINISH_STOP,     /* end token or a stop text */
+    KW_FINISH_LENGTH,   /* max_tokens, max_ms or a full context */
+    KW_FINISH_CANCELLED /* kw_session_cancel, or the callback returned false */
+} kw_finish;
+
+typedef struct kw_event {
+    kw_event_kind kind;
+    const char *text; /* whole UTF-8 characters, not terminated; valid during the call */
+    size_t text_len;
+    int32_t token; /* KW_EVENT_TOKEN */
+    size_t n_done, n_total;
+    kw_finish finish; /* KW_EVENT_END */
+} kw_event;
+
+/* Return false to stop the answer. */
+typedef bool (*kw_event_fn)(void *user, const kw_event *event);
+
+typedef struct kw_result {
+    size_t struct_size; /* set by the caller */
+    kw_finish finish;
+    size_t n_prompt, n_generated;
+    uint64_t prompt_ns, first_token_ns, generate_ns; /* first token: from the start of kw_run */
+} kw_result;
+
+/* Reads the input after what the session holds and writes an answer. constraints, on_event and
+ * result may be NULL. A cancelled answer is KW_OK with finish CANCELLED; the session stays usable. */
+KW_API kw_status kw_run(kw_session *session, const kw_input *input,
+                        const kw_constraints *constraints, kw_event_fn on_event, void *user,
+                        kw_result *result, kw_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
