@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# test-summary.awk - reads ctest's LastTest.log, names skipped and failed cases, counts.
+#
+# A case is one of cmocka's where an executable prints them, else the executable or script itself. An
+# executable that dies without naming a failed case counts as one failure.
+function reason(text) { return text == "" ? "" : "  (" text ")" }
+/^[0-9]+\/[0-9]+ Testing: / {
+    test = $3; ok = failed = skipped = seen = 0; note = ""; n_skips = n_fails = 0
+    delete skip_name; delete fail_name
+    next
+}
+/^\[ +OK +\] / { ok++; next }
+# cmocka repeats failed and skipped names at the end of a group; each counts once.
+/^\[ +FAILED +\] / {
+    name = $0; sub(/^\[ +FAILED +\] /, "", name); sub(/^[^ ]*: /, "", name)
+    if (name !~ /test\(s\)/ && !((test, name) in fails)) { fails[test, name] = 1; fail_name[++n_fails] = name }
+    next
+}
+/^\[ +SKIPPED +\] / {
+    name = $0; sub(/^\[ +SKIPPED +\] /, "", name); sub(/^[^ ]*: /, "", name)
+    if (name !~ /test\(s\)/ && !((test, name) in skips)) {
+        skips[test, name] = 1; skip_name[++n_skips] = test ": " name reason(note)
+    }
+    note = ""
+    next
+}
+# A test says why before it skips: "skip: ..." or "skipped: ...".
+/^[^\[]*[Ss]kip(ped|ping)?[:,]? / { note = $0; sub(/^ +/, "", note); next }
+/^Test (Passed|Failed|Skipped|timed out)|^Test Passed|\*\*\*/ { }
+/^Test Passed\.$/ { verdict("pass") }
+/^Test Failed\.$/ { verdict("fail") }
+/^Test (Skipped|Not Run)|^Test Skipped\.$/ { verdict("skip") }
+function verdict(kind,    i) {
+    if (kind == "skip") {
+        skip_list[++total_skipped] = test reason(note)
+    } else {
+        total_passed += ok
+        for (i = 1; i <= n_skips; i++) skip_list[++total_skipped] = skip_name[i]
+        for (i = 1; i <= n_fails; i++) fail_list[++total_failed] = test ": " fail_name[i]
+        if (kind == "fail" && n_fails == 0) fail_list[++total_failed] = test
+        if (kind == "pass" && ok == 0 && n_skips == 0) total_passed++
+    }
+}
+END {
+    for (i = 1; i <= total_failed; i++) print "  FAILED   " fail_list[i]
+    for (i = 1; i <= total_skipped; i++) print "  skipped  " skip_list[i]
+    printf "%s: %d passed, %d failed, %d skipped\n", preset, total_passed, total_failed, total_skipped
+    printf "%d %d %d\n", total_passed, total_failed, total_skipped > count
+}
