@@ -11,10 +11,11 @@
  *   K    superblocks of 256 (q4_k, q6_k): activations KW_Q8_A256
  *   F    f32, f16, bf16: activations f32
  *
- * Activation tile: `cols` tokens side by side, in blocks of 32 elements of KW_ACT_BLOCK * cols bytes:
- *   int8  q[8][cols][4]   element i of column c at (i / 4) * 4 * cols + 4 * c + i % 4
- *   float d[cols]         at 32 * cols; A256: the superblock's scale, repeated in its eight blocks
- *   int16 s[cols][2]      at 36 * cols; sums of q[0..15] and of q[16..31]
+ * Activation tile: `cols` tokens side by side, in blocks of 32 elements of KW_ACT_BLOCK * cols
+ * bytes:
+ *   int8  q[8][cols][4]  element i of column c at (i / 4) * 4 * cols + 4 * c + i % 4
+ *   float d[cols]        at 32 * cols; A256: the superblock's scale, repeated in its eight blocks
+ *   int16 s[cols][2]     at 36 * cols; sums of q[0..15] and of q[16..31]
  * With cols = 1 this is the row of the dtypes KW_Q8_A32 and KW_Q8_A256. Float activations are plain
  * rows [token][k]. */
 #ifndef KW_BACKEND_CPU_KERNELS_H
@@ -26,14 +27,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KW_ACT_BLOCK 40       /* bytes of 32 quantised activations of one column */
-#define KW_PANEL_ROWS 32      /* weight rows converted at once for a batch */
-#define KW_ATTN_TILE 64       /* positions that share one step of the running maximum */
-#define KW_ATTN_BLOCK 16      /* positions that are stored together in the cache */
-#define KW_ATTN_SPLIT 512     /* positions of one partial result; a multiple of the tile */
+#define KW_ACT_BLOCK 40   /* bytes of 32 quantised activations of one column */
+#define KW_PANEL_ROWS 32  /* weight rows converted at once for a batch */
+#define KW_ATTN_TILE 64   /* positions that share one step of the running maximum */
+#define KW_ATTN_BLOCK 16  /* positions that are stored together in the cache */
+#define KW_ATTN_SPLIT 512 /* positions of one partial result; a multiple of the tile */
 #define KW_MAX_HEAD_DIM 512
 
-typedef enum kw_weight_class { KW_CLASS_NONE, KW_CLASS_S32, KW_CLASS_K, KW_CLASS_F } kw_weight_class;
+typedef enum kw_weight_class {
+    KW_CLASS_NONE,
+    KW_CLASS_S32,
+    KW_CLASS_K,
+    KW_CLASS_F
+} kw_weight_class;
 
 /* One slot set per weight dtype; all NULL and KW_CLASS_NONE where a type cannot be multiplied. */
 typedef struct kw_matmul_kernels {
@@ -41,7 +47,8 @@ typedef struct kw_matmul_kernels {
     /* out[r] = row r of w . x for n_rows rows of k elements, row_bytes apart.
      * x: one column (an activation tile with cols = 1, or f32[k] for class F).
      * Prefetches ahead inside the rows it was given. */
-    void (*gemv)(float *out, const void *w, size_t row_bytes, size_t n_rows, const void *x, size_t k);
+    void (*gemv)(float *out, const void *w, size_t row_bytes, size_t n_rows, const void *x,
+                 size_t k);
     /* Bytes of a panel of KW_PANEL_ROWS rows; panels are 64-byte aligned. */
     size_t (*panel_bytes)(size_t k);
     /* Converts n_rows <= KW_PANEL_ROWS rows; missing rows become zeros. */
@@ -49,19 +56,20 @@ typedef struct kw_matmul_kernels {
     /* out[c * out_stride + r] = row r . column c, for n_rows <= KW_PANEL_ROWS, n_cols <= columns.
      * x: an activation tile laid out with cols = `columns` of the table (all of its columns are
      * readable, those beyond n_cols hold anything), or f32 rows x[c * k] for class F.
-     * next: weights that the caller will convert next, next_bytes of them, which the kernel prefetches
-     * to L2 while it computes (NULL: none). */
+     * next: weights that the caller will convert next, next_bytes of them, which the kernel
+     * prefetches to L2 while it computes (NULL: none). */
     void (*gemm)(float *out, size_t out_stride, const void *panel, const void *x, size_t k,
                  size_t n_rows, size_t n_cols, const void *next, size_t next_bytes);
 } kw_matmul_kernels;
 
-/* One group of query heads that share a key/value head, over positions [first, end) of one split. */
+/* One group of query heads that share a key/value head, over positions [first, end) of one split.
+ */
 typedef struct kw_attend_args {
     const float *q; /* [n_q][head_dim], rotated, scaled */
     int n_q;
-    int head_dim;       /* at most KW_MAX_HEAD_DIM */
-    const void *k;      /* this head's block of positions 0..15: [head_dim][16] */
-    const void *v;      /* likewise: [16][head_dim] */
+    int head_dim;        /* at most KW_MAX_HEAD_DIM */
+    const void *k;       /* this head's block of positions 0..15: [head_dim][16] */
+    const void *v;       /* likewise: [16][head_dim] */
     size_t block_stride; /* bytes from a head's block to its next 16 positions */
     int64_t first, end;
     float *m, *l; /* out: [n_q] running maximum and sum of exponentials */
@@ -69,50 +77,58 @@ typedef struct kw_attend_args {
 } kw_attend_args;
 
 typedef struct kw_cpu_kernels {
-    const char *isa;         /* "avx512" */
-    uint32_t needs;          /* kw_cpu_feature bits */
-    size_t columns;          /* tokens of one activation tile of gemm */
+    const char *isa; /* "avx512" */
+    uint32_t needs;  /* kw_cpu_feature bits */
+    size_t columns;  /* tokens of one activation tile of gemm */
     kw_matmul_kernels matmul[KW_N_DTYPES];
 
-    /* dst = column `col` of an activation tile of `cols` columns, from x[k]; k % 32 == 0 (A256: 256).
-     * d = amax / 127, q = round to nearest even of x * (127 / amax); amax == 0 gives zeros. */
+    /* dst = column `col` of an activation tile of `cols` columns, from x[k]; k % 32 == 0 (A256:
+     * 256). d = amax / 127, q = round to nearest even of x * (127 / amax); amax == 0 gives zeros. A
+     * nan counts for nothing in amax, and its q is 0 (tensor/quant/q8_act.c). */
     void (*quantize_a32)(void *dst, const float *x, size_t k, size_t cols, size_t col);
     void (*quantize_a256)(void *dst, const float *x, size_t k, size_t cols, size_t col);
 
-    /* Row i of a table of any readable dtype into f32[n] is the dtype's decode; these are the fast ones. */
+    /* Row i of a table of any readable dtype into f32[n]: the dtype's decode or a faster equal.
+     * NULL where the dtype has none. */
     void (*decode[KW_N_DTYPES])(float *dst, const void *src, size_t n);
     void (*f16_from_f32)(uint16_t *dst, const float *src, size_t n);
 
-    /* y = x * (1 / sqrt(mean(x^2) + eps)) * w; 16 lanes and the fixed tree. w may be NULL. x == y allowed. */
+    /* y = (x * (1 / sqrt(mean(x^2) + eps))) * w; 16 lanes and the fixed tree. w may be NULL. In all
+     * of the functions below an output may be one of the inputs. */
     void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
-    /* y = (x - mean) * (1 / sqrt(var + eps)) * w + b; w, b may be NULL. */
-    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n, float eps);
-    /* x[n] := exp(x - max) / sum. */
+    /* y = (((x - mean) * (1 / sqrt(var + eps))) * w) + b; w, b may be NULL. */
+    void (*layer_norm)(float *y, const float *x, const float *w, const float *b, size_t n,
+                       float eps);
+    /* x[n] := exp(x - max) * (1 / sum); n >= 1. */
     void (*softmax)(float *x, size_t n);
 
-    /* The general interpreter of a MAP program over n elements (src[i] NULL where unused). */
+    /* The general interpreter of a valid MAP program over n elements (src[i] NULL where unused).
+     * MAX is a > b ? a : b and MIN is a < b ? a : b, also for nan. */
     void (*map)(const kw_map_program *program, float *out, const float *const *src, size_t n);
     /* Hot programs, found by hash; the interpreter gives the same bits. */
     void (*map_add)(float *out, const float *a, const float *b, size_t n);
     void (*map_mul)(float *out, const float *a, const float *b, size_t n);
+    /* (gate * sigmoid(gate)) * up */
     void (*map_silu_mul)(float *out, const float *gate, const float *up, size_t n);
 
-    /* Rotates one head in place. cos_sin: [n_rot / 2][2]. adjacent: pairs (2i, 2i+1), else halves. */
+    /* Rotates one head in place. cos_sin: [n_rot / 2][2]. adjacent: pairs (2i, 2i+1), else halves.
+     * (a, b) := (fma(a, c, -(b * s)), fma(a, s, b * c)). */
     void (*rope)(float *x, const float *cos_sin, size_t n_rot, int adjacent);
 
     /* Cache of dtype f16 or f32. */
     void (*attend_f16)(const kw_attend_args *args);
     void (*attend_f32)(const kw_attend_args *args);
-    /* Merges part b (later) into part a of one query: m, l, acc[head_dim]. */
+    /* Merges part b (later) into part a of one query: m, l, acc[head_dim]. Neither part is empty.
+     */
     void (*attend_merge)(float *m_a, float *l_a, float *acc_a, float m_b, float l_b,
                          const float *acc_b, size_t head_dim);
     /* y = acc * (1 / l). */
     void (*scale)(float *y, const float *x, float factor, size_t n);
 } kw_cpu_kernels;
 
-/* Fills every slot with scalar, then with each ISA upward that the features allow, up to and including
- * `limit` ("scalar", "avx2", "avx512", "neon", "wasm128"; NULL: the best). Unknown or unavailable
- * limits fail. */
+/* Fills every slot with scalar, then with each ISA upward that the features allow, up to and
+ * including `limit` ("scalar", "avx2", "avx512", "neon", "wasm128"; NULL: the best). Unknown or
+ * unavailable limits fail. */
 bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit);
 /* Names of the ISAs compiled into this build, best last; *n of them. */
 const char *const *kw_cpu_isa_names(size_t *n);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* isa.h - one function per instruction set: it puts its kernels into the slots it has.
+ *
+ * Each lives in isa_<name>.c, the only file compiled for that instruction set, and everything else
+ * in it is static: no code for a newer processor can leak into the rest by the linker's choice. */
+#ifndef KW_BACKEND_CPU_ISA_H
+#define KW_BACKEND_CPU_ISA_H
+
+#include "backend/cpu/kernels.h"
+
+void kw_cpu_isa_scalar(kw_cpu_kernels *out);
+void kw_cpu_isa_avx2(kw_cpu_kernels *out);
+void kw_cpu_isa_avx512(kw_cpu_kernels *out);
+void kw_cpu_isa_neon(kw_cpu_kernels *out);
+void kw_cpu_isa_wasm128(kw_cpu_kernels *out);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* isa_scalar.c - every slot in plain C: the definition of the numerics, and the oracle of the
+ * tests. Written to be read; the instruction sets above it are written to be fast. */
+#include "backend/cpu/isa/isa.h"
+
+#include "base/check.h"
+#include "base/fmath.h"
+#include "tensor/quant/blocks.h"
+
+#include <math.h>
+
+#include "backend/cpu/kernels/scalar/matmul.inc.h"
+
+#include "backend/cpu/kernels/scalar/attend.inc.h"
+#include "backend/cpu/kernels/scalar/rows.inc.h"
+
+#define MATMUL(class, type)                                                                        \
+    (kw_matmul_kernels)                                                                            \
+    {                                                                                              \
+        .weight_class = class, .gemv = gemv_##type, .panel_bytes = panel_bytes_##type,             \
+        .panel = panel_##type, .gemm = gemm_##type                                                 \
+    }
+
+void kw_cpu_isa_scalar(kw_cpu_kernels *out)
+{
+    *out = (kw_cpu_kernels){
+        .isa = "scalar",
+        .columns = SCALAR_COLUMNS,
+        .quantize_a32 = quantize_a32,
+        .quantize_a256 = quantize_a256,
+        .f16_from_f32 = f16_from_f32,
+        .rms_norm = rms_norm,
+        .layer_norm = layer_norm,
+        .softmax = softmax,
+        .map = map,
+        .map_add = map_add,
+        .map_mul = map_mul,
+        .map_silu_mul = map_silu_mul,
+        .rope = rope,
+        .attend_f16 = attend_f16,
+        .attend_f32 = attend_f32,
+        .attend_merge = attend_merge,
+        .scale = scale,
+    };
+    out->matmul[KW_Q4_0] = MATMUL(KW_CLASS_S32, q4_0);
+    out->matmul[KW_Q8_0] = MATMUL(KW_CLASS_S32, q8_0);
+    out->matmul[KW_Q4_K] = MATMUL(KW_CLASS_K, q4_k);
+    out->matmul[KW_Q6_K] = MATMUL(KW_CLASS_K, q6_k);
+    out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f32);
+    out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f16);
+    out->matmul[KW_BF16] = MATMUL(KW_CLASS_F, bf16);
+    for (int i = 0; i < KW_N_DTYPES; i++)
+        out->decode[i] = kw_dtype_info((kw_dtype)i)->decode;
+}

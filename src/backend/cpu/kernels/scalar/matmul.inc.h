@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* matmul.inc.h - the definition of the matrix product, in plain C.
+ *
+ * One output is one walk along k by dot_<type>, whatever else is computed beside it; gemv and gemm
+ * both call it, and a panel is the rows as they are in the file. See docs/numerics.md. */
+
+/* Element i of column col of an activation tile of cols columns. */
+static inline int act_q(const uint8_t *x, size_t i, size_t cols, size_t col)
+{
+    const uint8_t *block = x + i / KW_QK * KW_ACT_BLOCK * cols;
+    const size_t j = i % KW_QK;
+    return (int8_t)block[j / 4 * 4 * cols + 4 * col + j % 4];
+}
+
+static inline float act_d(const uint8_t *x, size_t group, size_t cols, size_t col)
+{
+    float d;
+    memcpy(&d, x + (group * KW_ACT_BLOCK + KW_QK) * cols + 4 * col, sizeof d);
+    return d;
+}
+
+/* ---- class S32: unpack one group of 32 signed weights, return its scale ---- */
+
+static inline float unpack_q4_0(int8_t w[KW_QK], const void *src)
+{
+    const kw_block_q4_0 *block = src;
+    for (int i = 0; i < KW_QK / 2; i++) {
+        w[i] = (int8_t)((block->qs[i] & 15) - 8);
+        w[i + KW_QK / 2] = (int8_t)((block->qs[i] >> 4) - 8);
+    }
+    return kw_load_f16(block->d);
+}
+
+static inline float unpack_q8_0(int8_t w[KW_QK], const void *src)
+{
+    const kw_block_q8_0 *block = src;
+    memcpy(w, block->qs, KW_QK);
+    return kw_load_f16(block->d);
+}
+
+typedef float (*unpack_s32_fn)(int8_t w[KW_QK], const void *src);
+
+static inline float dot_s32(unpack_s32_fn unpack, size_t block_bytes, const uint8_t *row,
+                            const uint8_t *x, size_t k, size_t cols, size_t col)
+{
+    float acc = 0.0f;
+    for (size_t group = 0; group < k / KW_QK; group++) {
+        int8_t w[KW_QK];
+        const float dw = unpack(w, row + group * block_bytes);
+        int32_t dot = 0;
+        for (size_t i = 0; i < KW_QK; i++)
+            dot += w[i] * act_q(x, group * KW_QK + i, cols, col);
+        acc = acc + (dw * act_d(x, group, cols, col)) * (float)dot;
+    }
+    return acc;
+}
+
+/* ---- class K: unpack one superblock, scales and minima per 16 ---- */
+
+typedef struct super_block {
+    int8_t w[KW_QK_K];
+    int16_t scale[KW_QK_K / 16], min[KW_QK_K / 16];
+    float d, dmin;
+    bool has_min;
+} super_block;
+
+static inline void unpack_q4_k(super_block *out, const void *src)
+{
+    const kw_block_q4_k *block = src;
+    uint8_t scale[8], min[8];
+    kw_q4_k_scales(block->scales, scale, min);
+    for (int i = 0; i < KW_QK_K; i++) {
+        const int group = i / 32, byte = block->qs[group / 2 * 32 + i % 32];
+        out->w[i] = (int8_t)(group % 2 ? byte >> 4 : byte & 15);
+        out->scale[i / 16] = scale[group];
+        out->min[i / 16] = min[group];
+    }
+    out->d = kw_load_f16(block->d);
+    out->dmin = kw_load_f16(block->dmin);
+    out->has_min = true;
+}
+
+static inline void unpack_q6_k(super_block *out, const void *src)
+{
+    const kw_block_q6_k *block = src;
+    for (int i = 0; i < KW_QK_K; i++) {
+        const int half = i / 128, quarter = i % 128 / 32, l = i % 32;
+        const int low = block->ql[64 * half + 32 * (quarter % 2) + l] >> (4 * (quarter / 2)) & 15;
+        const int high = block->qh[32 * half + l] >> (2 * quarter) & 3;
+        out->w[i] = (int8_t)((low | high << 4) - 32);
+        out->scale[i / 16] = block->scales[i / 16];
+        out->min[i / 16] = 0;
+    }
+    out->d = kw_load_f16(block->d);
+    out->dmin = 0.0f;
+    out->has_min = false;
+}
+
+typedef void (*unpack_k_fn)(super_block *out, const void *src);
+
+static inline float dot_k(unpack_k_fn unpack, size_t block_bytes, const uint8_t *row,
+                          const uint8_t *x, size_t k, size_t cols, size_t col)
+{
+    float acc = 0.0f;
+    for (size_t s = 0; s < k / KW_QK_K; s++) {
+        super_block b;
+        unpack(&b, row + s * block_bytes);
+        int32_t scaled = 0, mins = 0;
+        for (size_t i = 0; i < KW_QK_K; i++) {
+            const int q = act_q(x, s * KW_QK_K + i, cols, col);
+            scaled += b.scale[i / 16] * (b.w[i] * q);
+            mins += b.min[i / 16] * q;
+        }
+        const float da = act_d(x, s * (KW_QK_K / KW_QK), cols, col);
+        acc = acc + (b.d * da) * (float)scaled;
+        if (b.has_min)
+            acc = acc - (b.dmin * da) * (float)mins;
+    }
+    return acc;
+}
+
+/* ---- class F: sixteen lanes and a fixed tree ---- */
+
+static inline float sum_lanes(const float lane[16])
+{
+    float l[8];
+    for (int i = 0; i < 8; i++)
+        l[i] = lane[i] + lane[i + 8];
+    for (int i = 0; i < 4; i++)
+        l[i] = l[i] + l[i + 4];
+    return (l[0] + l[2]) + (l[1] + l[3]);
+}
+
+static inline float weight_f32(const void *p)
+{
+    float w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+static inline float weight_bf16(const void *p)
+{
+    return kw_f32_from_bf16(kw_load_u16(p));
+}
+
+typedef float (*weight_fn)(const void *p);
+
+static inline float dot_f(weight_fn weight, size_t bytes, const uint8_t *row, const float *x,
+                          size_t k)
+{
+    float lane[16] = {0};
+    for (size_t i = 0; i < kw_align_up(k, 16); i++) {
+        const float w = i < k ? weight(row + i * bytes) : 0.0f;
+        const float v = i < k ? x[i] : 0.0f;
+        lane[i % 16] = fmaf(w, v, lane[i % 16]);
+    }
+    return sum_lanes(lane);
+}
+
+/* ---- one output: x is column col of a tile of cols columns, or row col of floats ---- */
+
+static float dot_q4_0(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_s32(unpack_q4_0, sizeof(kw_block_q4_0), row, x, k, cols, col);
+}
+
+static float dot_q8_0(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_s32(unpack_q8_0, sizeof(kw_block_q8_0), row, x, k, cols, col);
+}
+
+static float dot_q4_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_k(unpack_q4_k, sizeof(kw_block_q4_k), row, x, k, cols, col);
+}
+
+static float dot_q6_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_k(unpack_q6_k, sizeof(kw_block_q6_k), row, x, k, cols, col);
+}
+
+static float dot_f32(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    (void)cols;
+    return dot_f(weight_f32, 4, row, (const float *)x + col * k, k);
+}
+
+static float dot_f16(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    (void)cols;
+    return dot_f(kw_load_f16, 2, row, (const float *)x + col * k, k);
+}
+
+static float dot_bf16(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    (void)cols;
+    return dot_f(weight_bf16, 2, row, (const float *)x + col * k, k);
+}
+
+#define SCALAR_COLUMNS 2 /* any; more than one, so that tiles are exercised */
+
+#define SCALAR_MATMUL(type, block, bytes)                                                          \
+    static void gemv_##type(float *out, const void *w, size_t row_bytes, size_t n_rows,            \
+                            const void *x, size_t k)                                               \
+    {                                                                                              \
+        for (size_t r = 0; r < n_rows; r++)                                                        \
+            out[r] = dot_##type((const uint8_t *)w + r * row_bytes, x, k, 1, 0);                   \
+    }                                                                                              \
+    static size_t panel_bytes_##type(size_t k)                                                     \
+    {                                                                                              \
+        return KW_PANEL_ROWS * (k / (block) * (bytes));                                            \
+    }                                                                                              \
+    static void panel_##type(void *panel, const void *w, size_t row_bytes, size_t n_rows,          \
+                             size_t k)                                                             \
+    {                                                                                              \
+        const size_t packed = k / (block) * (bytes);                                               \
+        memset(panel, 0, KW_PANEL_ROWS *packed);                                                   \
+        for (size_t r = 0; r < n_rows; r++)                                                        \
+            memcpy((uint8_t *)panel + r * packed, (const uint8_t *)w + r * row_bytes, packed);     \
+    }                                                                                              \
+    static void gemm_##type(float *out, size_t out_stride, const void *panel, const void *x,       \
+                            size_t k, size_t n_rows, size_t n_cols, const void *next,              \
+                            size_t next_bytes)                                                     \
+    {                                                                                              \
+        const size_t packed = k / (block) * (bytes);                                               \
+        (void)next, (void)next_bytes;                                                              \
+        for (size_t c = 0; c < n_cols; c++)                                                        \
+            for (size_t r = 0; r < n_rows; r++)                                                    \
+                out[c * out_stride + r] =                                                          \
+                    dot_##type((const uint8_t *)panel + r * packed, x, k, SCALAR_COLUMNS, c);      \
+    }
+
+SCALAR_MATMUL(q4_0, KW_QK, sizeof(kw_block_q4_0))
+SCALAR_MATMUL(q8_0, KW_QK, sizeof(kw_block_q8_0))
+SCALAR_MATMUL(q4_k, KW_QK_K, sizeof(kw_block_q4_k))
+SCALAR_MATMUL(q6_k, KW_QK_K, sizeof(kw_block_q6_k))
+SCALAR_MATMUL(f32, 1, 4)
+SCALAR_MATMUL(f16, 1, 2)
+SCALAR_MATMUL(bf16, 1, 2)

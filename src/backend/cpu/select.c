@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* select.c - fills the kernel table for a processor: scalar first, then each better instruction set
+ * over it. One table lists what this build contains, worst first. */
+#include "backend/cpu/isa/isa.h"
+
+#include "base/check.h"
+#include "os/system.h"
+
+#include <string.h>
+
+/* What this build contains beyond scalar, worst first: X(name, features). */
+#define ISA_LIST(X)
+
+typedef struct isa_row {
+    uint32_t needs;
+    void (*fill)(kw_cpu_kernels *out);
+} isa_row;
+
+#define ISA_NAME(name, needs) #name,
+#define ISA_ROW(name, needs) {needs, kw_cpu_isa_##name},
+
+static const char *const isa_names[] = {ISA_NAME(scalar, 0) ISA_LIST(ISA_NAME)};
+static const isa_row isa_rows[] = {ISA_ROW(scalar, 0) ISA_LIST(ISA_ROW)};
+
+bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit)
+{
+    size_t n = 0;
+    while (n < KW_COUNT(isa_rows) && !(limit && strcmp(limit, isa_names[n]) == 0))
+        n++;
+    if (limit) {
+        if (n == KW_COUNT(isa_rows) || (features & isa_rows[n].needs) != isa_rows[n].needs)
+            return false;
+        n++;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const isa_row *row = &isa_rows[i];
+        if ((features & row->needs) != row->needs)
+            continue;
+        row->fill(out);
+        out->isa = isa_names[i];
+        out->needs = row->needs;
+    }
+    return true;
+}
+
+const char *const *kw_cpu_isa_names(size_t *n)
+{
+    *n = KW_COUNT(isa_names);
+    return isa_names;
+}
