@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* dtype.h - element types: one row per type in one table, the only place that knows a type exists.
  *
- * A type packs block_elems consecutive elements of a row into block_bytes. Adding one: an enum value
- * here, a row in dtype.c, a codec in quant/<type>.c, an unpack function in backend/cpu. */
+ * A type packs block_elems consecutive elements of a row into block_bytes. Adding one: an enum
+ * value here, a row in dtype.c, a codec in quant/<type>.c, an unpack function in backend/cpu. */
 #ifndef KW_TENSOR_DTYPE_H
 #define KW_TENSOR_DTYPE_H
 
@@ -52,9 +52,15 @@ const kw_dtype_traits *kw_dtype_info(kw_dtype dtype);
 bool kw_dtype_by_name(kw_str name, kw_dtype *out);
 /* By GGUF id; false when unknown here. */
 bool kw_dtype_by_gguf(uint32_t id, kw_dtype *out);
-/* Name of any GGUF type id, also of those that cannot be read here ("Q5_K"), else NULL. */
+/* Name of any GGUF type id, also of those that cannot be read here ("Q5_K") and of those that the
+ * format dropped ("Q4_2"), else NULL. */
 const char *kw_gguf_type_name(uint32_t id);
+/* Block of any GGUF type id that the format still has, else false. */
+bool kw_gguf_type_block(uint32_t id, uint16_t *block_elems, uint16_t *block_bytes);
 bool kw_dtype_by_safetensors(kw_str name, kw_dtype *out);
+/* Bits of one element of any safetensors type, also of those that cannot be read here ("F8_E4M3"),
+ * and the static spelling of its name; false for a name that the format does not have. */
+bool kw_safetensors_type(kw_str name, const char **name_out, unsigned *bits_out);
 
 /* Bytes of one row of n elements; false when n is not a multiple of the block, or on overflow. */
 bool kw_row_bytes(kw_dtype dtype, int64_t n, size_t *out);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* blocks.h - quantised blocks as they lie in a file or a tile, and the small readers of their
+ * parts.
+ *
+ * Every member is a byte, so a block has alignment 1 and may be read wherever a file puts it.
+ * Source: the GGUF specification and the block layouts of the ggml project. */
+#ifndef KW_TENSOR_QUANT_BLOCKS_H
+#define KW_TENSOR_QUANT_BLOCKS_H
+
+#include "tensor/half.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { KW_QK = 32, KW_QK_K = 256 };
+
+/* y = d * (q - 8); element i < 16 in the low nibble of qs[i], element 16 + i in the high one. */
+typedef struct kw_block_q4_0 {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[16];
+} kw_block_q4_0;
+static_assert(sizeof(kw_block_q4_0) == 18, "on-disk size");
+
+/* y = d * q. */
+typedef struct kw_block_q8_0 {
+    uint8_t d[2]; /* f16 */
+    int8_t qs[32];
+} kw_block_q8_0;
+static_assert(sizeof(kw_block_q8_0) == 34, "on-disk size");
+
+/* Eight groups of 32: y = (d * sc) * q - dmin * m. Group 2i lies in the low nibbles of
+ * qs[32 i .. 32 i + 31], group 2i + 1 in the high ones. */
+typedef struct kw_block_q4_k {
+    uint8_t d[2];       /* f16 */
+    uint8_t dmin[2];    /* f16 */
+    uint8_t scales[12]; /* eight pairs of six bits: kw_q4_k_scales */
+    uint8_t qs[128];
+} kw_block_q4_k;
+static_assert(sizeof(kw_block_q4_k) == 144, "on-disk size");
+
+/* Sixteen groups of 16: y = (d * sc) * (q - 32). Half h (128 elements), quarter t, element l < 32:
+ * low four bits in the nibble t / 2 of ql[64 h + 32 (t % 2) + l], high two at bit 2 t of
+ * qh[32 h + l], scale 8 h + 2 t + l / 16. */
+typedef struct kw_block_q6_k {
+    uint8_t ql[128];
+    uint8_t qh[64];
+    int8_t scales[16];
+    uint8_t d[2]; /* f16 */
+} kw_block_q6_k;
+static_assert(sizeof(kw_block_q6_k) == 210, "on-disk size");
+
+/* One column of an activation tile (backend/cpu/kernels.h with cols = 1). */
+typedef struct kw_block_q8_act {
+    int8_t qs[32];
+    uint8_t d[4];       /* f32 */
+    uint8_t sums[2][2]; /* int16: of qs[0..15] and of qs[16..31] */
+} kw_block_q8_act;
+static_assert(sizeof(kw_block_q8_act) == 40, "tile size");
+
+static inline uint16_t kw_load_u16(const void *src)
+{
+    uint16_t v;
+    memcpy(&v, src, sizeof v);
+    return v;
+}
+
+static inline float kw_load_f16(const void *src)
+{
+    return kw_f32_from_f16(kw_load_u16(src));
+}
+
+/* The six-bit scales and minima of the eight groups. */
+static inline void kw_q4_k_scales(const uint8_t packed[12], uint8_t sc[8], uint8_t m[8])
+{
+    for (int j = 0; j < 4; j++) {
+        sc[j] = packed[j] & 63;
+        m[j] = packed[j + 4] & 63;
+        sc[j + 4] = (uint8_t)((packed[j + 8] & 15) | (packed[j] >> 6) << 4);
+        m[j + 4] = (uint8_t)(packed[j + 8] >> 4 | (packed[j + 4] >> 6) << 4);
+    }
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* codecs.h - the decode and encode functions that the rows of the traits table point to.
+ *
+ * decode: dst[n] f32 from n / block_elems packed blocks. encode: the reverse; importance is [n]
+ * weights of the squared error or NULL. n is a multiple of the block; pointers to packed data need
+ * no alignment. Every input gives defined output, also NaN and infinity. */
+#ifndef KW_TENSOR_QUANT_CODECS_H
+#define KW_TENSOR_QUANT_CODECS_H
+
+#include <stddef.h>
+
+#define KW_DECODER(name) void name(float *restrict dst, const void *restrict src, size_t n)
+#define KW_ENCODER(name)                                                                           \
+    void name(void *restrict dst, const float *restrict src, size_t n, const float *importance)
+
+KW_DECODER(kw_f32_decode);
+KW_ENCODER(kw_f32_encode);
+KW_DECODER(kw_f16_decode);
+KW_ENCODER(kw_f16_encode);
+KW_DECODER(kw_bf16_decode);
+KW_ENCODER(kw_bf16_encode);
+KW_DECODER(kw_f64_decode);
+KW_ENCODER(kw_f64_encode);
+KW_DECODER(kw_i8_decode);
+KW_DECODER(kw_i16_decode);
+KW_DECODER(kw_i32_decode);
+KW_DECODER(kw_i64_decode);
+KW_DECODER(kw_u8_decode);
+KW_DECODER(kw_bool_decode);
+KW_DECODER(kw_q8_0_decode);
+KW_ENCODER(kw_q8_0_encode);
+KW_DECODER(kw_q4_0_decode);
+KW_ENCODER(kw_q4_0_encode);
+KW_DECODER(kw_q4_k_decode);
+KW_ENCODER(kw_q4_k_encode);
+KW_DECODER(kw_q6_k_decode);
+KW_ENCODER(kw_q6_k_encode);
+KW_DECODER(kw_q8_act_decode); /* both activation types */
+KW_ENCODER(kw_q8_a32_encode);
+KW_ENCODER(kw_q8_a256_encode);
+
+#endif
