@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# The command kwaai: src/cli/*.c, its version (kw_build_info.h) and the built-in model.
+# The command kwaai: src/cli/main.c over the library kw_cli (all other src/cli/*.c), its version (kw_build_info.h) and the built-in model.
 file(GLOB_RECURSE KWAAI_CLI_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.c)
 list(FILTER KWAAI_CLI_SOURCES EXCLUDE REGEX "${KWAAI_FOREIGN}")
+list(FILTER KWAAI_CLI_SOURCES EXCLUDE REGEX "/main\\.c$")
+file(GLOB KWAAI_MAIN CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
 
 # KW_COMMIT: from git, or from the archive's own mark, or "unknown"; the header changes only when it does.
 set(KWAAI_GENERATED ${CMAKE_BINARY_DIR}/generated)
@@ -20,15 +22,22 @@ if(NOT KWAAI_BUILTIN_FOUND)
 endif()
 
 if(KWAAI_CLI_SOURCES AND KWAAI_TEXT AND NOT KWAAI_WASM)
+    add_library(kw_cli STATIC ${KWAAI_CLI_SOURCES})
+    target_include_directories(kw_cli PRIVATE ${KWAAI_GENERATED})
+    target_link_libraries(kw_cli PUBLIC kw_engine kw_format kw_text PRIVATE kw_flags)
+    add_dependencies(kw_cli kw_build_info)
+endif()
+
+if(KWAAI_MAIN AND TARGET kw_cli)
     enable_language(ASM)
     set(model ${CMAKE_SOURCE_DIR}/src/cli/builtin_model.S)
     set_source_files_properties(${model} PROPERTIES
         COMPILE_DEFINITIONS "KW_BUILTIN_MODEL_FILE=\"${KWAAI_BUILTIN_MODEL}\""
         OBJECT_DEPENDS ${KWAAI_BUILTIN_MODEL})
-    add_executable(kwaai_command ${KWAAI_CLI_SOURCES} ${model})
+    add_executable(kwaai_command ${KWAAI_MAIN} ${model})
     set_target_properties(kwaai_command PROPERTIES OUTPUT_NAME kwaai)
     target_include_directories(kwaai_command PRIVATE ${KWAAI_GENERATED})
-    target_link_libraries(kwaai_command PRIVATE kw_engine kw_format kw_text kw_flags)
+    target_link_libraries(kwaai_command PRIVATE kw_cli kw_flags)
     add_dependencies(kwaai_command kw_build_info)
     if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT KWAAI_SANITIZE)
         # Debug information lies beside the command, where debuggers look for it.

@@ -31,7 +31,8 @@ endif()
 add_library(kw_flags INTERFACE)
 target_compile_options(kw_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
-    -Wundef -Wcast-qual -Wformat=2 -Wdouble-promotion -Wimplicit-fallthrough -Werror
+    -Wundef -Wcast-qual -Wformat=2 -Wdouble-promotion -Wimplicit-fallthrough
+    $<$<BOOL:${KWAAI_WERROR}>:-Werror>
     -ffp-contract=off -fno-math-errno -fno-trapping-math
     -fvisibility=hidden -ffunction-sections -fdata-sections)
 target_include_directories(kw_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)

@@ -113,3 +113,6 @@ if(KWAAI_TEXT AND NOT KWAAI_WASM)
         target_link_options(kwaai_so PRIVATE -Wl,--no-undefined)
     endif()
 endif()
+
+# Everything but commands and tests, for gates that read the libraries.
+add_custom_target(kw_libraries DEPENDS kwaai ${KWAAI_LAYERS} $<TARGET_NAME_IF_EXISTS:kwaai_so>)

@@ -90,8 +90,6 @@ foreach(layer IN LISTS unit_folders)
         kw_test_folder(unit/plan kw_plan kw_backend)
     elseif(TARGET kw_${layer})
         kw_test_folder(unit/${layer} kw_${layer})
-    elseif(layer STREQUAL "cli" AND TARGET kwaai_command)
-        kw_test_folder(unit/cli kwaai)
     endif()
 endforeach()
 kw_test_folder(kernels kw_backend)
@@ -101,7 +99,7 @@ if(KWAAI_TEXT)
 endif()
 
 # Allocation failures: sanitizers bring their own allocator, so these stay out of those builds.
-set(KWAAI_WRAP malloc calloc realloc aligned_alloc posix_memalign mmap)
+set(KWAAI_WRAP malloc calloc realloc aligned_alloc posix_memalign mmap free)
 list(TRANSFORM KWAAI_WRAP PREPEND "-Wl,--wrap=")
 if(KWAAI_TEXT AND KWAAI_CMOCKA AND NOT KWAAI_SANITIZE AND NOT CMAKE_CROSSCOMPILING
    AND EXISTS ${CMAKE_SOURCE_DIR}/tests/support/alloc_fail.c)
