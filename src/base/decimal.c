@@ -129,11 +129,11 @@ static double guess(const decimal *d)
     for (int i = 0; i < n; i++)
         leading = leading * 10 + d->digit[i];
     double v = (double)leading;
-    int64_t power = d->point - n;
-    for (; power > 0; power -= 22)
-        v *= ten_to[KW_MIN(power, 22)];
-    for (; power < 0; power += 22)
-        v /= ten_to[KW_MIN(-power, 22)];
+    const int64_t power = d->point - n;
+    for (int64_t left = power; left > 0; left -= 22)
+        v *= ten_to[KW_MIN(left, 22)];
+    for (int64_t left = -power; left > 0; left -= 22)
+        v /= ten_to[KW_MIN(left, 22)];
     return v < DBL_MAX ? v : DBL_MAX;
 }
 
