@@ -4,7 +4,8 @@
 
 # Files whose suffix names a platform or processor that is not the target's are left out.
 if(KWAAI_WASM)
-    set(KWAAI_FOREIGN "_(linux|posix|macos|windows|x86|arm|arm64)\\.c$")
+    # Where the host of the browser stands in for a library (pcre2, utf8proc) likewise.
+    set(KWAAI_FOREIGN "_(linux|posix|macos|windows|x86|arm|arm64|pcre2|utf8proc)\\.c$")
 else()
     set(KWAAI_FOREIGN "_(wasm|macos|windows)\\.c$")
 endif()

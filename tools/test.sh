@@ -6,8 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0
 skipped=''
-# preset, ran: each part goes on when another failed
-part() {
+part() { # preset; the next part goes on when this one failed
     if tools/build.sh "$1"; then
         tools/run-tests.sh "$1" || status=1
     else
@@ -23,6 +22,11 @@ part dev
 missing=$(lacks aarch64-linux-gnu-gcc qemu-aarch64)
 if [ -z "$missing" ]; then part arm64; else skipped="$skipped
   skipped  arm64: $missing is not installed"; fi
+missing=$(lacks clang-19 wasm-ld-19 llvm-ar-19 node)
+[ -n "$missing" ] || [ -e /usr/include/wasm32-wasi/stdio.h ] || missing=wasi-libc
+if [ -n "$missing" ]; then skipped="$skipped
+  skipped  wasm: $missing is not installed"
+elif ls tests/wasm/*.mjs >/dev/null 2>&1; then part wasm; fi
 [ -d "${KWAAI_SHARED:-../shared}" ] || echo "  tests that need ../shared were skipped: it is not there"
 [ -z "$skipped" ] || echo "${skipped#?}"
 if [ $status = 0 ]; then echo "all tests passed"; else echo "some tests FAILED"; fi

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 build=${1:-build/release}
 status=0
 complain() { sed 's/^/  /'; }
-libraries=$(ls "$build"/lib/libkw_*.a 2>/dev/null)
+libraries=$(ls "$build"/lib/libkw_*.a 2>/dev/null | grep -v '/libkw_cli\.a')
 [ -n "$libraries" ] || { echo "no libraries in $build"; exit 1; }
 
 # shellcheck disable=SC2086
