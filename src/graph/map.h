@@ -50,8 +50,8 @@ typedef struct kw_map_program {
 bool kw_map_valid(const kw_map_program *program);
 /* The same for equal programs; what the backend finds hot kernels by. */
 uint64_t kw_map_hash(const kw_map_program *program);
-/* The program that feeds the result of `inner` into source `slot` of `outer`: its sources are those of
- * outer without slot, then those of inner. False when it would not fit. */
+/* The program that feeds the result of `inner` into source `slot` of `outer`: its sources are those
+ * of outer without slot, then those of inner. False when it would not fit. */
 bool kw_map_compose(const kw_map_program *outer, int slot, const kw_map_program *inner,
                     kw_map_program *out);
 /* Number of operands an operation reads: 0, 1 or 2. */

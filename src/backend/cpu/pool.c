@@ -33,6 +33,7 @@ struct kw_pool {
     _Alignas(64) _Atomic uint32_t opened; /* changes whenever a ticket is published; slept on */
     _Atomic uint32_t sleepers;
     _Atomic uint32_t stop;
+    _Atomic uint32_t job_done;          /* set before the empty ticket that ends a job */
     _Alignas(64) _Atomic uint32_t turn; /* 0 free, 1 taken, 2 taken and awaited */
     const kw_job *job;                  /* of the open wave */
     uint32_t wave;                      /* its index in the job */
@@ -59,6 +60,8 @@ static void open_wave(kw_pool *pool, uint32_t wave)
     pool->wave = wave;
     pool->total = wave < job->n_waves ? job->chunks[wave] : 0;
     pool->seq++;
+    if (wave == job->n_waves)
+        atomic_store_explicit(&pool->job_done, 1, memory_order_release);
     atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
     publish(pool, pool->seq, pool->total);
 }
@@ -144,18 +147,16 @@ void kw_pool_run(kw_pool *pool, const kw_job *job)
     }
     lock(pool);
     pool->job = job;
+    atomic_store_explicit(&pool->job_done, 0, memory_order_relaxed);
     open_wave(pool, 0);
     for (;;) {
         while (work(pool, 0))
             continue;
         const uint64_t seen = ticket_now(pool);
-        if ((uint32_t)seen != 0)
-            continue;
-        /* Nobody but the last reporter of a wave writes these, and it published them. */
-        if (atomic_load_explicit(&pool->done, memory_order_acquire) == 0 && pool->total == 0 &&
-            pool->wave == job->n_waves)
+        if (atomic_load_explicit(&pool->job_done, memory_order_acquire) != 0)
             break;
-        await_change(pool, seen);
+        if ((uint32_t)seen == 0)
+            await_change(pool, seen);
     }
     unlock(pool);
 }

@@ -2,8 +2,8 @@
 /* pool.h - worker threads that run jobs made of waves.
  *
  * The chunks of one wave are independent; a wave starts when the one before it is complete. Workers
- * take chunks by one ticket; whoever finishes the last chunk opens the next wave. The caller's thread
- * is worker 0, so a pool of one has no threads at all. */
+ * take chunks by one ticket; whoever finishes the last chunk opens the next wave. The caller's
+ * thread is worker 0, so a pool of one has no threads at all. */
 #ifndef KW_BACKEND_CPU_POOL_H
 #define KW_BACKEND_CPU_POOL_H
 

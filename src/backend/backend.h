@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* backend.h - what a device can do for the planner: the whole contract of a backend.
+ *
+ * A backend turns a laid-out unit (a graph, the wave of each node, the place of each value) into a
+ * program, once, and replays it with a few parameters. submit may return before the work is done;
+ * sync waits. One program runs at a time on a device; the backend serialises callers. */
+#ifndef KW_BACKEND_BACKEND_H
+#define KW_BACKEND_BACKEND_H
+
+#include "base/buf.h"
+#include "graph/graph.h"
+
+#include <stdatomic.h>
+
+typedef struct kw_device kw_device;   /* each backend's own */
+typedef struct kw_program kw_program; /* likewise */
+
+typedef struct kw_device_config {
+    int n_threads;   /* 0: one for each physical core */
+    const char *isa; /* NULL: the best */
+} kw_device_config;
+
+/* A value that has no place in the arena: a leaf, a state or an output. */
+#define KW_NO_OFFSET SIZE_MAX
+
+/* What is compiled. Borrowed during compile, except weights, which outlive the program. */
+typedef struct kw_unit {
+    const kw_graph *graph;
+    const uint32_t *order; /* [n_order] node ids that compute something, by increasing wave */
+    uint32_t n_order;
+    const uint32_t *wave; /* [graph->n_nodes] nodes of one wave are independent of each other */
+    uint32_t n_waves;
+    const size_t *offset; /* [graph->n_nodes] into the arena, multiples of 64 */
+    size_t arena_bytes;
+} kw_unit;
+
+/* What changes from run to run. */
+typedef struct kw_run_args {
+    int64_t live[KW_N_EXTENTS]; /* at most the bounds; 0: those rows are not computed */
+    const void *const *inputs;  /* by slot */
+    void *const *states;        /* by slot, each of state_bytes, zeroed before first use */
+    void *const *outputs;       /* by index among the graph's outputs; f32 rows */
+    const atomic_bool *cancel;  /* polled; NULL: never. A cancelled run ends in KW_E_CANCELLED. */
+} kw_run_args;
+
+typedef struct kw_backend {
+    const char *name;
+    kw_status (*open)(const kw_device_config *config, kw_device **out, kw_error *err);
+    void (*close)(kw_device *device);
+    /* Names the instruction set or chip, and its number of workers. Borrowed. */
+    const char *(*describe)(const kw_device *device, int *n_workers);
+    /* Whether this node can be compiled; the planner lowers it otherwise. */
+    bool (*supports)(const kw_device *device, const kw_graph *graph, const kw_node *node);
+    /* The type in which a matmul with this weight type wants its activations. */
+    kw_dtype (*activation)(const kw_device *device, kw_dtype weight);
+    /* Bytes of a value of this node, of a state; the layout is the backend's own. */
+    size_t (*value_bytes)(const kw_device *device, const kw_node *node);
+    size_t (*state_bytes)(const kw_device *device, const kw_node *node);
+    /* Zeroed device memory, NULL when there is none. */
+    void *(*alloc)(kw_device *device, size_t bytes);
+    void (*free)(kw_device *device, void *memory, size_t bytes);
+    kw_status (*compile)(kw_device *device, const kw_unit *unit, kw_program **out, kw_error *err);
+    kw_status (*submit)(kw_device *device, kw_program *program, const kw_run_args *args,
+                        kw_error *err);
+    kw_status (*sync)(kw_device *device, kw_error *err);
+    void (*program_free)(kw_device *device, kw_program *program);
+    /* Memory that the program owns: arena and scratch. */
+    size_t (*program_bytes)(const kw_program *program);
+    /* Its waves and steps; json: an array. */
+    void (*program_print)(const kw_program *program, bool json, kw_buf *out);
+} kw_backend;
+
+#endif

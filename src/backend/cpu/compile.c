@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* compile.c - turns a laid-out unit into steps, and replays them.
+ *
+ * All decisions are taken here, once: kernel, operand places, chunking, scratch. A run fills the
+ * number of chunks of each wave and hands the job to the pool; it allocates nothing. */
+#include "backend/cpu/compile.h"
+
+#include "backend/cpu/program.h"
+#include "base/check.h"
+#include "os/system.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_activation(kw_dtype dtype)
+{
+    return dtype == KW_Q8_A32 || dtype == KW_Q8_A256;
+}
+
+static int output_index(const kw_graph *g, uint32_t id)
+{
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i] == id)
+            return (int)i;
+    return -1;
+}
+
+static kw_operand operand(const kw_device *device, const kw_unit *unit, const kw_graph *g,
+                          uint32_t id)
+{
+    const kw_node *node = kw_graph_node(g, id);
+    const int rank = node->shape.rank;
+    kw_operand o = {.place = KW_AT_ARENA,
+                    .index = unit->offset[id],
+                    .dtype = node->dtype,
+                    .n = node->shape.dim[rank - 1],
+                    .cols = 1,
+                    .per_row = rank > 1};
+    o.scalar_row = rank > 1 && o.n == 1;
+    o.rows = rank > 1 ? node->shape.dim[0] : 1;
+    if (is_activation(node->dtype) && node->shape.dim[0] > 1)
+        o.cols = device->kernels.columns;
+    if (node->op == KW_OP_WEIGHT) {
+        o.place = KW_AT_CONST;
+        o.data = node->weight.data;
+    } else if (node->op == KW_OP_INPUT) {
+        o.place = KW_AT_INPUT;
+        o.index = (size_t)node->input.slot;
+    } else if (node->op == KW_OP_STATE || node->op == KW_OP_STORE) {
+        o.place = KW_AT_STATE;
+        o.index = (size_t)node->state.slot;
+    } else if (output_index(g, id) >= 0) {
+        o.place = KW_AT_OUTPUT;
+        o.index = (size_t)output_index(g, id);
+    }
+    return o;
+}
+
+void *kw_operand_at(const kw_exec *exec, const kw_operand *o)
+{
+    switch (o->place) {
+    case KW_AT_ARENA:
+        return exec->program->arena + o->index;
+    case KW_AT_STATE:
+        return exec->args->states[o->index];
+    case KW_AT_OUTPUT:
+        return exec->args->outputs[o->index];
+    case KW_AT_CONST:
+    case KW_AT_INPUT:
+        break;
+    }
+    kw_assert(false); /* read-only places have kw_operand_in */
+    return NULL;
+}
+
+const void *kw_operand_in(const kw_exec *exec, const kw_operand *o)
+{
+    if (o->place == KW_AT_CONST)
+        return o->data;
+    if (o->place == KW_AT_INPUT)
+        return exec->args->inputs[o->index];
+    return kw_operand_at(exec, o);
+}
+
+const float *kw_operand_row(const kw_exec *exec, const kw_operand *o, int64_t row)
+{
+    const float *base = kw_operand_in(exec, o);
+    return o->per_row ? base + row * o->n : base;
+}
+
+int64_t kw_step_rows(const kw_step *step, const kw_run_args *args)
+{
+    return step->extent == KW_EXTENT_STATIC ? step->rows_bound : args->live[step->extent];
+}
+
+static kw_status fill_step(kw_device *device, const kw_unit *unit, const kw_graph *g, uint32_t id,
+                           kw_step *step, kw_error *err)
+{
+    const kw_node *node = kw_graph_node(g, id);
+    const bool rows = node->shape.rank > 1;
+    *step = (kw_step){.node = node, .wave = unit->wave[id], .n_src = node->n_src};
+    step->out = operand(device, unit, g, id);
+    /* A store's leading dimension is the cache; its rows are those it is given. */
+    const kw_node *lead = node->op == KW_OP_STORE ? kw_graph_node(g, node->src[1]) : node;
+    step->extent = rows ? (kw_extent)lead->extent[0] : KW_EXTENT_STATIC;
+    step->rows_bound = rows ? lead->shape.dim[0] : 1;
+    for (int i = 0; i < node->n_src; i++)
+        step->src[i] = operand(device, unit, g, node->src[i]);
+    switch (node->op) {
+    case KW_OP_MATMUL:
+        return kw_step_matmul(device, step, err);
+    case KW_OP_ATTENTION:
+        return kw_step_attention(device, step, err);
+    case KW_OP_STORE:
+        return kw_step_store(device, step, err);
+    default:
+        return kw_step_rowwise(device, step, err);
+    }
+}
+
+/* Chunks of a step for the live extents. */
+static uint32_t count_chunks(const kw_step *step, const kw_run_args *args)
+{
+    const int64_t rows = kw_step_rows(step, args);
+    if (step->rows_per_chunk == 0)
+        return rows > 0 ? step->weight_chunks : 0;
+    const int64_t groups = (rows + step->rows_per_chunk - 1) / step->rows_per_chunk;
+    return (uint32_t)groups * step->chunks_per_row_group;
+}
+
+static void run_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
+{
+    const kw_exec *exec = user;
+    const kw_program *p = exec->program;
+    if (exec->args->cancel && atomic_load_explicit(exec->args->cancel, memory_order_relaxed))
+        return;
+    uint32_t s = p->first[wave];
+    while (chunk >= p->step_chunks[s])
+        chunk -= p->step_chunks[s++];
+    p->steps[s].run(&p->steps[s], exec, chunk, p->scratch + (size_t)worker * p->scratch_bytes);
+}
+
+kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *args, kw_error *err)
+{
+    for (int e = KW_EXTENT_STATIC + 1; e < KW_N_EXTENTS; e++)
+        if (args->live[e] < 0 || args->live[e] > p->graph->bound[e])
+            return kw_fail(err, KW_E_ARG, "cpu: run parameter %d is %lld, the bound is %lld", e,
+                           (long long)args->live[e], (long long)p->graph->bound[e]);
+    for (uint32_t w = 0; w < p->n_waves; w++) {
+        p->chunks[w] = 0;
+        for (uint32_t s = p->first[w]; s < p->first[w + 1]; s++) {
+            p->step_chunks[s] = count_chunks(&p->steps[s], args);
+            p->chunks[w] += p->step_chunks[s];
+        }
+    }
+    kw_exec exec = {p, args};
+    kw_pool_run(device->pool, &(kw_job){p->n_waves, p->chunks, run_chunk, &exec});
+    if (args->cancel && atomic_load_explicit(args->cancel, memory_order_relaxed))
+        return kw_fail(err, KW_E_CANCELLED, "cpu: the run was cancelled");
+    return KW_OK;
+}
+
+void kw_cpu_program_free(kw_device *device, kw_program *p)
+{
+    if (!p)
+        return;
+    if (p->arena)
+        kw_pages_free(p->arena, p->arena_bytes);
+    if (p->scratch)
+        kw_pages_free(p->scratch, (size_t)device->n_workers * p->scratch_bytes);
+    kw_graph_free(p->graph);
+    free(p->steps);
+    free(p->first);
+    free(p->chunks);
+    free(p->step_chunks);
+    free(p);
+}
+
+size_t kw_cpu_program_bytes(const kw_program *p)
+{
+    return p->arena_bytes + (size_t)p->device->n_workers * p->scratch_bytes;
+}
+
+static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit, kw_error *err)
+{
+    KW_TRY(kw_graph_copy(unit->graph, unit->graph->bound, &p->graph, err));
+    p->n_steps = unit->n_order;
+    p->n_waves = unit->n_waves;
+    p->steps = calloc(KW_MAX(p->n_steps, 1u), sizeof *p->steps);
+    p->step_chunks = calloc(KW_MAX(p->n_steps, 1u), sizeof *p->step_chunks);
+    p->first = calloc((size_t)p->n_waves + 1, sizeof *p->first);
+    p->chunks = calloc((size_t)p->n_waves + 1, sizeof *p->chunks);
+    if (!p->steps || !p->step_chunks || !p->first || !p->chunks)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %u steps", (unsigned)p->n_steps);
+    for (uint32_t s = 0; s < p->n_steps; s++) {
+        KW_TRY(fill_step(device, unit, p->graph, unit->order[s], &p->steps[s], err));
+        p->scratch_bytes = KW_MAX(p->scratch_bytes, p->steps[s].scratch_bytes);
+        p->first[p->steps[s].wave + 1]++;
+    }
+    for (uint32_t w = 0; w < p->n_waves; w++)
+        p->first[w + 1] += p->first[w];
+    p->scratch_bytes = kw_align_up(p->scratch_bytes + 64, 4096);
+    p->arena_bytes = KW_MAX(unit->arena_bytes, (size_t)64);
+    p->arena = kw_pages_alloc(p->arena_bytes);
+    p->scratch = kw_pages_alloc((size_t)device->n_workers * p->scratch_bytes);
+    if (!p->arena || !p->scratch)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %zu bytes of work space",
+                       kw_cpu_program_bytes(p));
+    return KW_OK;
+}
+
+kw_status kw_cpu_compile(kw_device *device, const kw_unit *unit, kw_program **out, kw_error *err)
+{
+    kw_program *p = calloc(1, sizeof *p);
+    if (!p)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for a program");
+    p->device = device;
+    const kw_status status = allocate(device, p, unit, err);
+    if (status != KW_OK) {
+        kw_cpu_program_free(device, p);
+        return status;
+    }
+    *out = p;
+    return KW_OK;
+}
+
+static void print_step(const kw_step *step, bool json, kw_buf *out)
+{
+    const kw_node *node = step->node;
+    char shape[64];
+    (void)kw_shape_print(node->shape, shape, sizeof shape);
+    if (json)
+        kw_buf_printf(out,
+                      "{\"wave\":%u,\"op\":\"%s\",\"kernel\":\"%s\",\"dtype\":\"%s\","
+                      "\"shape\":%s}",
+                      (unsigned)step->wave, kw_op_get(node->op)->name, step->kernel,
+                      kw_dtype_info(node->dtype)->name, shape);
+    else
+        kw_buf_printf(out, "  wave %-4u %-10s %-26s %-8s %s\n", (unsigned)step->wave,
+                      kw_op_get(node->op)->name, step->kernel, kw_dtype_info(node->dtype)->name,
+                      shape);
+}
+
+void kw_cpu_program_print(const kw_program *p, bool json, kw_buf *out)
+{
+    if (json)
+        kw_buf_add(out, "[", 1);
+    else
+        kw_buf_printf(out, "  %s: %u steps in %u waves, arena %zu bytes, scratch %zu bytes x %d\n",
+                      p->device->kernels.isa, (unsigned)p->n_steps, (unsigned)p->n_waves,
+                      p->arena_bytes, p->scratch_bytes, p->device->n_workers);
+    for (uint32_t s = 0; s < p->n_steps; s++) {
+        if (json && s > 0)
+            kw_buf_add(out, ",\n", 2);
+        print_step(&p->steps[s], json, out);
+    }
+    if (json)
+        kw_buf_add(out, "]", 1);
+}

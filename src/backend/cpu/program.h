@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* program.h - a compiled unit: steps grouped in waves, one arena, scratch for each worker.
+ *
+ * A step is one node with its kernel chosen and its operands resolved to places. It is cut into
+ * chunks along its rows (tokens or weight rows); chunks write disjoint memory. */
+#ifndef KW_BACKEND_CPU_PROGRAM_H
+#define KW_BACKEND_CPU_PROGRAM_H
+
+#include "backend/backend.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/pool.h"
+
+struct kw_device {
+    kw_cpu_kernels kernels;
+    kw_pool *pool;
+    int n_workers;
+};
+
+typedef enum kw_place { KW_AT_ARENA, KW_AT_CONST, KW_AT_INPUT, KW_AT_STATE, KW_AT_OUTPUT } kw_place;
+
+typedef struct kw_operand {
+    kw_place place;
+    size_t index;     /* offset, or slot */
+    const void *data; /* KW_AT_CONST */
+    kw_dtype dtype;
+    int64_t n;       /* elements of a row */
+    int64_t rows;    /* bound of its leading dimensions */
+    size_t cols;     /* columns of its activation tiles; 1 for plain rows */
+    bool per_row;    /* false: one row serves all */
+    bool scalar_row; /* a row is one element, repeated */
+} kw_operand;
+
+typedef struct kw_step kw_step;
+typedef struct kw_exec kw_exec;
+
+/* One row of a row-wise step into y[n] f32. */
+typedef void (*kw_row_fn)(const kw_step *step, const kw_exec *exec, int64_t row, float *y,
+                          unsigned char *scratch);
+/* Chunk `chunk` of a step. */
+typedef void (*kw_step_fn)(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                           unsigned char *scratch);
+
+struct kw_step {
+    const kw_node *node; /* of the program's own graph */
+    const char *kernel;  /* for printing */
+    kw_step_fn run;
+    kw_row_fn row; /* row-wise steps */
+    uint32_t wave;
+    kw_extent extent;              /* of its leading dimension */
+    int64_t rows_bound;            /* the leading dimension, when static */
+    uint32_t rows_per_chunk;       /* tokens; 0: cut along weight rows instead */
+    uint32_t chunks_per_row_group; /* attention: one chunk a kv head for each group of tokens */
+    uint32_t weight_chunks;        /* matmul: chunks along weight rows */
+    uint32_t weight_rows;          /* matmul: rows of a chunk */
+    kw_operand out;
+    int n_src;
+    kw_operand src[KW_MAX_SRC];
+    size_t scratch_bytes;
+    const kw_matmul_kernels *matmul;
+    size_t weight_row_bytes;
+    void (*map2)(float *out, const float *a, const float *b, size_t n); /* hot program, or NULL */
+};
+
+struct kw_program {
+    kw_device *device;
+    kw_graph *graph; /* own copy: the steps' nodes */
+    kw_step *steps;  /* [n_steps] by wave */
+    uint32_t n_steps, n_waves;
+    uint32_t *first;       /* [n_waves + 1] steps of each wave */
+    uint32_t *chunks;      /* [n_waves] of the current run */
+    uint32_t *step_chunks; /* [n_steps] */
+    unsigned char *arena;  /* owned, 64-byte aligned */
+    size_t arena_bytes;
+    unsigned char *scratch; /* owned: n_workers times scratch_bytes */
+    size_t scratch_bytes;
+};
+
+struct kw_exec {
+    const kw_program *program;
+    const kw_run_args *args;
+};
+
+/* Where an operand that a step writes, or reads, lies in this run. */
+void *kw_operand_at(const kw_exec *exec, const kw_operand *operand);
+const void *kw_operand_in(const kw_exec *exec, const kw_operand *operand);
+/* f32 row of an operand (not an activation). */
+const float *kw_operand_row(const kw_exec *exec, const kw_operand *operand, int64_t row);
+/* Live rows of a step. */
+int64_t kw_step_rows(const kw_step *step, const kw_run_args *args);
+
+/* Fill run, row, kernel, chunking and scratch of a step whose operands are set. Each covers the ops
+ * of its file; kw_status for what a table slot lacks. */
+kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err);
+kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err);
+kw_status kw_step_attention(const kw_device *device, kw_step *step, kw_error *err);
+kw_status kw_step_store(const kw_device *device, kw_step *step, kw_error *err);
+
+/* A MAP program over n elements, by its hot kernel when it has one. */
+void kw_map_apply(const kw_device *device, const kw_step *step, float *out, const float *const *src,
+                  size_t n);
+/* The hot kernel of a program, NULL when the interpreter runs it; *name for printing. */
+void (*kw_map_hot(const kw_cpu_kernels *kernels, const kw_map_program *program,
+                  const char **name))(float *, const float *, const float *, size_t);
+
+#endif

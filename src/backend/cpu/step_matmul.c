@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* step_matmul.c - out [t, n] = x [t, k] . w [n, k]^T, weights in the layout of the file.
+ *
+ * One token: rows of the weight straight from the map, cut into chunks of about CHUNK_BYTES. A
+ * batch: a chunk is one tile of 32 rows, converted to a panel in the worker's scratch and
+ * multiplied with every column of the batch. Both give the same bits. The epilogue (residual, bias)
+ * runs over the chunk's rows while they are in cache. */
+#include "backend/cpu/program.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+#define CHUNK_BYTES 98304 /* weights of one decode chunk */
+#define MIN_CHUNKS 4      /* of a weight for each worker, when it is large enough */
+
+/* Applies the epilogue to rows [r0, r0 + n) of token t. */
+static void epilogue(const kw_step *step, const kw_exec *exec, float *out, int64_t t, size_t r0,
+                     size_t n)
+{
+    const kw_node *node = step->node;
+    if (!node->program)
+        return;
+    const float *src[KW_MAP_MAX_SRC] = {NULL};
+    int operand = 2;
+    for (int i = 0; i < node->program->n_src; i++)
+        src[i] =
+            i == node->program_slot ? out : kw_operand_row(exec, &step->src[operand++], t) + r0;
+    kw_map_apply(exec->program->device, step, out, src, n);
+}
+
+static void run_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                     unsigned char *scratch)
+{
+    const size_t n = (size_t)step->out.n, r0 = (size_t)chunk * step->weight_rows;
+    const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
+    const unsigned char *w = kw_operand_in(exec, &step->src[1]);
+    float *out = (float *)kw_operand_at(exec, &step->out) + r0;
+    (void)scratch;
+    step->matmul->gemv(out, w + r0 * step->weight_row_bytes, step->weight_row_bytes, rows,
+                       kw_operand_in(exec, &step->src[0]), (size_t)step->src[0].n);
+    epilogue(step, exec, out, 0, r0, rows);
+}
+
+/* Where columns c.. of the activations start. */
+static const unsigned char *column(const kw_step *step, const unsigned char *x, size_t c)
+{
+    const size_t k = (size_t)step->src[0].n;
+    if (step->src[0].dtype == KW_F32)
+        return x + c * k * sizeof(float);
+    return x + c * (k / 32) * KW_ACT_BLOCK;
+}
+
+static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                     unsigned char *scratch)
+{
+    const kw_device *device = exec->program->device;
+    const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
+    const size_t cols = device->kernels.columns;
+    const size_t tokens = (size_t)kw_step_rows(step, exec->args);
+    const size_t r0 = (size_t)chunk * KW_PANEL_ROWS, rows = KW_MIN(n - r0, (size_t)KW_PANEL_ROWS);
+    const unsigned char *w = kw_operand_in(exec, &step->src[1]);
+    const unsigned char *x = kw_operand_in(exec, &step->src[0]);
+    float *out = (float *)kw_operand_at(exec, &step->out) + r0;
+    step->matmul->panel(scratch, w + r0 * step->weight_row_bytes, step->weight_row_bytes, rows, k);
+
+    /* The tile this worker will probably convert next, prefetched in shares. */
+    const size_t next = r0 + (size_t)device->n_workers * KW_PANEL_ROWS;
+    const size_t next_rows = next < n ? KW_MIN(n - next, (size_t)KW_PANEL_ROWS) : 0;
+    const size_t next_bytes = next_rows * step->weight_row_bytes;
+    const unsigned char *ahead = w + next * step->weight_row_bytes;
+    const size_t tiles = (tokens + cols - 1) / cols;
+    for (size_t i = 0; i < tiles; i++) {
+        const size_t c = i * cols, live = KW_MIN(tokens - c, cols);
+        const size_t from = next_bytes * i / tiles, to = next_bytes * (i + 1) / tiles;
+        step->matmul->gemm(out + c * n, n, scratch, column(step, x, c), k, rows, live,
+                           next_bytes ? ahead + from : NULL, to - from);
+        for (size_t t = c; step->node->program && t < c + live; t++)
+            epilogue(step, exec, out + t * n, (int64_t)t, r0, rows);
+    }
+}
+
+static const char *kernel_name(const kw_step *step, bool gemv)
+{
+    static const char *const names[2][KW_N_DTYPES] = {
+        {[KW_F32] = "gemm_f32",
+         [KW_F16] = "gemm_f16",
+         [KW_BF16] = "gemm_bf16",
+         [KW_Q8_0] = "gemm_q8_0",
+         [KW_Q4_0] = "gemm_q4_0",
+         [KW_Q4_K] = "gemm_q4_k",
+         [KW_Q6_K] = "gemm_q6_k"},
+        {[KW_F32] = "gemv_f32",
+         [KW_F16] = "gemv_f16",
+         [KW_BF16] = "gemv_bf16",
+         [KW_Q8_0] = "gemv_q8_0",
+         [KW_Q4_0] = "gemv_q4_0",
+         [KW_Q4_K] = "gemv_q4_k",
+         [KW_Q6_K] = "gemv_q6_k"},
+    };
+    return names[gemv][step->src[1].dtype];
+}
+
+kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
+{
+    const kw_dtype w = step->src[1].dtype;
+    const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
+    const char *hot;
+    step->matmul = &device->kernels.matmul[w];
+    if (step->matmul->weight_class == KW_CLASS_NONE || step->src[1].place != KW_AT_CONST ||
+        !kw_row_bytes(w, (int64_t)k, &step->weight_row_bytes))
+        return kw_fail(err, KW_E_UNSUPPORTED, "cpu: matmul with a %s weight of %zu columns",
+                       kw_dtype_info(w)->name, k);
+    if (step->node->program)
+        step->map2 = kw_map_hot(&device->kernels, step->node->program, &hot);
+    if (step->rows_bound == 1) {
+        step->run = run_gemv;
+        const size_t by_bytes = KW_MAX((size_t)CHUNK_BYTES / KW_MAX(step->weight_row_bytes, 1), 1);
+        const size_t by_share = KW_MAX(n / ((size_t)device->n_workers * MIN_CHUNKS), 1);
+        step->weight_rows = (uint32_t)kw_align_up(KW_MIN(by_bytes, by_share), 16);
+    } else {
+        step->run = run_gemm;
+        step->weight_rows = KW_PANEL_ROWS;
+        step->scratch_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
+    }
+    step->weight_chunks = (uint32_t)((n + step->weight_rows - 1) / step->weight_rows);
+    step->kernel = kernel_name(step, step->rows_bound == 1);
+    return KW_OK;
+}

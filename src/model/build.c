@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* build.c - weights by name and by shape, where they are used; builds and surveys. */
+#include "model/build.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 160
+
+kw_graph *kw_build_graph(kw_build *b)
+{
+    return b->graph;
+}
+
+bool kw_build_is_gguf(const kw_build *b)
+{
+    return b->net->file->kind == KW_FILE_GGUF;
+}
+
+/* Copies pattern with "%d" replaced by layer, then the suffix; false when it does not fit. */
+static bool expand(const char *pattern, int layer, const char *suffix, char out[NAME_MAX_BYTES])
+{
+    const char *hole = strstr(pattern, "%d");
+    const int before = hole ? (int)(hole - pattern) : (int)strlen(pattern);
+    int n;
+    if (hole)
+        n = snprintf(out, NAME_MAX_BYTES, "%.*s%d%s%s", before, pattern, layer, hole + 2, suffix);
+    else
+        n = snprintf(out, NAME_MAX_BYTES, "%.*s%s", before, pattern, suffix);
+    return n > 0 && n < NAME_MAX_BYTES;
+}
+
+/* The name a weight has in this kind of file: GGUF's own, or the family's alias. */
+static bool file_name(const kw_build *b, int layer, const char *name, char out[NAME_MAX_BYTES])
+{
+    char stem[NAME_MAX_BYTES];
+    const char *suffix = strrchr(name, '.');
+    const int n = snprintf(stem, sizeof stem, "%s%.*s", layer >= 0 ? "blk.%d." : "",
+                           suffix ? (int)(suffix - name) : (int)strlen(name), name);
+    if (n < 0 || (size_t)n >= sizeof stem)
+        return false;
+    if (kw_build_is_gguf(b))
+        return expand(stem, layer, suffix ? suffix : "", out);
+    for (const kw_alias *alias = b->net->family->aliases; alias->name; alias++)
+        if (strcmp(alias->name, stem) == 0)
+            return expand(alias->hf, layer, suffix ? suffix : "", out);
+    return false;
+}
+
+static const kw_tensor_view *find(const kw_build *b, int layer, const char *name,
+                                  char shown[NAME_MAX_BYTES])
+{
+    if (!file_name(b, layer, name, shown)) {
+        (void)snprintf(shown, NAME_MAX_BYTES, "%s", name);
+        return NULL;
+    }
+    const kw_tensor_view *view = kw_model_file_tensor(b->net->file, kw_str_from(shown));
+    /* A bare decoder is saved without the "model." of the whole. */
+    if (!view && strncmp(shown, "model.", 6) == 0)
+        view = kw_model_file_tensor(b->net->file, kw_str_from(shown + 6));
+    return view;
+}
+
+static kw_ref complain(kw_build *b, const char *name, const char *what, kw_shape shape,
+                       kw_shape found)
+{
+    char want[64], have[64];
+    (void)kw_shape_print(shape, want, sizeof want);
+    (void)kw_shape_print(found, have, sizeof have);
+    b->n_missing++;
+    if (b->missing) {
+        kw_buf_printf(b->missing, "%s%s", b->n_missing > 1 ? "\n" : "", name);
+        return kw_weight_leaf(b->graph, name, KW_F32, shape, NULL);
+    }
+    if (b->graph->error.code == KW_OK)
+        (void)kw_fail(&b->graph->error, KW_E_FORMAT, "%s: weight \"%s\" %s: needs %s%s%s",
+                      b->net->file->path, name, what, want, found.rank ? ", has " : "",
+                      found.rank ? have : "");
+    return KW_NONE;
+}
+
+static kw_ref use(kw_build *b, const kw_tensor_view *view, const char *name, kw_shape shape)
+{
+    if (b->used)
+        b->used[view - b->net->file->tensors] = true;
+    if (!kw_shape_eq(view->shape, shape))
+        return complain(b, name, "has another shape", shape, view->shape);
+    if (view->dtype >= KW_N_DTYPES) {
+        if (b->graph->error.code == KW_OK)
+            (void)kw_fail(&b->graph->error, KW_E_UNSUPPORTED,
+                          "%s: weight \"%s\" is of type %s, which this version cannot run yet",
+                          b->net->file->path, name, view->type_name);
+        return KW_NONE;
+    }
+    return kw_weight_leaf(b->graph, name, view->dtype, shape, view->data);
+}
+
+kw_ref kw_weight_optional(kw_build *b, int layer, const char *name, kw_shape shape)
+{
+    char shown[NAME_MAX_BYTES];
+    const kw_tensor_view *view = find(b, layer, name, shown);
+    return view ? use(b, view, shown, shape) : KW_NONE;
+}
+
+kw_ref kw_weight(kw_build *b, int layer, const char *name, kw_shape shape)
+{
+    char shown[NAME_MAX_BYTES];
+    const kw_tensor_view *view = find(b, layer, name, shown);
+    return view ? use(b, view, shown, shape)
+                : complain(b, shown, "is missing", shape, (kw_shape){0});
+}
+
+const float *kw_weight_values(kw_build *b, const char *name, int64_t n)
+{
+    char shown[NAME_MAX_BYTES];
+    const kw_tensor_view *view = find(b, -1, name, shown);
+    if (!view)
+        return NULL;
+    const kw_ref leaf = use(b, view, shown, SHAPE(n));
+    return leaf.id && view->dtype == KW_F32 ? view->data : NULL;
+}
+
+kw_ref kw_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int head_dim)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "cache.%d.%s", layer,
+                   kind == KW_STATE_KEYS ? "keys" : "values");
+    return kw_state(b->graph, name, kind, b->options.cache, b->options.positions, kv_heads,
+                    head_dim);
+}
+
+/* Inputs are leaves 1, 2, 3 of every graph, made before the family's build. */
+kw_ref kw_input_tokens(kw_build *b)
+{
+    (void)b;
+    return (kw_ref){1 + KW_SLOT_TOKENS};
+}
+
+kw_ref kw_input_positions(kw_build *b)
+{
+    (void)b;
+    return (kw_ref){1 + KW_SLOT_POSITIONS};
+}
+
+kw_ref kw_input_rows(kw_build *b)
+{
+    (void)b;
+    return (kw_ref){1 + KW_SLOT_ROWS};
+}
+
+static kw_status start(kw_build *b, kw_error *err)
+{
+    const int64_t bound[KW_N_EXTENTS] = {0, 1, 1};
+    KW_TRY(kw_graph_create(bound, &b->graph, err));
+    (void)kw_input(b->graph, "tokens", KW_EXTENT_TOKENS);
+    (void)kw_input(b->graph, "positions", KW_EXTENT_TOKENS);
+    (void)kw_input(b->graph, "rows", KW_EXTENT_OUTPUTS);
+    kw_graph_output(b->graph, b->net->family->build(b, b->net->config));
+    return kw_graph_finish(b->graph, err);
+}
+
+kw_status kw_net_build(const kw_net *net, const kw_net_options *options, kw_graph **out,
+                       kw_error *err)
+{
+    kw_build b = {.net = net, .options = *options};
+    const kw_status status = start(&b, err);
+    if (status != KW_OK) {
+        kw_graph_free(b.graph);
+        return status;
+    }
+    *out = b.graph;
+    return KW_OK;
+}
+
+static void list_names(kw_buf *out, bool json, const char *title, kw_str names, size_t n)
+{
+    if (json)
+        kw_buf_printf(out, "\"%s\":[", title);
+    else
+        kw_buf_printf(out, "%s (%zu)\n", title, n);
+    bool first = true;
+    while (names.len > 0) {
+        const char *end = memchr(names.data, '\n', names.len);
+        const size_t len = end ? (size_t)(end - names.data) : names.len;
+        if (json) {
+            kw_buf_printf(out, "%s", first ? "" : ",");
+            kw_buf_json(out, (kw_str){names.data, len});
+        } else {
+            kw_buf_printf(out, "  %.*s\n", (int)len, names.data);
+        }
+        first = false;
+        names.data += len + (end != NULL);
+        names.len -= len + (end != NULL);
+    }
+    if (json)
+        kw_buf_add(out, "]", 1);
+}
+
+kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_missing, kw_error *err)
+{
+    kw_buf missing = {0}, unused = {0};
+    size_t n_unused = 0;
+    kw_build b = {.net = net, .options = {.positions = 16, .cache = KW_F16}, .missing = &missing};
+    b.used = calloc(KW_MAX(net->file->n_tensors, (size_t)1), sizeof *b.used);
+    kw_status status =
+        b.used ? start(&b, err) : kw_fail(err, KW_E_NOMEM, "model: no memory for a survey");
+    if (status == KW_E_UNSUPPORTED) /* a type that cannot run is no missing weight */
+        status = KW_OK;
+    for (size_t i = 0; b.used && i < net->file->n_tensors; i++)
+        if (!b.used[i])
+            kw_buf_printf(&unused, "%s%.*s", n_unused++ ? "\n" : "",
+                          KW_FMT(net->file->tensors[i].name));
+    list_names(out, json, "missing", (kw_str){missing.data, missing.len}, b.n_missing);
+    kw_buf_printf(out, "%s", json ? "," : "");
+    list_names(out, json, "unused", (kw_str){unused.data, unused.len}, n_unused);
+    out->failed |= missing.failed || unused.failed;
+    *n_missing = b.n_missing;
+    kw_graph_free(b.graph);
+    free(b.used);
+    kw_buf_free(&missing);
+    kw_buf_free(&unused);
+    return status;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* families.h - every family's row; families.c lists them. */
+#ifndef KW_MODEL_FAMILIES_FAMILIES_H
+#define KW_MODEL_FAMILIES_FAMILIES_H
+
+#include "model/family.h"
+
+extern const kw_family kw_family_llama;
+
+#endif
