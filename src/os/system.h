@@ -26,12 +26,12 @@ enum kw_cpu_feature {
 };
 
 typedef struct kw_system {
-    uint32_t features;         /* or of kw_cpu_feature, only what the OS lets us use */
-    int n_cpus;                /* logical processors this process may run on */
-    int n_cores;               /* physical cores among them; n_cpus when unknown */
-    uint64_t memory_bytes;     /* total; the container's limit when that is lower; 0 unknown */
-    uint64_t available_bytes;  /* free for use now; 0 unknown */
-    char cpu_name[64];         /* "" when unknown */
+    uint32_t features;        /* or of kw_cpu_feature, only what the OS lets us use */
+    int n_cpus;               /* logical processors this process may run on */
+    int n_cores;              /* physical cores among them; n_cpus when unknown */
+    uint64_t memory_bytes;    /* total; the container's limit when that is lower; 0 unknown */
+    uint64_t available_bytes; /* free for use now; 0 unknown */
+    char cpu_name[64];        /* "" when unknown */
 } kw_system;
 
 void kw_system_query(kw_system *out);
