@@ -75,6 +75,21 @@ fi
 [ -n "$required$optional" ] || exit 0
 
 say() { echo "deps: $*" >&2; }
+# What this system was found not to offer is not asked for again for a day.
+memory=$(dirname "$0")/../build/deps-absent
+if [ -z "$required" ] && [ -n "$(find "$memory" -mtime -1 2>/dev/null)" ]; then
+    known=" $(cat "$memory") " fresh=''
+    for name in $optional; do
+        case $known in *" $name "*) ;; *) fresh="$fresh $name" ;; esac
+    done
+    if [ -z "$fresh" ]; then
+        say "going on without:$optional (not offered here; what needs them will be skipped)"
+        exit 0
+    fi
+fi
+remember() {
+    mkdir -p "$(dirname "$memory")" && echo "$*" >"$memory"
+}
 refuse() {
     say "cannot install packages here ($1). As an administrator, type:"
     say "  apt-get install -y$required$optional"
@@ -112,7 +127,11 @@ for name in $optional; do
     *) offered="$offered $name" ;;
     esac
 done
-[ -z "$absent" ] || say "this system does not offer:$absent (what needs them will be skipped)"
+if [ -n "$absent" ]; then
+    say "this system does not offer:$absent (what needs them will be skipped)"
+    # shellcheck disable=SC2086
+    remember $absent
+fi
 [ -n "$required$offered" ] || exit 0
 
 say "installing:$required$offered"
@@ -127,7 +146,11 @@ for name in $required; do
     apt install -y --no-install-recommends "$name" || { say "could not install $name:"; tail -n 5 "$log" >&2; status=1; }
 done
 for name in $offered; do
-    apt install -y --no-install-recommends "$name" || say "could not install $name (what needs it will be skipped)"
+    apt install -y --no-install-recommends "$name" && continue
+    say "could not install $name (what needs it will be skipped)"
+    absent="$absent $name"
 done
+# shellcheck disable=SC2086
+remember $absent
 [ $status = 0 ] || say "please try: apt-get install -y$required"
 exit $status
