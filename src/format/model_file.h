@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* model_file.h - a model as it lies on disk: mapped bytes, a directory of tensors, metadata.
  *
- * One face over every format: GGUF (split or not), safetensors, a Hugging Face directory with sharded
- * safetensors and config.json. Tensors are views into the maps; nothing is copied or converted.
- * Shapes are row-major, outermost first, whatever the file's own order. Every offset, count and
- * length was checked against the file before a view was made. */
+ * One face over every format: GGUF (split or not), safetensors, a Hugging Face directory with
+ * sharded safetensors and config.json. Tensors are views into the maps; nothing is copied or
+ * converted. Shapes are row-major, outermost first, whatever the file's own order. Every offset,
+ * count and length was checked against the file before a view was made. */
 #ifndef KW_FORMAT_MODEL_FILE_H
 #define KW_FORMAT_MODEL_FILE_H
 
@@ -23,8 +23,10 @@ typedef struct kw_tensor_view {
     kw_str name;
     kw_dtype dtype; /* KW_N_DTYPES: a type this build cannot read; then type_name says which */
     const char *type_name; /* as the format writes it ("Q5_K", "F8_E4M3"); static or in the arena */
-    kw_shape shape;
-    const void *data; /* in a map; may be unaligned; NULL when dtype is unknown and size unknowable */
+    kw_shape shape; /* more than KW_MAX_RANK dimensions: the leading ones folded into dim[0] */
+    int file_rank;  /* dimensions in the file */
+    /* In a map, at any address; NULL when the size of its type is unknown. */
+    const void *data;
     uint64_t bytes;
     uint64_t offset; /* from the start of its file */
     int part;        /* index of its file */
@@ -32,7 +34,7 @@ typedef struct kw_tensor_view {
 
 typedef enum kw_value_kind {
     KW_VALUE_BOOL,
-    KW_VALUE_INT,  /* any integer; u64 above INT64_MAX is refused by the reader */
+    KW_VALUE_INT, /* any integer; u64 above INT64_MAX is refused by the reader */
     KW_VALUE_FLOAT,
     KW_VALUE_STRING,
     KW_VALUE_ARRAY, /* of one scalar kind or of strings; arrays of arrays are refused */
@@ -42,16 +44,19 @@ typedef enum kw_value_kind {
 /* A metadata value. Large arrays stay in the file: kw_value_at reads an element. */
 typedef struct kw_value {
     kw_value_kind kind;
+    uint32_t wire_type; /* GGUF's code of the type, also for values from JSON (gguf_wire.h) */
     union {
         bool b;
         int64_t i;
         double f;
         kw_str s;
         struct {
-            kw_value_kind kind; /* of its elements */
-            uint32_t wire_type; /* the reader's own type code */
+            kw_value_kind kind; /* of its elements; KW_VALUE_NULL when a JSON array is empty */
+            uint32_t wire_type; /* of its elements */
             uint64_t n;
-            const void *items; /* fixed-size items: into the file; strings: kw_str[n], in the arena */
+            /* fixed-size items: packed, in the file or the arena, at any address; strings:
+             * kw_str[n], in the arena */
+            const void *items;
         } array;
     };
 } kw_value;
@@ -69,19 +74,21 @@ typedef struct kw_model_part {
 
 typedef struct kw_model_file {
     kw_file_kind kind;
-    char *path;              /* as given, or "(built-in)" */
-    uint32_t version;        /* GGUF 2 or 3; 0 otherwise */
-    kw_model_part *parts;    /* every mapped file that holds tensors */
+    char *path;           /* as given, or "(built-in)" */
+    uint32_t version;     /* GGUF 2 or 3; 0 otherwise */
+    kw_model_part *parts; /* every mapped file that holds tensors */
     int n_parts;
-    kw_tensor_view *tensors; /* in file order */
+    kw_tensor_view *tensors; /* part by part, in the order of their data */
     size_t n_tensors;
-    kw_meta *metas; /* GGUF: its key-values (of the first split); HF: config.json, flattened */
+    /* GGUF: its key-values (of the first split). safetensors: config.json, flattened (a mixed or
+     * nested array becomes "key.0", "key.1", ...), and "__metadata__.*" of the first file. */
+    kw_meta *metas;
     size_t n_metas;
     uint64_t total_bytes; /* of all parts */
     /* Hugging Face directory, else NULL: where tokenizer.json and friends are looked for. */
     char *dir;
-    kw_arena arena;      /* owns all of the above except the maps */
-    void *index;         /* name and key lookup, internal */
+    kw_arena arena; /* owns all of the above except the maps */
+    void *index;    /* name and key lookup, internal */
 } kw_model_file;
 
 typedef struct kw_model_file_options {
@@ -90,7 +97,8 @@ typedef struct kw_model_file_options {
 
 /* Opens a GGUF file (any part of a split set opens the set), a .safetensors file (with config.json
  * beside it when there), a *.safetensors.index.json, or a directory holding config.json and
- * model.safetensors or its index, or exactly one .gguf. Owned by the caller. options may be NULL. */
+ * model.safetensors, its index or model.gguf. The bytes decide what a file is, not its name.
+ * Owned by the caller. options may be NULL. */
 kw_status kw_model_file_open(const char *path, const kw_model_file_options *options,
                              kw_model_file **out, kw_error *err);
 /* A GGUF or safetensors image in the caller's memory, borrowed for the life of the handle. */
