@@ -39,7 +39,9 @@ static const char *shown(const char *path)
 
 static kw_status fail_errno(const char *path, const char *what, int number, kw_error *err)
 {
-    const kw_status status = number == ENOENT ? KW_E_NOTFOUND : KW_E_IO;
+    const kw_status status = number == ENOENT   ? KW_E_NOTFOUND
+                             : number == ENOMEM ? KW_E_NOMEM
+                                                : KW_E_IO;
     return kw_fail(err, status, "file \"%s\": cannot %s: %s", shown(path), what, strerror(number));
 }
 
