@@ -2,7 +2,7 @@
 # The few commands a person types; CMake and tools/ do the work. `make help` lists them.
 PREFIX ?= /usr/local
 .DEFAULT_GOAL := build
-.PHONY: run test build bench check nightly clean install help
+.PHONY: run test build bench check nightly format clean install help
 MAKEFLAGS += --no-print-directory
 
 run: ## install what is missing, build, tell a story with the built-in model
@@ -31,6 +31,9 @@ check: ## everything that CI runs: both compilers, gates, sanitizers, fuzzers (a
 
 nightly: ## long fuzzing, valgrind, every preset
 	@bash .ci/run nightly
+
+format: ## let clang-format-19 format every C file
+	@find src include tests examples bench -name '*.[ch]' 2>/dev/null | xargs clang-format-19 -i
 
 clean: ## remove build/
 	rm -rf build

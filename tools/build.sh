@@ -7,6 +7,11 @@ preset=$1
 shift
 build=build/$preset
 jobs=${KWAAI_JOBS:-$(nproc 2>/dev/null || echo 2)}
+for tool in cmake ninja; do
+    command -v $tool >/dev/null 2>&1 && continue
+    echo "$tool is not installed: make run installs what is missing, tools/install-deps.sh does that alone" >&2
+    exit 1
+done
 if [ ! -f "$build/build.ninja" ] || [ CMakePresets.json -nt "$build/build.ninja" ]; then
     echo "configuring $build" >&2
     mkdir -p "$build"

@@ -3,7 +3,13 @@
 #
 # A case is one of cmocka's where an executable prints them, else the executable or script itself. An
 # executable that dies without naming a failed case counts as one failure.
-function reason(text) { return text == "" ? "" : "  (" text ")" }
+# Skipped cases of one test for one reason make one line.
+function add_skip(test, name, why) {
+    total_skipped++
+    if (!((test, why) in skip_count)) { skip_test[++n_lines] = test; skip_why[n_lines] = why }
+    skip_count[test, why]++
+    skip_names[test, why] = skip_names[test, why] (skip_names[test, why] == "" ? "" : ", ") name
+}
 # From ctest's screen: an executable that is not there, which the log calls passed.
 /^not-run / { not_run[$2] = 1; fail_list[++total_failed] = $2 " (not built)"; next }
 /^[0-9]+\/[0-9]+ Testing: / {
@@ -21,23 +27,26 @@ function reason(text) { return text == "" ? "" : "  (" text ")" }
 /^\[ +SKIPPED +\] / {
     name = $0; sub(/^\[ +SKIPPED +\] /, "", name); sub(/^[^ ]*: /, "", name)
     if (name !~ /test\(s\)/ && !((test, name) in skips)) {
-        skips[test, name] = 1; skip_name[++n_skips] = test ": " name reason(note)
+        skips[test, name] = 1; skip_name[++n_skips] = name; skip_note[n_skips] = note
     }
     note = ""
     next
 }
 # A test says why before it skips: "skip: ..." or "skipped: ...".
-/^[^\[]*[Ss]kip(ped|ping)?[:,]? / { note = $0; sub(/^ +/, "", note); next }
+/^[^\[]*[Ss]kip(ped|ping)?[:,]? / {
+    note = $0; sub(/^ *[Ss]kip(ped|ping)?[:,]? */, "", note)
+    next
+}
 /^Test Passed\.$/ { verdict("pass") }
 /^Test Failed\.$/ { verdict("fail") }
 /^Test (Skipped|Not Run)|^Test Skipped\.$/ { verdict("skip") }
 function verdict(kind,    i) {
     if (test in not_run) return
     if (kind == "skip") {
-        skip_list[++total_skipped] = test reason(note)
+        add_skip(test, "", note)
     } else {
         total_passed += ok
-        for (i = 1; i <= n_skips; i++) skip_list[++total_skipped] = skip_name[i]
+        for (i = 1; i <= n_skips; i++) add_skip(test, skip_name[i], skip_note[i])
         for (i = 1; i <= n_fails; i++) fail_list[++total_failed] = test ": " fail_name[i]
         if (kind == "fail" && n_fails == 0) fail_list[++total_failed] = test
         if (kind == "pass" && ok == 0 && n_skips == 0) total_passed++
@@ -45,7 +54,11 @@ function verdict(kind,    i) {
 }
 END {
     for (i = 1; i <= total_failed; i++) print "  FAILED   " fail_list[i]
-    for (i = 1; i <= total_skipped; i++) print "  skipped  " skip_list[i]
+    for (i = 1; i <= n_lines; i++) {
+        n = skip_count[skip_test[i], skip_why[i]]
+        names = n > 3 ? n " cases" : skip_names[skip_test[i], skip_why[i]]
+        print "  skipped  " skip_test[i] (names == "" ? "" : ": " names) (skip_why[i] == "" ? "" : "  (" skip_why[i] ")")
+    }
     printf "%s: %d passed, %d failed, %d skipped\n", preset, total_passed, total_failed, total_skipped
     printf "%d %d %d\n", total_passed, total_failed, total_skipped > count
 }
