@@ -9,7 +9,13 @@
 #include <string.h>
 
 /* What this build contains beyond scalar, worst first: X(name, features). */
+#if defined(KW_ISA_SCALAR_ONLY)
 #define ISA_LIST(X)
+#elif defined(__x86_64__)
+#define ISA_LIST(X) X(avx2, KW_CPU_AVX2)
+#else
+#define ISA_LIST(X)
+#endif
 
 typedef struct isa_row {
     uint32_t needs;

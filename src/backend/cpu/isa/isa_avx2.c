@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* isa_avx2.c - the kernels in AVX2, FMA and F16C. */
+#include "backend/cpu/simd/simd_avx2.h"
+
+#include "backend/cpu/kernels/all.inc.h"
+
+void kw_cpu_isa_avx2(kw_cpu_kernels *out)
+{
+    fill_table(out);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* gemv_f.inc.h - one column of floats times rows of float weights: sixteen lanes of fused sums,
+ * folded by the fixed tree. Four rows at once share the column's loads. */
+
+typedef struct f_type {
+    size_t bytes;
+    kv_f (*load)(const void *p);
+} f_type;
+
+static KV_INLINE kv_f load_f32(const void *p)
+{
+    return kv_load(p);
+}
+
+static KV_INLINE kv_f load_f16(const void *p)
+{
+    return kv_load_f16(p);
+}
+
+static KV_INLINE kv_f load_bf16(const void *p)
+{
+    return kv_load_bf16(p);
+}
+
+#define TYPE_F32 ((f_type){4, load_f32})
+#define TYPE_F16 ((f_type){2, load_f16})
+#define TYPE_BF16 ((f_type){2, load_bf16})
+
+/* n <= 16 elements and zeros. */
+static KV_INLINE kv_f load_f_part(const void *p, size_t n, const f_type type)
+{
+    uint8_t lanes[64] = {0};
+    memcpy(lanes, p, n * type.bytes);
+    return type.load(lanes);
+}
+
+static KV_INLINE void gemv_f_tile(float sums[4], const uint8_t *const row[4], const float *x,
+                                  size_t k, const f_type type, fetcher *fetch)
+{
+    kv_f lanes[4];
+    const size_t whole = k / 16 * 16;
+    KV_UNROLL
+    for (int r = 0; r < 4; r++)
+        lanes[r] = kv_zero();
+    for (size_t i = 0; i < whole; i += 16) {
+        const kv_f v = kv_load(x + i);
+        KV_UNROLL
+        for (int r = 0; r < 4; r++)
+            lanes[r] = kv_fma(type.load(row[r] + i * type.bytes), v, lanes[r]);
+        fetch_next(fetch, 4 * 16 * type.bytes);
+    }
+    if (whole < k) {
+        const kv_f v = load_part(x + whole, k - whole);
+        KV_UNROLL
+        for (int r = 0; r < 4; r++)
+            lanes[r] =
+                kv_fma(load_f_part(row[r] + whole * type.bytes, k - whole, type), v, lanes[r]);
+    }
+    KV_UNROLL
+    for (int r = 0; r < 4; r++)
+        sums[r] = kv_sum(lanes[r]);
+}
+
+static KV_INLINE void gemv_f(float *out, const void *w, size_t row_bytes, size_t n_rows,
+                             const void *x, size_t k, const f_type type)
+{
+    for (size_t r = 0; r < n_rows; r += 4) {
+        const uint8_t *row[4];
+        float sums[4];
+        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows);
+        four_rows(row, w, row_bytes, r, n_rows);
+        gemv_f_tile(sums, row, x, k, type, &fetch);
+        store_rows(out, sums, r, n_rows);
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* unpack_k.inc.h - the types with superblocks of 256: what the kernels of class K need to know.
+ *
+ * The integer sums are over unsigned weights. What was added to them (q6_k: 32) goes into the same
+ * sum of minima that q4_k has: sum of scale * 32 * q is taken off the scaled sum. */
+
+enum { GROUPS = KW_QK_K / KW_QK };
+
+typedef struct k_type {
+    size_t block_bytes;
+    size_t d_at;
+    size_t dmin_at; /* 0: no minima; the sum of minima is shifted and taken off the scaled sum */
+    kv_kind kind;
+    int bias_shift; /* log2 of what unpack has added to each weight, where there are no minima */
+    bool halves;    /* a group's halves have scales of their own */
+    void (*unpack)(kv_b32 w[GROUPS], const uint8_t *block);
+    /* Sixteen scales and as many minima (or scales once more), one per 16 weights. */
+    void (*scales)(kv_h16 *scale, kv_h16 *min, const uint8_t *block);
+} k_type;
+
+static KV_INLINE void unpack_q4_k(kv_b32 w[GROUPS], const uint8_t *block)
+{
+    const uint8_t *qs = block + offsetof(kw_block_q4_k, qs);
+    KV_UNROLL
+    for (int i = 0; i < GROUPS; i += 2) {
+        const kv_b32 both = kv_load_b32(qs + i / 2 * KW_QK);
+        w[i] = kv_low4(both);
+        w[i + 1] = kv_high4(both);
+    }
+}
+
+static KV_INLINE void scales_q4_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
+{
+    const uint8_t *packed = block + offsetof(kw_block_q4_k, scales);
+    const uint32_t a = kv_u32(packed), b = kv_u32(packed + 4), c = kv_u32(packed + 8);
+    const uint32_t scale_high = (c & 0x0f0f0f0fu) | (a >> 2 & 0x30303030u);
+    const uint32_t min_high = (c >> 4 & 0x0f0f0f0fu) | (b >> 2 & 0x30303030u);
+    *scale = kv_twice((a & 0x3f3f3f3fu) | (uint64_t)scale_high << 32);
+    *min = kv_twice((b & 0x3f3f3f3fu) | (uint64_t)min_high << 32);
+}
+
+static KV_INLINE void unpack_q6_k(kv_b32 w[GROUPS], const uint8_t *block)
+{
+    KV_UNROLL
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *ql = block + 64 * half;
+        const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q6_k, qh) + 32 * half);
+        const kv_b32 l0 = kv_load_b32(ql), l1 = kv_load_b32(ql + 32);
+        w[4 * half] = kv_join6(kv_low4(l0), high, 0);
+        w[4 * half + 1] = kv_join6(kv_low4(l1), high, 2);
+        w[4 * half + 2] = kv_join6(kv_high4(l0), high, 4);
+        w[4 * half + 3] = kv_join6(kv_high4(l1), high, 6);
+    }
+}
+
+static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
+{
+    *scale = kv_widen_i8((const int8_t *)block + offsetof(kw_block_q6_k, scales));
+    *min = *scale;
+}
+
+#define TYPE_Q4_K                                                                                  \
+    ((k_type){sizeof(kw_block_q4_k), offsetof(kw_block_q4_k, d), offsetof(kw_block_q4_k, dmin),    \
+              KV_U4, 0, false, unpack_q4_k, scales_q4_k})
+#define TYPE_Q6_K                                                                                  \
+    ((k_type){sizeof(kw_block_q6_k), offsetof(kw_block_q6_k, d), 0, KV_U6, 5, true, unpack_q6_k,   \
+              scales_q6_k})

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* simd.h - what every simd_<isa>.h and the kernels over them share. */
+#ifndef KW_SIMD_H
+#define KW_SIMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Kernels are built from small functions whose type parameters must become constants. */
+#define KV_INLINE inline __attribute__((always_inline, unused))
+#define KV_UNROLL _Pragma("GCC unroll 16")
+
+typedef enum kv_kind { KV_U4, KV_U6, KV_S8 } kv_kind;
+
+static KV_INLINE uint16_t kv_u16(const void *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static KV_INLINE uint32_t kv_u32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static KV_INLINE float kv_f32(const void *p)
+{
+    float v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* To the second-level cache, for reading, soon. Reads nothing: any address will do. */
+static KV_INLINE void kv_prefetch(const void *p)
+{
+    __builtin_prefetch(p, 0, 2);
+}
+
+#endif

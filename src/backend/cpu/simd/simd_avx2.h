@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* simd_avx2.h - the vector operations of kernels/ in AVX2, FMA and F16C.
+ *
+ * Every simd_<isa>.h has the same names with the same meaning, stated here once; kernels are
+ * written over them and nothing else. A float vector has sixteen lanes whatever the register's
+ * width, which is what makes sums equal on every processor.
+ *
+ *   kv_f, kv_i, kv_m   sixteen f32, int32, truth values
+ *   kv_b32             32 bytes: the weights or the activations of one group
+ *   kv_h16             sixteen int16
+ *   kv_part            int32 partial sums of one row's dot product; kv_sum4 adds four rows up
+ *   kv_i4, kv_f4       one number for each of four rows
+ *   kv_rows_*          one number, or four bytes, for each of KV_ROWS rows of a panel
+ *   kv_acc             sums of a panel's products before kv_acc_flush makes int32 of them
+ * Kinds of weight bytes: KV_U4 in 0..15, KV_U6 in 0..63, KV_S8 signed and passed through
+ * kv_signed, which may add KV_SIGNED_BIAS. Activations are signed bytes, never -128. */
+#ifndef KW_SIMD_AVX2_H
+#define KW_SIMD_AVX2_H
+
+#include "backend/cpu/simd/simd.h"
+
+#include <immintrin.h>
+
+enum {
+    KV_ROWS = 8,         /* rows of one panel vector */
+    KV_TILE_VECTORS = 2, /* panel vectors that gemm computes at once */
+    KV_TILE_COLS = 3,    /* columns that gemm computes at once */
+    KV_COLUMNS = 6,      /* columns of an activation tile */
+    KV_F_ROWS = 2,       /* the same for float weights */
+    KV_F_COLS = 3,
+    KV_SIGNED_BIAS = 0
+};
+
+typedef struct kv_f {
+    __m256 a, b;
+} kv_f;
+typedef struct kv_i {
+    __m256i a, b;
+} kv_i;
+typedef kv_f kv_m;
+
+/* ---- sixteen floats ---- */
+
+static KV_INLINE kv_f kv_set1(float x)
+{
+    return (kv_f){_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
+
+static KV_INLINE kv_f kv_zero(void)
+{
+    return (kv_f){_mm256_setzero_ps(), _mm256_setzero_ps()};
+}
+
+static KV_INLINE kv_f kv_load(const float *p)
+{
+    return (kv_f){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+
+static KV_INLINE void kv_store(float *p, kv_f x)
+{
+    _mm256_storeu_ps(p, x.a);
+    _mm256_storeu_ps(p + 8, x.b);
+}
+
+static KV_INLINE kv_f kv_load_f16(const uint16_t *p)
+{
+    return (kv_f){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+                  _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
+}
+
+static KV_INLINE void kv_store_f16(uint16_t *p, kv_f x)
+{
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static KV_INLINE __m256 kv_bf16_half(const uint16_t *p)
+{
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+static KV_INLINE kv_f kv_load_bf16(const uint16_t *p)
+{
+    return (kv_f){kv_bf16_half(p), kv_bf16_half(p + 8)};
+}
+
+/* Sixteen pairs: the first of each, the second of each. */
+static KV_INLINE void kv_load_pairs(const float *p, kv_f *first, kv_f *second)
+{
+    const kv_f x = kv_load(p), y = kv_load(p + 16);
+    const __m256 x0 = _mm256_permute2f128_ps(x.a, x.b, 0x20);
+    const __m256 x1 = _mm256_permute2f128_ps(x.a, x.b, 0x31);
+    const __m256 y0 = _mm256_permute2f128_ps(y.a, y.b, 0x20);
+    const __m256 y1 = _mm256_permute2f128_ps(y.a, y.b, 0x31);
+    *first = (kv_f){_mm256_shuffle_ps(x0, x1, 0x88), _mm256_shuffle_ps(y0, y1, 0x88)};
+    *second = (kv_f){_mm256_shuffle_ps(x0, x1, 0xdd), _mm256_shuffle_ps(y0, y1, 0xdd)};
+}
+
+static KV_INLINE void kv_store_pairs(float *p, kv_f first, kv_f second)
+{
+    const __m256 x0 = _mm256_unpacklo_ps(first.a, second.a);
+    const __m256 x1 = _mm256_unpackhi_ps(first.a, second.a);
+    const __m256 y0 = _mm256_unpacklo_ps(first.b, second.b);
+    const __m256 y1 = _mm256_unpackhi_ps(first.b, second.b);
+    _mm256_storeu_ps(p, _mm256_permute2f128_ps(x0, x1, 0x20));
+    _mm256_storeu_ps(p + 8, _mm256_permute2f128_ps(x0, x1, 0x31));
+    _mm256_storeu_ps(p + 16, _mm256_permute2f128_ps(y0, y1, 0x20));
+    _mm256_storeu_ps(p + 24, _mm256_permute2f128_ps(y0, y1, 0x31));
+}
+
+static KV_INLINE kv_f kv_add(kv_f x, kv_f y)
+{
+    return (kv_f){_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b)};
+}
+
+static KV_INLINE kv_f kv_sub(kv_f x, kv_f y)
+{
+    return (kv_f){_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b)};
+}
+
+static KV_INLINE kv_f kv_mul(kv_f x, kv_f y)
+{
+    return (kv_f){_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)};
+}
+
+static KV_INLINE kv_f kv_div(kv_f x, kv_f y)
+{
+    return (kv_f){_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)};
+}
+
+/* x * y + z, rounded once. */
+static KV_INLINE kv_f kv_fma(kv_f x, kv_f y, kv_f z)
+{
+    return (kv_f){_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
+}
+
+static KV_INLINE kv_f kv_sqrt(kv_f x)
+{
+    return (kv_f){_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)};
+}
+
+/* x > y ? x : y, and x < y ? x : y. */
+static KV_INLINE kv_f kv_max(kv_f x, kv_f y)
+{
+    return (kv_f){_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
+}
+
+static KV_INLINE kv_f kv_min(kv_f x, kv_f y)
+{
+    return (kv_f){_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)};
+}
+
+/* The lanes of sum_lanes in the scalar definition: halves of 8, of 4, then (0 + 2) + (1 + 3). */
+static KV_INLINE float kv_sum(kv_f x)
+{
+    const __m256 eight = _mm256_add_ps(x.a, x.b);
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+/* The largest lane; none is nan. */
+static KV_INLINE float kv_largest(kv_f x)
+{
+    const __m256 eight = _mm256_max_ps(x.a, x.b);
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+/* ---- bits and comparisons ---- */
+
+static KV_INLINE kv_i kv_bits(kv_f x)
+{
+    return (kv_i){_mm256_castps_si256(x.a), _mm256_castps_si256(x.b)};
+}
+
+static KV_INLINE kv_f kv_of_bits(kv_i x)
+{
+    return (kv_f){_mm256_castsi256_ps(x.a), _mm256_castsi256_ps(x.b)};
+}
+
+static KV_INLINE kv_i kv_iset1(int32_t x)
+{
+    return (kv_i){_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+
+static KV_INLINE kv_i kv_iadd(kv_i x, kv_i y)
+{
+    return (kv_i){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+
+static KV_INLINE kv_i kv_iand(kv_i x, kv_i y)
+{
+    return (kv_i){_mm256_and_si256(x.a, y.a), _mm256_and_si256(x.b, y.b)};
+}
+
+static KV_INLINE kv_i kv_ixor(kv_i x, kv_i y)
+{
+    return (kv_i){_mm256_xor_si256(x.a, y.a), _mm256_xor_si256(x.b, y.b)};
+}
+
+/* Each lane << 23, and >> 23 with its sign: the exponent's place in a float. */
+static KV_INLINE kv_i kv_shl23(kv_i x)
+{
+    return (kv_i){_mm256_slli_epi32(x.a, 23), _mm256_slli_epi32(x.b, 23)};
+}
+
+static KV_INLINE kv_i kv_sar23(kv_i x)
+{
+    return (kv_i){_mm256_srai_epi32(x.a, 23), _mm256_srai_epi32(x.b, 23)};
+}
+
+static KV_INLINE kv_f kv_of_int(kv_i x)
+{
+    return (kv_f){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+
+/* False where either is nan. */
+static KV_INLINE kv_m kv_less(kv_f x, kv_f y)
+{
+    return (kv_m){_mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ)};
+}
+
+static KV_INLINE kv_m kv_equal(kv_f x, kv_f y)
+{
+    return (kv_m){_mm256_cmp_ps(x.a, y.a, _CMP_EQ_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_EQ_OQ)};
+}
+
+static KV_INLINE kv_f kv_select(kv_m m, kv_f yes, kv_f no)
+{
+    return (kv_f){_mm256_blendv_ps(no.a, yes.a, m.a), _mm256_blendv_ps(no.b, yes.b, m.b)};
+}
+
+/* Sixteen values to the nearest whole number, ties to even, as bytes; 0 unless |x| < 128. Returns
+ * their sum. */
+static KV_INLINE int kv_store_i8(int8_t *p, kv_f x)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f), limit = _mm256_set1_ps(128.0f);
+    const __m256 a = _mm256_cmp_ps(_mm256_andnot_ps(sign, x.a), limit, _CMP_LT_OQ);
+    const __m256 b = _mm256_cmp_ps(_mm256_andnot_ps(sign, x.b), limit, _CMP_LT_OQ);
+    const __m256i words =
+        _mm256_packs_epi32(_mm256_and_si256(_mm256_cvtps_epi32(x.a), _mm256_castps_si256(a)),
+                           _mm256_and_si256(_mm256_cvtps_epi32(x.b), _mm256_castps_si256(b)));
+    const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+    const __m128i low = _mm256_castsi256_si128(ordered),
+                  high = _mm256_extracti128_si256(ordered, 1);
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi16(low, high));
+    __m128i sum = _mm_madd_epi16(_mm_add_epi16(low, high), _mm_set1_epi16(1));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+}
+
+/* ---- one group of a row ---- */
+
+typedef __m256i kv_b32, kv_h16, kv_part;
+typedef __m128i kv_i4;
+typedef __m128 kv_f4;
+
+static KV_INLINE kv_b32 kv_load_b32(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+/* 16 bytes: their low nibbles, then their high ones. */
+static KV_INLINE kv_b32 kv_nibbles(const uint8_t *p)
+{
+    const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    const __m256i shift = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4);
+    return _mm256_and_si256(_mm256_srlv_epi32(twice, shift), _mm256_set1_epi8(15));
+}
+
+static KV_INLINE kv_b32 kv_low4(kv_b32 x)
+{
+    return _mm256_and_si256(x, _mm256_set1_epi8(15));
+}
+
+static KV_INLINE kv_b32 kv_high4(kv_b32 x)
+{
+    return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
+}
+
+/* low | ((high >> shift) & 3) << 4; shift is 0, 2, 4 or 6. */
+static KV_INLINE kv_b32 kv_join6(kv_b32 low, kv_b32 high, int shift)
+{
+    const __m256i moved =
+        shift < 4 ? _mm256_slli_epi16(high, 4 - shift) : _mm256_srli_epi16(high, shift - 4);
+    return _mm256_or_si256(low, _mm256_and_si256(moved, _mm256_set1_epi8(0x30)));
+}
+
+static KV_INLINE kv_b32 kv_signed(kv_b32 x)
+{
+    return x;
+}
+
+static KV_INLINE kv_part kv_part_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+/* Pairs of neighbouring products, added up in 16 bits without saturation. */
+static KV_INLINE __m256i kv_pairs(kv_kind kind, __m256i w, __m256i a)
+{
+    if (kind == KV_S8)
+        return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
+    return _mm256_maddubs_epi16(w, a);
+}
+
+static KV_INLINE kv_part kv_dot(kv_kind kind, kv_b32 w, kv_b32 a)
+{
+    return _mm256_madd_epi16(kv_pairs(kind, w, a), _mm256_set1_epi16(1));
+}
+
+/* sum + scale * (w . a); scale points to the same int16 twice. */
+static KV_INLINE kv_part kv_dot_scaled(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,
+                                       const int16_t *scale)
+{
+    const __m256i s = _mm256_set1_epi32((int32_t)kv_u32(scale));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(kv_pairs(kind, w, a), s));
+}
+
+/* The same with scale[0] for the first half of the bytes and scale[1] for the second. */
+static KV_INLINE kv_part kv_dot_scaled2(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,
+                                        const int16_t *scale)
+{
+    const __m256i spread = _mm256_setr_epi32(0x01000100, 0x01000100, 0x01000100, 0x01000100,
+                                             0x03020302, 0x03020302, 0x03020302, 0x03020302);
+    const __m256i s = _mm256_shuffle_epi8(_mm256_set1_epi32((int32_t)kv_u32(scale)), spread);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(kv_pairs(kind, w, a), s));
+}
+
+static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
+{
+    const __m256i ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    const __m256i cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+    const __m256i sum =
+        _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    return _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+}
+
+/* Eight bytes as sixteen int16, each twice. */
+static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
+{
+    const __m128i x = _mm_cvtsi64_si128((int64_t)bytes);
+    return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, x));
+}
+
+static KV_INLINE kv_h16 kv_widen_i8(const int8_t *p)
+{
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
+}
+
+static KV_INLINE void kv_store_h16(int16_t *p, kv_h16 x)
+{
+    _mm256_storeu_si256((__m256i *)p, x);
+}
+
+/* Eight pairs of int16, stride bytes apart. */
+static KV_INLINE kv_h16 kv_gather_pairs(const uint8_t *p, size_t stride)
+{
+    return _mm256_setr_epi32((int32_t)kv_u32(p), (int32_t)kv_u32(p + stride),
+                             (int32_t)kv_u32(p + 2 * stride), (int32_t)kv_u32(p + 3 * stride),
+                             (int32_t)kv_u32(p + 4 * stride), (int32_t)kv_u32(p + 5 * stride),
+                             (int32_t)kv_u32(p + 6 * stride), (int32_t)kv_u32(p + 7 * stride));
+}
+
+static KV_INLINE kv_part kv_dot16(kv_h16 x, kv_h16 y)
+{
+    return _mm256_madd_epi16(x, y);
+}
+
+/* ---- four rows ---- */
+
+/* x - scale * (pair[0] + pair[1]). */
+static KV_INLINE kv_i4 kv_i4_sub_pair(kv_i4 x, const uint8_t *pair, int16_t scale)
+{
+    const __m128i p = _mm_set1_epi32((int32_t)kv_u32(pair));
+    return _mm_sub_epi32(x, _mm_madd_epi16(p, _mm_set1_epi16(scale)));
+}
+
+/* x - scale * y, where scale is a power of two. */
+static KV_INLINE kv_i4 kv_i4_sub_shifted(kv_i4 x, kv_i4 y, int shift)
+{
+    return _mm_sub_epi32(x, _mm_slli_epi32(y, shift));
+}
+
+static KV_INLINE kv_f4 kv_f4_zero(void)
+{
+    return _mm_setzero_ps();
+}
+
+static KV_INLINE kv_f4 kv_f4_set1(float x)
+{
+    return _mm_set1_ps(x);
+}
+
+static KV_INLINE kv_f4 kv_f4_of_int(kv_i4 x)
+{
+    return _mm_cvtepi32_ps(x);
+}
+
+static KV_INLINE kv_f4 kv_f4_halves(const uint8_t *const p[4], size_t at)
+{
+    __m128i h = _mm_cvtsi32_si128(kv_u16(p[0] + at));
+    h = _mm_insert_epi16(h, kv_u16(p[1] + at), 1);
+    h = _mm_insert_epi16(h, kv_u16(p[2] + at), 2);
+    h = _mm_insert_epi16(h, kv_u16(p[3] + at), 3);
+    return _mm_cvtph_ps(h);
+}
+
+static KV_INLINE kv_f4 kv_f4_add(kv_f4 x, kv_f4 y)
+{
+    return _mm_add_ps(x, y);
+}
+
+static KV_INLINE kv_f4 kv_f4_sub(kv_f4 x, kv_f4 y)
+{
+    return _mm_sub_ps(x, y);
+}
+
+static KV_INLINE kv_f4 kv_f4_mul(kv_f4 x, kv_f4 y)
+{
+    return _mm_mul_ps(x, y);
+}
+
+static KV_INLINE void kv_f4_store(float *p, kv_f4 x)
+{
+    _mm_storeu_ps(p, x);
+}
+
+/* ---- panels: KV_ROWS rows at once ---- */
+
+typedef __m256i kv_rows_b, kv_rows_i, kv_acc;
+typedef __m256 kv_rows_f;
+
+/* Row i's 32 bytes in rows[i]; out[j] has bytes 4j .. 4j + 3 of every row. */
+static KV_INLINE void kv_transpose(kv_rows_b out[8], const kv_b32 rows[KV_ROWS])
+{
+    __m256i t[8], u[8];
+    KV_UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_epi32(rows[i], rows[i + 1]);
+        t[i + 1] = _mm256_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    KV_UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+        u[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+        u[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+        u[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    KV_UNROLL
+    for (int i = 0; i < 4; i++) {
+        out[i] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x20);
+        out[i + 4] = _mm256_permute2x128_si256(u[i], u[i + 4], 0x31);
+    }
+}
+
+static KV_INLINE kv_rows_b kv_rows_load(const void *p)
+{
+    return _mm256_load_si256((const __m256i *)p);
+}
+
+static KV_INLINE void kv_rows_store(void *p, kv_rows_b x)
+{
+    _mm256_store_si256((__m256i *)p, x);
+}
+
+static KV_INLINE kv_rows_f kv_rows_load_f(const void *p)
+{
+    return _mm256_load_ps((const float *)p);
+}
+
+/* The same four bytes for every row. */
+static KV_INLINE kv_rows_b kv_rows_same(const uint8_t *p)
+{
+    return _mm256_set1_epi32((int32_t)kv_u32(p));
+}
+
+static KV_INLINE kv_acc kv_acc_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+/* Steps of four bytes that kv_acc can take before it is flushed. */
+static KV_INLINE int kv_acc_steps(kv_kind kind)
+{
+    return kind == KV_U6 ? 2 : 8;
+}
+
+static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_rows_b a)
+{
+    const __m256i pairs = kv_pairs(kind, w, a);
+    if (kind == KV_S8)
+        return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    return _mm256_add_epi16(acc, pairs);
+}
+
+static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
+{
+    return kind == KV_S8 ? acc : _mm256_madd_epi16(acc, _mm256_set1_epi16(1));
+}
+
+/* A row's scale as kv_acc_flush_scaled wants it. */
+static KV_INLINE int32_t kv_rows_scale(int scale)
+{
+    return (int32_t)(((uint32_t)scale & 0xffffu) | (uint32_t)scale << 16);
+}
+
+/* sum + scale * acc; never for KV_S8. */
+static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_rows_i sum, kv_acc acc, kv_rows_i scale)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(acc, scale));
+}
+
+static KV_INLINE kv_rows_i kv_rows_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+/* sum + x[0] * y[0] + x[1] * y[1] of pairs of int16. */
+static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_b y)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
+}
+
+static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
+{
+    return _mm256_set1_epi16(x);
+}
+
+static KV_INLINE kv_rows_i kv_rows_sub(kv_rows_i x, kv_rows_i y)
+{
+    return _mm256_sub_epi32(x, y);
+}
+
+static KV_INLINE kv_rows_f kv_rows_of_int(kv_rows_i x)
+{
+    return _mm256_cvtepi32_ps(x);
+}
+
+static KV_INLINE kv_rows_f kv_rows_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+static KV_INLINE kv_rows_f kv_rows_addf(kv_rows_f x, kv_rows_f y)
+{
+    return _mm256_add_ps(x, y);
+}
+
+static KV_INLINE kv_rows_f kv_rows_subf(kv_rows_f x, kv_rows_f y)
+{
+    return _mm256_sub_ps(x, y);
+}
+
+static KV_INLINE kv_rows_f kv_rows_mulf(kv_rows_f x, kv_rows_f y)
+{
+    return _mm256_mul_ps(x, y);
+}
+
+static KV_INLINE void kv_rows_storef(float *p, kv_rows_f x)
+{
+    _mm256_storeu_ps(p, x);
+}
+
+#endif

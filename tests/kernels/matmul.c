@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* matmul.c - gemv and gemm of every weight type on every instruction set against scalar gemv. */
+#include "kernels_test.h"
+
+#include "base/check.h"
+#include "tensor/quant/blocks.h"
+
+#include <stdio.h>
+
+enum { MAX_COLUMNS = 16 };
+
+typedef enum fill { FILL_RANDOM, FILL_LOW, FILL_HIGH, FILL_MIDDLE, N_FILLS } fill;
+
+static uint16_t random_half(void)
+{
+    return (uint16_t)(random_u32() & 0xbbffu); /* finite, either sign, subnormals too */
+}
+
+static void put_half(uint8_t *p, fill how)
+{
+    const uint16_t h = how == FILL_RANDOM ? random_half() : how == FILL_HIGH ? 0x7bffu : 0x8400u;
+    memcpy(p, &h, sizeof h);
+}
+
+/* Weights whose quants are random, or all bits 0, all 1, or the lowest of a signed byte. */
+static void fill_weights(kw_dtype dtype, uint8_t *w, size_t bytes, fill how)
+{
+    static const uint8_t pattern[N_FILLS] = {0, 0x00, 0xff, 0x80};
+    for (size_t i = 0; i < bytes; i++)
+        w[i] = how == FILL_RANDOM ? (uint8_t)random_u32() : pattern[how];
+    const size_t block = kw_dtype_info(dtype)->block_bytes;
+    for (size_t at = 0; at < bytes; at += block) {
+        const float x = how == FILL_RANDOM ? random_float(-2.0f, 2.0f) : random_wild() * 0x1p-64f;
+        if (dtype == KW_F32)
+            memcpy(w + at, &x, sizeof x);
+        else if (dtype == KW_BF16)
+            memcpy(w + at, (const uint8_t *)&x + 2, 2);
+        else if (dtype == KW_Q6_K)
+            put_half(w + at + offsetof(kw_block_q6_k, d), how);
+        else
+            put_half(w + at, how);
+        if (dtype == KW_Q4_K)
+            put_half(w + at + offsetof(kw_block_q4_k, dmin), how);
+    }
+}
+
+/* Activations of one column: random, or all the largest (either sign). */
+static void fill_activations(float *x, size_t k, fill how)
+{
+    for (size_t i = 0; i < k; i++)
+        x[i] = how == FILL_RANDOM ? random_float(-3.0f, 3.0f)
+               : how == FILL_LOW  ? -1.0f
+               : how == FILL_HIGH ? 1.0f
+                                  : (random_u32() & 1 ? 1.0f : -1.0f);
+}
+
+typedef struct problem {
+    kw_dtype dtype;
+    size_t k, n_rows, n_cols, row_bytes, shift;
+    uint8_t *w;      /* [n_rows][row_bytes] */
+    float *x;        /* [n_cols][k] */
+    float *expected; /* [n_cols][n_rows], by scalar gemv */
+} problem;
+
+static bool is_float_class(const problem *p)
+{
+    return p->dtype == KW_F32 || p->dtype == KW_F16 || p->dtype == KW_BF16;
+}
+
+/* Column c of the problem as the tile's column `col`. */
+static void quantize(const kw_cpu_kernels *t, const problem *p, void *tile, size_t c, size_t cols,
+                     size_t col)
+{
+    if (t->matmul[p->dtype].weight_class == KW_CLASS_S32)
+        t->quantize_a32(tile, p->x + c * p->k, p->k, cols, col);
+    else
+        t->quantize_a256(tile, p->x + c * p->k, p->k, cols, col);
+}
+
+static void problem_new(problem *p, const kw_cpu_kernels *ref, fill how)
+{
+    assert_true(kw_row_bytes(p->dtype, (int64_t)p->k, &p->row_bytes));
+    p->w = input_new(p->n_rows * p->row_bytes, p->shift);
+    p->x = input_new(p->n_cols * p->k * sizeof(float), 4);
+    p->expected = allocate(p->n_cols * p->n_rows * sizeof(float));
+    fill_weights(p->dtype, p->w, p->n_rows * p->row_bytes, how);
+    uint8_t *tile = allocate(p->k / KW_QK * KW_ACT_BLOCK);
+    for (size_t c = 0; c < p->n_cols; c++) {
+        fill_activations(p->x + c * p->k, p->k, how);
+        const void *x = p->x + c * p->k;
+        if (!is_float_class(p)) {
+            quantize(ref, p, tile, c, 1, 0);
+            x = tile;
+        }
+        ref->matmul[p->dtype].gemv(p->expected + c * p->n_rows, p->w, p->row_bytes, p->n_rows, x,
+                                   p->k);
+    }
+    free(tile);
+}
+
+static void problem_free(problem *p)
+{
+    input_free(p->w, p->shift);
+    input_free(p->x, 4);
+    free(p->expected);
+}
+
+static void check_gemv(const kw_cpu_kernels *t, const problem *p)
+{
+    output out = output_new(p->n_rows * sizeof(float));
+    uint8_t *tile = input_new(p->k / KW_QK * KW_ACT_BLOCK, 4);
+    const void *x = p->x;
+    if (!is_float_class(p)) {
+        quantize(t, p, tile, 0, 1, 0);
+        x = tile;
+    }
+    t->matmul[p->dtype].gemv(output_data(&out), p->w, p->row_bytes, p->n_rows, x, p->k);
+    char what[64];
+    snprintf(what, sizeof what, "gemv %s k=%zu", kw_dtype_info(p->dtype)->name, p->k);
+    assert_same(p->expected, output_data(&out), p->n_rows, what);
+    input_free(tile, 4);
+    output_free(&out);
+}
+
+static void check_gemm(const kw_cpu_kernels *t, const problem *p)
+{
+    const kw_matmul_kernels *m = &t->matmul[p->dtype];
+    const size_t panel_bytes = m->panel_bytes(p->k), stride = p->n_rows + 3;
+    output panel_memory = output_new(panel_bytes + 64);
+    uint8_t *panel = output_data(&panel_memory);
+    panel += (64 - (uintptr_t)panel % 64) % 64;
+    m->panel(panel, p->w, p->row_bytes, p->n_rows, p->k);
+    /* Columns beyond n_cols hold anything: here nan scales and the bytes of a canary. */
+    const size_t tile_bytes = p->k / KW_QK * KW_ACT_BLOCK * t->columns;
+    uint8_t *tile = input_new(tile_bytes, 4);
+    memset(tile, 0xff, tile_bytes);
+    if (!is_float_class(p))
+        for (size_t c = 0; c < p->n_cols; c++)
+            quantize(t, p, tile, c, t->columns, c);
+    output out = output_new(p->n_cols * stride * sizeof(float));
+    float *y = output_data(&out);
+    m->gemm(y, stride, panel, is_float_class(p) ? (void *)p->x : tile, p->k, p->n_rows, p->n_cols,
+            p->n_cols % 2 ? p->w : NULL, p->n_rows * p->row_bytes);
+    char what[64];
+    snprintf(what, sizeof what, "gemm %s k=%zu cols=%zu", kw_dtype_info(p->dtype)->name, p->k,
+             p->n_cols);
+    for (size_t c = 0; c < p->n_cols; c++) {
+        assert_same(p->expected + c * p->n_rows, y + c * stride, p->n_rows, what);
+        for (size_t r = p->n_rows; r < stride; r++)
+            assert_true(same_float(y[c * stride + r], 0.0f));
+    }
+    input_free(tile, 4);
+    output_free(&out);
+    output_free(&panel_memory);
+}
+
+static void check(const table_pair *t, problem p, fill how)
+{
+    problem_new(&p, &t->ref, how);
+    check_gemv(&t->isa, &p);
+    if (p.n_rows <= KW_PANEL_ROWS)
+        check_gemm(&t->isa, &p);
+    problem_free(&p);
+}
+
+/* Every row count that a tile of four or of a panel can leave over, every column count. */
+static void check_type(const table_pair *t, kw_dtype dtype)
+{
+    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33};
+    static const size_t floats[] = {1, 7, 15, 16, 17, 31, 33, 64, 100, 259};
+    static const size_t blocks[] = {1, 2, 3, 5, 7, 8, 12, 17};
+    const size_t block = kw_dtype_info(dtype)->block_elems;
+    const size_t n = block == 1 ? KW_COUNT(floats) : KW_COUNT(blocks);
+    assert_true(t->isa.columns <= MAX_COLUMNS);
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = block == 1 ? floats[i] : blocks[i] * block;
+        for (size_t j = 0; j < KW_COUNT(rows); j++) {
+            const size_t n_cols = 1 + (i + j) % t->isa.columns;
+            check(t, (problem){dtype, k, rows[j], n_cols, .shift = j % 3}, FILL_RANDOM);
+        }
+        for (fill how = FILL_LOW; how < N_FILLS; how++)
+            check(t, (problem){dtype, k, 5, t->isa.columns, .shift = 1}, how);
+    }
+}
+
+/* A row long enough that the prefetch distance, the superblocks and the sums are as in use. */
+static void check_long(const table_pair *t, kw_dtype dtype)
+{
+    for (size_t k = 2048; k <= 11008; k += 8960)
+        for (fill how = FILL_RANDOM; how < N_FILLS; how++)
+            check(t, (problem){dtype, k, 32, 1 + (size_t)how % t->isa.columns, .shift = 0}, how);
+}
+
+static void matmul(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
+        assert_int_equal(t.ref.matmul[dtype].weight_class, t.isa.matmul[dtype].weight_class);
+        if (t.ref.matmul[dtype].weight_class == KW_CLASS_NONE)
+            continue;
+        check_type(&t, (kw_dtype)dtype);
+        check_long(&t, (kw_dtype)dtype);
+    }
+}
+
+/* Scalar's own gemm, through its panels of raw rows, has the bits of its gemv. */
+static void scalar_gemm(void **state)
+{
+    (void)state;
+    table_pair t;
+    assert_true(kw_cpu_kernels_select(&t.ref, 0, "scalar"));
+    t.isa = t.ref;
+    for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
+        if (t.ref.matmul[dtype].weight_class == KW_CLASS_NONE)
+            continue;
+        const size_t k = kw_dtype_info((kw_dtype)dtype)->block_elems * 3;
+        for (size_t n_cols = 1; n_cols <= t.ref.columns; n_cols++)
+            check(&t, (problem){(kw_dtype)dtype, k, 7, n_cols, .shift = 1}, FILL_RANDOM);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scalar_gemm),
+        ON_EVERY_ISA(matmul),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
