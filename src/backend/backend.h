@@ -20,6 +20,12 @@ typedef struct kw_device_config {
     const char *isa; /* NULL: the best */
 } kw_device_config;
 
+/* What a device can do at most, measured: the roofline beside a benchmark. */
+typedef struct kw_limits {
+    double read_gbps_1, read_gbps_n; /* sequential reads from memory: one worker, all of them */
+    double int8_gops_1, int8_gops_n; /* the q8_0 matmul kernel on cached data, 2 ops a product */
+} kw_limits;
+
 /* A value that has no place in the arena: a leaf, a state or an output. */
 #define KW_NO_OFFSET SIZE_MAX
 
@@ -66,6 +72,8 @@ typedef struct kw_backend {
     void (*program_free)(kw_device *device, kw_program *program);
     /* Memory that the program owns: arena and scratch. */
     size_t (*program_bytes)(const kw_program *program);
+    /* Takes about `seconds` and 256 MiB. */
+    kw_status (*measure)(kw_device *device, double seconds, kw_limits *out, kw_error *err);
     /* Its waves and steps; json: an array. */
     void (*program_print)(const kw_program *program, bool json, kw_buf *out);
 } kw_backend;

@@ -18,7 +18,7 @@ static kw_ref add_named(kw_graph *g, kw_node *node, const char *name)
     return kw_graph_add(g, node);
 }
 
-kw_ref kw_input(kw_graph *g, const char *name, kw_extent extent)
+kw_ref kw_input_leaf(kw_graph *g, const char *name, kw_extent extent)
 {
     kw_node node = {.op = KW_OP_INPUT, .dtype = KW_I32, .shape = SHAPE(g->bound[extent])};
     node.extent[0] = (uint8_t)extent;

@@ -142,7 +142,7 @@ void kw_graph_print(const kw_graph *graph, bool json, kw_buf *out);
 /* ---- builders: sources in, value out; shapes at the right ------------------------------------ */
 
 /* i32 vector whose length is the live extent. */
-kw_ref kw_input(kw_graph *g, const char *name, kw_extent extent);
+kw_ref kw_input_leaf(kw_graph *g, const char *name, kw_extent extent);
 /* data: rows packed as the dtype says, borrowed for the life of every plan. */
 kw_ref kw_weight_leaf(kw_graph *g, const char *name, kw_dtype dtype, kw_shape shape,
                       const void *data);

@@ -155,9 +155,9 @@ static kw_status start(kw_build *b, kw_error *err)
 {
     const int64_t bound[KW_N_EXTENTS] = {0, 1, 1};
     KW_TRY(kw_graph_create(bound, &b->graph, err));
-    (void)kw_input(b->graph, "tokens", KW_EXTENT_TOKENS);
-    (void)kw_input(b->graph, "positions", KW_EXTENT_TOKENS);
-    (void)kw_input(b->graph, "rows", KW_EXTENT_OUTPUTS);
+    (void)kw_input_leaf(b->graph, "tokens", KW_EXTENT_TOKENS);
+    (void)kw_input_leaf(b->graph, "positions", KW_EXTENT_TOKENS);
+    (void)kw_input_leaf(b->graph, "rows", KW_EXTENT_OUTPUTS);
     kw_graph_output(b->graph, b->net->family->build(b, b->net->config));
     return kw_graph_finish(b->graph, err);
 }

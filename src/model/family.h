@@ -44,8 +44,9 @@ typedef struct kw_family {
     kw_status (*check)(void *config, const kw_model_file *file, kw_error *err);
     /* Tokens to logits; the result is the graph's output. */
     kw_ref (*build)(kw_build *b, const void *config);
-    /* Positions it was trained for. */
+    /* Positions it was trained for; its width and depth. */
     int64_t (*context)(const void *config);
+    void (*sizes)(const void *config, int *dim, int *layers);
 } kw_family;
 
 /* Ends with NULL. */

@@ -12,7 +12,9 @@
 #if defined(KW_ISA_SCALAR_ONLY)
 #define ISA_LIST(X)
 #elif defined(__x86_64__)
-#define ISA_LIST(X) X(avx2, KW_CPU_AVX2)
+#define ISA_LIST(X)                                                                                \
+    X(avx2, KW_CPU_AVX2)                                                                           \
+    X(avx512, KW_CPU_AVX2 | KW_CPU_AVX512 | KW_CPU_AVX512_VNNI | KW_CPU_AVX512_VBMI | KW_CPU_GFNI)
 #else
 #define ISA_LIST(X)
 #endif

@@ -87,7 +87,23 @@ static int64_t context(const void *config)
     return ((const kw_decoder_config *)config)->context;
 }
 
+static void sizes(const void *config, int *dim, int *layers)
+{
+    const kw_decoder_config *c = config;
+    *dim = (int)c->dim;
+    *layers = (int)c->layers;
+}
+
 static const char *const arch[] = {"llama", NULL};
 
 const kw_family kw_family_llama = {
-    "llama", arch, sizeof(kw_decoder_config), fields, aliases, check, build, context};
+    .name = "llama",
+    .arch = arch,
+    .config_size = sizeof(kw_decoder_config),
+    .fields = fields,
+    .aliases = aliases,
+    .check = check,
+    .build = build,
+    .context = context,
+    .sizes = sizes,
+};

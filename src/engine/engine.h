@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* engine.h - the handles behind kwaai.h. */
+#ifndef KW_ENGINE_ENGINE_H
+#define KW_ENGINE_ENGINE_H
+
+#include <kwaai/kwaai.h>
+
+#include "backend/registry.h"
+#include "base/log.h"
+#include "model/net.h"
+#include "plan/plan.h"
+#include "text/tokenizer.h"
+
+#include <stdatomic.h>
+
+struct kw_engine {
+    const kw_backend *backend;
+    kw_device *device;
+    kw_log log;
+    uint64_t budget_bytes; /* 0: none */
+    _Atomic uint64_t used_bytes;
+};
+
+struct kw_model {
+    kw_engine *engine;
+    kw_model_file *file;
+    kw_net *net;
+    kw_tokenizer *tokenizer; /* NULL: the file has none */
+    char *name, *description;
+    char *chat_template; /* NULL: none */
+    uint64_t n_params, weight_bytes, reserved_bytes;
+    int64_t vocab;
+    void *image; /* synthetic models: the memory behind the file */
+    size_t image_bytes;
+};
+
+/* Plans of a session: one token; a chunk of the prompt; a chunk with logits for every token. */
+typedef enum kw_bucket {
+    KW_BUCKET_DECODE,
+    KW_BUCKET_PROMPT,
+    KW_BUCKET_SCORE,
+    KW_N_BUCKETS
+} kw_bucket;
+
+struct kw_session {
+    kw_model *model;
+    kw_graph *graph;
+    kw_plan *plan[KW_N_BUCKETS]; /* made when first used */
+    int64_t bound[KW_N_BUCKETS][KW_N_EXTENTS];
+    void **states; /* [graph->n_states] device memory */
+    size_t *state_bytes;
+    int context, batch, position;
+    int32_t *tokens;    /* [context] what the cache holds */
+    int32_t *ids;       /* [batch] inputs of a run */
+    int32_t *positions; /* [batch] */
+    int32_t *rows;      /* [batch] */
+    float *logits;      /* [vocab] of the last token */
+    uint64_t reserved_bytes;
+    atomic_bool cancel;
+};
+
+/* Counts bytes against the budget, or refuses: "model needs .. of ..". */
+kw_status kw_engine_reserve(kw_engine *engine, uint64_t bytes, const char *what, kw_error *err);
+void kw_engine_release(kw_engine *engine, uint64_t bytes);
+
+/* kw_session_eval that leaves a pending cancellation in force. */
+kw_status kw_session_advance(kw_session *session, const int32_t *tokens, size_t n, bool last_only,
+                             float *logits, kw_error *err);
+
+/* The tokenizer that a file (or the directory it lies in, or a path) brings; *out stays NULL when
+ * there is none. */
+kw_status kw_engine_tokenizer(const kw_model_file *file, const char *path, const kw_log *log,
+                              kw_tokenizer **out, kw_error *err);
+
+#endif

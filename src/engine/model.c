@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* model.c - loading: file, family, tokenizer, and what a model says of itself. */
+#include "engine/engine.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void kw_model_config_init(kw_model_config *config)
+{
+    *config = (kw_model_config){.struct_size = sizeof *config};
+}
+
+static kw_str meta_string(const kw_model_file *file, const char *key)
+{
+    const kw_value *value = kw_model_file_meta(file, kw_str_from(key));
+    return value && value->kind == KW_VALUE_STRING ? value->s : (kw_str){NULL, 0};
+}
+
+/* The type that holds most bytes: what people call the model's quantisation. */
+static const char *main_type(const kw_model_file *file)
+{
+    uint64_t bytes[KW_N_DTYPES + 1] = {0};
+    int best = KW_N_DTYPES;
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        const int t = file->tensors[i].dtype;
+        bytes[t] += file->tensors[i].bytes;
+        if (t < KW_N_DTYPES && (best == KW_N_DTYPES || bytes[t] > bytes[best]))
+            best = t;
+    }
+    return best < KW_N_DTYPES ? kw_dtype_info((kw_dtype)best)->name : "?";
+}
+
+static void count(kw_model *model)
+{
+    const kw_model_file *file = model->file;
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        int64_t n;
+        if (kw_shape_count(file->tensors[i].shape, &n))
+            model->n_params += (uint64_t)n;
+        model->weight_bytes += file->tensors[i].bytes;
+    }
+}
+
+static kw_status describe(kw_model *model, kw_error *err)
+{
+    kw_buf text = {0};
+    const kw_str name = meta_string(model->file, "general.name");
+    count(model);
+    const double n = (double)model->n_params;
+    const char *unit = n >= 1e9 ? "B" : n >= 1e6 ? "M" : "K";
+    const double scaled = n >= 1e9 ? n / 1e9 : n >= 1e6 ? n / 1e6 : n / 1e3;
+    kw_buf_printf(&text, "%.*s %.*f%s ", KW_FMT(model->net->arch), n >= 1e6 ? 1 : 0, scaled, unit);
+    for (const char *c = main_type(model->file); *c; c++)
+        kw_buf_printf(&text, "%c", *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+    KW_TRY(kw_buf_status(&text, err));
+    model->description = text.data;
+    text = (kw_buf){0};
+    if (name.len > 0)
+        kw_buf_add(&text, name.data, name.len);
+    else
+        kw_buf_printf(&text, "%s", model->file->path);
+    KW_TRY(kw_buf_status(&text, err));
+    model->name = text.data;
+    const kw_str chat = meta_string(model->file, "tokenizer.chat_template");
+    if (chat.data) {
+        text = (kw_buf){0};
+        kw_buf_add(&text, chat.data, chat.len);
+        KW_TRY(kw_buf_status(&text, err));
+        model->chat_template = text.data;
+    }
+    return KW_OK;
+}
+
+/* Builds a graph once, so that every weight was looked up and checked before the first session. */
+static kw_status check_weights(kw_model *model, kw_error *err)
+{
+    kw_graph *graph;
+    KW_TRY(kw_net_build(model->net, &(kw_net_options){16, KW_F16}, &graph, err));
+    const kw_node *logits = kw_graph_node(graph, graph->outputs[0]);
+    model->vocab = logits->shape.dim[1];
+    kw_graph_free(graph);
+    return KW_OK;
+}
+
+void kw_model_close(kw_model *model)
+{
+    if (!model)
+        return;
+    kw_engine_release(model->engine, model->reserved_bytes);
+    kw_tokenizer_free(model->tokenizer);
+    kw_net_close(model->net);
+    kw_model_file_close(model->file);
+    if (model->image)
+        model->engine->backend->free(model->engine->device, model->image, model->image_bytes);
+    free(model->name);
+    free(model->description);
+    free(model->chat_template);
+    free(model);
+}
+
+static kw_status load(kw_model *model, const kw_model_config *config, kw_error *err)
+{
+    kw_engine *engine = model->engine;
+    KW_TRY(kw_engine_reserve(engine, model->file->total_bytes, model->file->path, err));
+    model->reserved_bytes = model->file->total_bytes;
+    KW_TRY(kw_net_open(model->file, &model->net, err));
+    KW_TRY(check_weights(model, err));
+    KW_TRY(describe(model, err));
+    KW_TRY(kw_engine_tokenizer(model->file, config ? config->tokenizer : NULL, &engine->log,
+                               &model->tokenizer, err));
+    if (model->tokenizer && (int64_t)kw_tokenizer_size(model->tokenizer) > model->vocab)
+        return kw_fail(err, KW_E_FORMAT, "%s: the tokenizer has %zu tokens, the model %lld",
+                       model->file->path, kw_tokenizer_size(model->tokenizer),
+                       (long long)model->vocab);
+    return KW_OK;
+}
+
+/* Takes over the file, also on failure. */
+static kw_status from_file(kw_engine *engine, kw_model_file *file, const kw_model_config *config,
+                           kw_model **out, kw_error *err)
+{
+    kw_model *model = calloc(1, sizeof *model);
+    if (!model) {
+        kw_model_file_close(file);
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for a model");
+    }
+    model->engine = engine;
+    model->file = file;
+    const kw_status status = load(model, config, err);
+    if (status != KW_OK) {
+        kw_model_close(model);
+        return status;
+    }
+    *out = model;
+    return KW_OK;
+}
+
+static kw_status check_config(const kw_model_config *config, kw_error *err)
+{
+    if (config && config->struct_size != sizeof *config)
+        return kw_fail(err, KW_E_ARG, "model: config of %zu bytes, this library has %zu",
+                       config->struct_size, sizeof *config);
+    return KW_OK;
+}
+
+kw_status kw_model_load(kw_engine *engine, const char *path, const kw_model_config *config,
+                        kw_model **out, kw_error *err)
+{
+    kw_model_file *file;
+    KW_TRY(check_config(config, err));
+    const kw_model_file_options options = {.no_mmap = config && config->no_mmap};
+    KW_TRY(kw_model_file_open(path, &options, &file, err));
+    return from_file(engine, file, config, out, err);
+}
+
+kw_status kw_model_load_memory(kw_engine *engine, const void *data, size_t len, const char *name,
+                               const kw_model_config *config, kw_model **out, kw_error *err)
+{
+    kw_model_file *file;
+    KW_TRY(check_config(config, err));
+    KW_TRY(kw_model_file_from_memory(data, len, name, &file, err));
+    return from_file(engine, file, config, out, err);
+}
+
+void kw_model_get_info(const kw_model *model, kw_model_info *out)
+{
+    kw_model_info info = {.struct_size = out->struct_size,
+                          .name = model->name,
+                          .architecture = model->net->family->name,
+                          .description = model->description,
+                          .n_params = model->n_params,
+                          .size_bytes = model->weight_bytes,
+                          .vocab = (int)model->vocab,
+                          .has_tokenizer = model->tokenizer != NULL,
+                          .chat_template = model->chat_template};
+    const int64_t context = model->net->family->context(model->net->config);
+    info.context = (int)KW_MIN(context, (int64_t)INT32_MAX);
+    model->net->family->sizes(model->net->config, &info.dim, &info.layers);
+    memcpy(out, &info, KW_MIN(out->struct_size, sizeof info));
+}
+
+static kw_status need_tokenizer(const kw_model *model, kw_error *err)
+{
+    if (model->tokenizer)
+        return KW_OK;
+    return kw_fail(err, KW_E_NOTFOUND,
+                   "%s: no tokenizer in the file or beside it (give one with --tokenizer)",
+                   model->file->path);
+}
+
+kw_status kw_model_tokenize(const kw_model *model, const char *text, size_t len, bool add_special,
+                            bool parse_special, int32_t **ids, size_t *n_ids, kw_error *err)
+{
+    KW_TRY(need_tokenizer(model, err));
+    const unsigned flags =
+        (add_special ? KW_ENCODE_SPECIAL : 0u) | (parse_special ? KW_ENCODE_PARSE : 0u);
+    return kw_tokenizer_encode(model->tokenizer, (kw_str){text, len}, flags, ids, n_ids, err);
+}
+
+kw_status kw_model_detokenize(const kw_model *model, const int32_t *ids, size_t n_ids, char **text,
+                              size_t *len, kw_error *err)
+{
+    KW_TRY(need_tokenizer(model, err));
+    return kw_tokenizer_decode(model->tokenizer, ids, n_ids, true, text, len, err);
+}

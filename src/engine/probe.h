@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* probe.h - what this machine can do, measured: the roofline beside a benchmark's figures. */
+#ifndef KW_ENGINE_PROBE_H
+#define KW_ENGINE_PROBE_H
+
+#include <kwaai/kwaai.h>
+
+typedef struct kw_probe {
+    double read_gbps_1, read_gbps_n; /* sequential reads from memory: one thread, all threads */
+    double int8_gops_1, int8_gops_n; /* the matmul kernel on cached q8_0 weights, 2 ops a product */
+} kw_probe;
+
+/* Takes about `seconds`, and 256 MiB for its duration. */
+kw_status kw_engine_probe(kw_engine *engine, double seconds, kw_probe *out, kw_error *err);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* exact_engine.c - the promise of exact numerics, end to end: the logits of a prompt are the same
+ * bits for one thread and two, for every way to cut the prompt, and for every instruction set.
+ *
+ * kw-test: timeout 300 */
+#include "support/golden.h"
+
+#include "base/rng.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N_TOKENS 530 /* crosses an attention split */
+
+static const char *const models[] = {
+    "golden/gguf/f32-small/model.gguf",   "golden/gguf/f16/model.gguf",
+    "golden/gguf/q8_0/model.gguf",        "golden/gguf/q4_0/model.gguf",
+    "golden/gguf/q4_k/model.gguf",        "golden/gguf/q6_k/model.gguf",
+    "golden/llama/llama3-rope-bf16-tied",
+};
+
+static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
+
+typedef struct variant {
+    const char *isa;
+    int n_threads, batch, piece; /* piece: tokens a call, 0: all at once */
+    kw_cache_type cache;
+} variant;
+
+static void prompt(int32_t tokens[N_TOKENS], int vocab)
+{
+    for (uint64_t i = 0; i < N_TOKENS; i++)
+        tokens[i] = (int32_t)(kw_rng_u32(7, 0, i) % (uint32_t)vocab);
+}
+
+/* Logits of every position, or NULL when this machine lacks the instruction set. */
+static float *compute(const char *path, const variant *v, size_t *bytes)
+{
+    kw_engine_config config;
+    kw_engine *probe;
+    golden_run run;
+    int32_t tokens[N_TOKENS];
+    const kw_session_config session = {
+        .struct_size = sizeof session, .context = N_TOKENS, .batch = v->batch, .cache = v->cache};
+    kw_engine_config_init(&config, KW_PRESET_DEFAULT);
+    config.isa = v->isa;
+    config.n_threads = v->n_threads;
+    if (kw_engine_open(&config, &probe, NULL) != KW_OK)
+        return NULL;
+    kw_engine_close(probe);
+    golden_open(&run, path, &config, &session);
+    prompt(tokens, run.vocab);
+    const size_t vocab = (size_t)run.vocab, piece = v->piece ? (size_t)v->piece : N_TOKENS;
+    float *logits = malloc(N_TOKENS * vocab * sizeof *logits);
+    assert_non_null(logits);
+    for (size_t done = 0; done < N_TOKENS; done += piece) {
+        const size_t n = N_TOKENS - done < piece ? N_TOKENS - done : piece;
+        assert_int_equal(
+            kw_session_eval(run.session, tokens + done, n, false, logits + done * vocab, NULL),
+            KW_OK);
+    }
+    *bytes = N_TOKENS * vocab * sizeof *logits;
+    golden_close(&run);
+    return logits;
+}
+
+/* The prompt bucket (logits of the last token only) against the same position scored. */
+static void check_last(const char *path, const variant *v, const float *all, size_t bytes)
+{
+    kw_engine_config config;
+    golden_run run;
+    int32_t tokens[N_TOKENS];
+    const kw_session_config session = {
+        .struct_size = sizeof session, .context = N_TOKENS, .batch = v->batch, .cache = v->cache};
+    kw_engine_config_init(&config, KW_PRESET_DEFAULT);
+    config.isa = v->isa;
+    config.n_threads = v->n_threads;
+    golden_open(&run, path, &config, &session);
+    prompt(tokens, run.vocab);
+    float *last = malloc((size_t)run.vocab * sizeof *last);
+    assert_non_null(last);
+    assert_int_equal(kw_session_eval(run.session, tokens, N_TOKENS, true, last, NULL), KW_OK);
+    assert_memory_equal(last, (const char *)all + bytes - (size_t)run.vocab * sizeof *last,
+                        (size_t)run.vocab * sizeof *last);
+    free(last);
+    golden_close(&run);
+}
+
+static void bits_are_equal(void **state)
+{
+    const char *name = *state, *path = golden_path(name);
+    if (!path)
+        skip();
+    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16};
+    size_t bytes, same;
+    float *want = compute(path, &base, &bytes);
+    assert_non_null(want);
+    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
+        const variant variants[] = {{isas[i], 1, 0, 0, KW_CACHE_F16},
+                                    {isas[i], 2, 0, 0, KW_CACHE_F16},
+                                    {isas[i], 2, 7, 13, KW_CACHE_F16},
+                                    {isas[i], 2, 0, 1, KW_CACHE_F16}};
+        for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
+            float *got = compute(path, &variants[v], &same);
+            if (!got) {
+                print_message("%s: no %s on this machine: not compared\n", name, isas[i]);
+                break;
+            }
+            assert_int_equal(bytes, same);
+            if (memcmp(got, want, bytes) != 0)
+                fail_msg("%s: %s, %d threads, batch %d, pieces of %d: other bits than scalar", name,
+                         isas[i], variants[v].n_threads, variants[v].batch, variants[v].piece);
+            free(got);
+            if (v == 1)
+                check_last(path, &variants[v], want, bytes);
+        }
+    }
+    free(want);
+}
+
+/* A second call, a rewind and a second session give the first one's bits. */
+static void sessions_repeat(void **state)
+{
+    const char *path = golden_path(models[3]);
+    int32_t tokens[N_TOKENS];
+    golden_run run;
+    (void)state;
+    if (!path)
+        skip();
+    golden_open(&run, path, NULL, NULL);
+    prompt(tokens, run.vocab);
+    const size_t n = 40, bytes = n * (size_t)run.vocab * sizeof(float);
+    float *first = golden_logits(&run, tokens, n);
+    float *again = golden_logits(&run, tokens, n);
+    assert_memory_equal(first, again, bytes);
+    free(again);
+    kw_session_close(run.session);
+    assert_int_equal(kw_session_open(run.model, NULL, &run.session, NULL), KW_OK);
+    again = golden_logits(&run, tokens, n);
+    assert_memory_equal(first, again, bytes);
+    free(again);
+    free(first);
+    golden_close(&run);
+}
+
+int main(void)
+{
+    const size_t n = sizeof models / sizeof models[0];
+    struct CMUnitTest tests[sizeof models / sizeof models[0] + 1];
+    for (size_t i = 0; i < n; i++)
+        tests[i] = (struct CMUnitTest){models[i], bits_are_equal, NULL, NULL,
+                                       (void *)(uintptr_t)models[i]};
+    tests[n] = (struct CMUnitTest)cmocka_unit_test(sessions_repeat);
+    return _cmocka_run_group_tests("exact", tests, n + 1, NULL, NULL);
+}

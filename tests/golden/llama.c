@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* llama.c - logits and greedy continuations of the LLaMA reference models.
+ *
+ * Float models must meet the tolerance that the data states. Quantised models quantise activations:
+ * there the data allows "about" the difference it measured for another engine that does the same;
+ * the bound here is 1.5 times that, and the arg-max must agree wherever the margin allows. */
+#include "support/golden.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct golden_case {
+    const char *dir, *model; /* model: file in dir, "" for the directory itself */
+    bool quantised;
+} golden_case;
+
+static const golden_case cases[] = {
+    {"golden/llama/mha", "", false},
+    {"golden/llama/gqa-f16-sharded", "", false},
+    {"golden/llama/linear-rope-bias", "", false},
+    {"golden/llama/llama3-rope-bf16-tied", "", false},
+    {"golden/gguf/f32-small", "/model.gguf", false},
+    {"golden/gguf/f16", "/model.gguf", false},
+    {"golden/gguf/q8_0", "/model.gguf", true},
+    {"golden/gguf/q4_0", "/model.gguf", true},
+    {"golden/gguf/q4_k", "/model.gguf", true},
+    {"golden/gguf/q6_k", "/model.gguf", true},
+    {"golden/gguf/q4_k_m-mixed", "/model.gguf", true},
+};
+
+static double worst_difference(const float *got, const float *want, size_t n)
+{
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = fabs((double)got[i] - (double)want[i]);
+        if (!(d <= worst))
+            worst = d;
+    }
+    return worst;
+}
+
+static int32_t arg_max(const float *logits, int vocab)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < vocab; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return best;
+}
+
+/* Greedy ids from the prompt's last logits on; a mismatch is allowed where the margin is small. */
+static void check_greedy(golden_run *run, const kw_model_file *file, int seq, size_t n_prompt,
+                         const float *last, double tolerance)
+{
+    const kw_tensor_view *ids = golden_tensor(file, seq, "greedy_ids");
+    const kw_tensor_view *margins = golden_tensor(file, seq, "greedy_margins");
+    size_t n;
+    if (!ids || !margins)
+        return;
+    int32_t *want = golden_ids(ids, &n);
+    float *logits = malloc((size_t)run->vocab * sizeof *logits);
+    assert_non_null(logits);
+    memcpy(logits, last, (size_t)run->vocab * sizeof *logits);
+    assert_int_equal(kw_session_position(run->session), n_prompt);
+    for (size_t i = 0; i < n; i++) {
+        float margin;
+        memcpy(&margin, (const char *)margins->data + i * sizeof margin, sizeof margin);
+        const int32_t got = arg_max(logits, run->vocab);
+        if (got != want[i]) {
+            assert_true((double)margin < 2 * tolerance);
+            break;
+        }
+        assert_int_equal(kw_session_eval(run->session, &got, 1, true, logits, NULL), KW_OK);
+    }
+    free(want);
+    free(logits);
+}
+
+static void check_model(const golden_case *c, const char *dir)
+{
+    char path[1200];
+    kw_model_file *file;
+    golden_run run;
+    kw_error err = {0};
+    const kw_session_config session = {
+        .struct_size = sizeof session, .cache = KW_CACHE_F32, .context = 128};
+    (void)snprintf(path, sizeof path, "%s/meta.json", dir);
+    const double bound = golden_number(path, "tolerance.max_abs_error");
+    const double engine_bound = 1.5 * golden_number(path, "check_llama_cpp_vs_logits_maxdiff");
+    const double tolerance = c->quantised ? engine_bound : bound;
+    assert_true(tolerance > 0);
+    (void)snprintf(path, sizeof path, "%s/golden.safetensors", dir);
+    if (kw_model_file_open(path, NULL, &file, &err) != KW_OK)
+        fail_msg("%s", err.message);
+    (void)snprintf(path, sizeof path, "%s%s", dir, c->model);
+    golden_open(&run, path, NULL, &session);
+    int seq = 0;
+    for (; golden_tensor(file, seq, "input_ids"); seq++) {
+        size_t n;
+        int32_t *ids = golden_ids(golden_tensor(file, seq, "input_ids"), &n);
+        const kw_tensor_view *want = golden_tensor(file, seq, "logits");
+        const size_t vocab = (size_t)run.vocab;
+        assert_true(want && want->dtype == KW_F32 && want->shape.rank == 2);
+        assert_int_equal(want->shape.dim[0], n);
+        assert_int_equal(want->shape.dim[1], vocab);
+        float *got = golden_logits(&run, ids, n);
+        const double worst = worst_difference(got, want->data, n * vocab);
+        print_message("%-34s seq%d: %2zu tokens, largest difference %.2e of %.2e\n", c->dir, seq, n,
+                      worst, tolerance);
+        assert_true(worst <= tolerance);
+        check_greedy(&run, file, seq, n, got + (n - 1) * vocab, tolerance);
+        free(got);
+        free(ids);
+    }
+    assert_true(seq > 0);
+    golden_close(&run);
+    kw_model_file_close(file);
+}
+
+static void logits_match(void **state)
+{
+    const golden_case *c = *state;
+    const char *dir = golden_path(c->dir);
+    if (!dir)
+        skip();
+    check_model(c, dir);
+}
+
+/* Types that this version cannot run are refused by name, not with numbers that are wrong. */
+static void unknown_types_are_refused(void **state)
+{
+    static const struct {
+        const char *model, *type;
+    } others[] = {{"golden/gguf/q5_k/model.gguf", "Q5_K"}, {"golden/gguf/q2_k/model.gguf", "Q2_K"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const char *path = golden_path(others[i].model);
+        kw_engine *engine;
+        kw_model *model;
+        kw_error err = {0};
+        if (!path)
+            skip();
+        assert_int_equal(kw_engine_open(NULL, &engine, NULL), KW_OK);
+        assert_int_equal(kw_model_load(engine, path, NULL, &model, &err), KW_E_UNSUPPORTED);
+        assert_non_null(strstr(err.message, others[i].type));
+        kw_engine_close(engine);
+    }
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[sizeof cases / sizeof cases[0] + 1];
+    const size_t n = sizeof cases / sizeof cases[0];
+    for (size_t i = 0; i < n; i++)
+        tests[i] = (struct CMUnitTest){cases[i].dir, logits_match, NULL, NULL,
+                                       (void *)(uintptr_t)&cases[i]};
+    tests[n] = (struct CMUnitTest)cmocka_unit_test(unknown_types_are_refused);
+    return _cmocka_run_group_tests("llama", tests, n + 1, NULL, NULL);
+}
