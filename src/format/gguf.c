@@ -322,7 +322,7 @@ static kw_status read_header(reader *r, uint32_t *version, uint64_t *n_tensors, 
     if (*version == 1)
         return kw_fail(r->err, KW_E_UNSUPPORTED,
                        "gguf: version 1 (of August 2023) is not supported; 2 and 3 are");
-    if (*version > 3)
+    if (*version < 2 || *version > 3)
         return kw_fail(r->err, KW_E_UNSUPPORTED, "gguf: version %u is not supported; 2 and 3 are",
                        *version);
     KW_TRY(take_u64(r, "the number of tensors", n_tensors));

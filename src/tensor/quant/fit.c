@@ -9,52 +9,68 @@
 
 #include "base/check.h"
 
-enum { STEPS = 10, POLISH = 3 };
+enum { STEPS = 10, POLISH = 3, LANES = 8 };
 
-float kw_fit_error(const float *x, const float *w, size_t n, int lo, int hi, float s, float m,
-                   uint8_t *q_out)
+/* Sums run in lanes, so that a compiler may use vectors without changing a bit. */
+static float sum(const float lanes[LANES])
+{
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+float kw_fit_error(const float *x, const float *w, size_t n, float lo, float hi, float s, float m)
 {
     const float inverse = kw_fit_inverse(s);
-    float error = 0.0f;
-    for (size_t i = 0; i < n; i++) {
-        const int q = s == 0.0f ? KW_MAX(lo, 0) : kw_fit_round((x[i] + m) * inverse, lo, hi);
-        const float diff = x[i] - (s * (float)q - m);
-        error += w[i] * diff * diff;
-        if (q_out)
-            q_out[i] = (uint8_t)(q - lo);
+    float error[LANES] = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            const float q = kw_fit_round((x[i + l] + m) * inverse, lo, hi);
+            const float diff = x[i + l] - (s * q - m);
+            error[l] += w[i + l] * diff * diff;
+        }
     }
-    return error;
+    return sum(error);
+}
+
+void kw_fit_codes(uint8_t *codes, const float *x, size_t n, float lo, float hi, float s, float m)
+{
+    const float inverse = kw_fit_inverse(s);
+    for (size_t i = 0; i < n; i++)
+        codes[i] = (uint8_t)(kw_fit_round((x[i] + m) * inverse, lo, hi) - lo);
 }
 
 /* The least-squares scale for the nearest codes at scale `start`. */
-static float refit_scale(const float *x, const float *w, size_t n, int lo, int hi, float start)
+static float refit_scale(const float *x, const float *w, size_t n, float lo, float hi, float start)
 {
     const float inverse = kw_fit_inverse(start);
-    float sum_xq = 0.0f, sum_qq = 0.0f;
-    for (size_t i = 0; i < n; i++) {
-        const float q = (float)kw_fit_round(x[i] * inverse, lo, hi);
-        sum_xq += w[i] * x[i] * q;
-        sum_qq += w[i] * q * q;
+    float xq[LANES] = {0}, qq[LANES] = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            const float q = kw_fit_round(x[i + l] * inverse, lo, hi);
+            const float wq = w[i + l] * q;
+            xq[l] += wq * x[i + l];
+            qq[l] += wq * q;
+        }
     }
-    const float s = sum_xq / sum_qq;
+    const float s = sum(xq) / sum(qq);
     return isfinite(s) ? s : start;
 }
 
-float kw_fit_scale(const float *x, const float *w, size_t n, int lo, int hi)
+float kw_fit_scale(const float *x, const float *w, size_t n, float lo, float hi)
 {
-    kw_assert(n <= KW_FIT_MAX && lo < 0 && hi > 0);
+    kw_assert(n % LANES == 0 && lo < 0.0f && hi > 0.0f);
     float peak = 0.0f;
     for (size_t i = 0; i < n; i++)
         peak = fabsf(x[i]) > fabsf(peak) ? x[i] : peak;
     if (peak == 0.0f || !isfinite(peak))
         return 0.0f;
-    float best = peak / (float)lo;
-    float best_error = kw_fit_error(x, w, n, lo, hi, best, 0.0f, NULL);
+    float best = peak / lo;
+    float best_error = kw_fit_error(x, w, n, lo, hi, best, 0.0f);
     for (int step = -STEPS; step <= STEPS; step++) {
-        float s = peak / ((float)lo + 0.1f * (float)step);
+        float s = peak / (lo + 0.1f * (float)step);
         for (int round = 0; round < POLISH; round++) {
             s = refit_scale(x, w, n, lo, hi, s);
-            const float error = kw_fit_error(x, w, n, lo, hi, s, 0.0f, NULL);
+            const float error = kw_fit_error(x, w, n, lo, hi, s, 0.0f);
             if (!(error < best_error))
                 break;
             best_error = error;
@@ -64,25 +80,43 @@ float kw_fit_scale(const float *x, const float *w, size_t n, int lo, int hi)
     return best;
 }
 
-/* The least-squares (scale, offset) for the nearest codes at (*s, *m), offset at least 0. */
-static void refit_affine(const float *x, const float *w, size_t n, int hi, float *s, float *m)
+/* Sums over a group that do not depend on the codes. */
+typedef struct moments {
+    float w, wx;
+} moments;
+
+static moments moments_of(const float *x, const float *w, size_t n)
 {
-    const float inverse = kw_fit_inverse(*s);
-    float sum_w = 0.0f, sum_x = 0.0f, sum_q = 0.0f, sum_qq = 0.0f, sum_xq = 0.0f;
+    moments m = {0};
     for (size_t i = 0; i < n; i++) {
-        const float q = (float)kw_fit_round((x[i] + *m) * inverse, 0, hi);
-        sum_w += w[i];
-        sum_x += w[i] * x[i];
-        sum_q += w[i] * q;
-        sum_qq += w[i] * q * q;
-        sum_xq += w[i] * x[i] * q;
+        m.w += w[i];
+        m.wx += w[i] * x[i];
     }
-    const float determinant = sum_w * sum_qq - sum_q * sum_q;
-    float scale = (sum_w * sum_xq - sum_x * sum_q) / determinant;
-    float offset = -(sum_qq * sum_x - sum_q * sum_xq) / determinant;
+    return m;
+}
+
+/* The least-squares (scale, offset) for the nearest codes at (*s, *m), offset at least 0. */
+static void refit_affine(const float *x, const float *w, size_t n, float hi, moments fixed,
+                         float *s, float *m)
+{
+    const float inverse = kw_fit_inverse(*s), start = *m;
+    float lane_q[LANES] = {0}, lane_qq[LANES] = {0}, lane_xq[LANES] = {0};
+    for (size_t i = 0; i < n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            const float q = kw_fit_round((x[i + l] + start) * inverse, 0.0f, hi);
+            const float wq = w[i + l] * q;
+            lane_q[l] += wq;
+            lane_qq[l] += wq * q;
+            lane_xq[l] += wq * x[i + l];
+        }
+    }
+    const float q = sum(lane_q), qq = sum(lane_qq), xq = sum(lane_xq);
+    const float determinant = fixed.w * qq - q * q;
+    float scale = (fixed.w * xq - fixed.wx * q) / determinant;
+    float offset = (q * xq - qq * fixed.wx) / determinant;
     if (!(offset >= 0.0f)) {
         offset = 0.0f;
-        scale = sum_xq / sum_qq;
+        scale = xq / qq;
     }
     if (isfinite(scale) && isfinite(offset) && scale >= 0.0f) {
         *s = scale;
@@ -90,9 +124,9 @@ static void refit_affine(const float *x, const float *w, size_t n, int hi, float
     }
 }
 
-void kw_fit_affine(const float *x, const float *w, size_t n, int hi, float *s_out, float *m_out)
+void kw_fit_affine(const float *x, const float *w, size_t n, float hi, float *s_out, float *m_out)
 {
-    kw_assert(n <= KW_FIT_MAX && hi > 0);
+    kw_assert(n % LANES == 0 && hi > 0.0f);
     float low = 0.0f, high = x[0];
     for (size_t i = 0; i < n; i++) {
         low = x[i] < low ? x[i] : low;
@@ -103,12 +137,13 @@ void kw_fit_affine(const float *x, const float *w, size_t n, int hi, float *s_ou
     const float range = high - low;
     if (!(range > 0.0f) || !isfinite(range))
         return;
-    float best_error = kw_fit_error(x, w, n, 0, hi, 0.0f, -low, NULL);
+    const moments fixed = moments_of(x, w, n);
+    float best_error = kw_fit_error(x, w, n, 0.0f, hi, 0.0f, -low);
     for (int step = -STEPS; step <= STEPS; step++) {
-        float s = range / ((float)hi + 0.1f * (float)step), m = -low;
+        float s = range / (hi + 0.1f * (float)step), m = -low;
         for (int round = 0; round < POLISH; round++) {
-            refit_affine(x, w, n, hi, &s, &m);
-            const float error = kw_fit_error(x, w, n, 0, hi, s, m, NULL);
+            refit_affine(x, w, n, hi, fixed, &s, &m);
+            const float error = kw_fit_error(x, w, n, 0.0f, hi, s, m);
             if (!(error < best_error))
                 break;
             best_error = error;

@@ -9,16 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KW_FIT_MAX = 32 }; /* elements of a group at most */
-
-/* The integer nearest to v (ties to even) within [lo, hi]; NaN gives lo. */
-static inline int kw_fit_round(float v, int lo, int hi)
+/* The integer nearest to v (ties to even) within [lo, hi], as a float; NaN gives lo. The sum with
+ * 1.5 * 2^23 has no bits below one, so it rounds; |lo| and |hi| are at most 2^22. */
+static inline float kw_fit_round(float v, float lo, float hi)
 {
-    if (!(v > (float)lo))
-        return lo;
-    if (v >= (float)hi)
-        return hi;
-    return (int)rintf(v);
+    const float above = v > lo ? v : lo;
+    const float within = above < hi ? above : hi;
+    return (within + 12582912.0f) - 12582912.0f;
 }
 
 /* The f16 of a scale, saturated to its largest finite value. */
@@ -36,14 +33,15 @@ static inline float kw_fit_inverse(float v)
 }
 
 /* A scale s that makes sum w (x - s q)^2 small for integers q in [lo, hi], lo < 0 < hi; it may be
- * negative, and is 0 for a group of zeros. n <= KW_FIT_MAX. */
-float kw_fit_scale(const float *x, const float *w, size_t n, int lo, int hi);
+ * negative, and is 0 for a group of zeros. Here and below n is a multiple of 8. */
+float kw_fit_scale(const float *x, const float *w, size_t n, float lo, float hi);
 
 /* A scale s >= 0 and an offset m >= 0 that make sum w (x - (s q - m))^2 small for q in [0, hi]. */
-void kw_fit_affine(const float *x, const float *w, size_t n, int hi, float *s_out, float *m_out);
+void kw_fit_affine(const float *x, const float *w, size_t n, float hi, float *s_out, float *m_out);
 
-/* sum w (x - (s q - m))^2 for the best q in [lo, hi]; q_out[n] receives q - lo when not NULL. */
-float kw_fit_error(const float *x, const float *w, size_t n, int lo, int hi, float s, float m,
-                   uint8_t *q_out);
+/* sum w (x - (s q - m))^2 for the nearest q in [lo, hi]. */
+float kw_fit_error(const float *x, const float *w, size_t n, float lo, float hi, float s, float m);
+/* Those q, as q - lo. */
+void kw_fit_codes(uint8_t *codes, const float *x, size_t n, float lo, float hi, float s, float m);
 
 #endif

@@ -44,8 +44,8 @@ KW_ENCODER(kw_q4_0_encode)
         uint16_t half;
         if (importance) {
             const float *const w = importance + b * KW_QK;
-            half = kw_fit_f16(kw_fit_scale(x, w, KW_QK, -8, 7));
-            kw_fit_error(x, w, KW_QK, -8, 7, kw_f32_from_f16(half), 0.0f, codes);
+            half = kw_fit_f16(kw_fit_scale(x, w, KW_QK, -8.0f, 7.0f));
+            kw_fit_codes(codes, x, KW_QK, -8.0f, 7.0f, kw_f32_from_f16(half), 0.0f);
         } else {
             half = kw_fit_f16(quantize_plain(x, codes));
         }

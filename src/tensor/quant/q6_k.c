@@ -9,7 +9,9 @@
 
 #include "base/check.h"
 
-enum { GROUPS = 16, GROUP = 16, LOW = -32, HIGH = 31 };
+enum { GROUPS = 16, GROUP = 16, OFFSET = 32, ANCHORS = 4 };
+
+static const float LOW = -32.0f, HIGH = 31.0f;
 
 /* Code of quarter t, element l of half h (layout in blocks.h), 0..63. */
 static int code_at(const kw_block_q6_k *block, size_t h, size_t t, size_t l)
@@ -30,26 +32,26 @@ KW_DECODER(kw_q6_k_decode)
                 const float scale[2] = {d * (float)sc[0], d * (float)sc[1]};
                 float *const y = dst + b * KW_QK_K + 128 * h + 32 * t;
                 for (size_t l = 0; l < 32; l++)
-                    y[l] = scale[l / 16] * (float)(code_at(&blocks[b], h, t, l) + LOW);
+                    y[l] = scale[l / 16] * (float)(code_at(&blocks[b], h, t, l) - OFFSET);
             }
         }
     }
 }
 
-/* The int8 scale nearest to s / d, or a neighbour when it gives less error. */
-static int fit_step(const float *x, const float *w, float s, float d)
+/* The int8 scale nearest to s / d, or a neighbour when it gives less error. Returns the error. */
+static float fit_step(const float *x, const float *w, float s, float d, int *out)
 {
-    const int near = kw_fit_round(s * kw_fit_inverse(d), -128, 127);
+    const int near = (int)kw_fit_round(s * kw_fit_inverse(d), -128.0f, 127.0f);
     float best_error = INFINITY;
-    int best = near;
+    *out = near;
     for (int sc = KW_MAX(near - 1, -128); sc <= KW_MIN(near + 1, 127); sc++) {
-        const float error = kw_fit_error(x, w, GROUP, LOW, HIGH, d * (float)sc, 0.0f, NULL);
+        const float error = kw_fit_error(x, w, GROUP, LOW, HIGH, d * (float)sc, 0.0f);
         if (error < best_error) {
             best_error = error;
-            best = sc;
+            *out = sc;
         }
     }
-    return best;
+    return best_error;
 }
 
 static void pack_codes(const uint8_t codes[KW_QK_K], kw_block_q6_k *out)
@@ -65,23 +67,46 @@ static void pack_codes(const uint8_t codes[KW_QK_K], kw_block_q6_k *out)
     }
 }
 
+/* Scales and d of one superblock: the largest group scale s_max becomes -128, -127, ... steps of d,
+ * whichever leaves the least error. Returns d as f16. */
+static uint16_t fit_scales(const float *x, const float *w, const float s[GROUPS], int sc[GROUPS])
+{
+    float s_max = 0.0f, best_error = INFINITY;
+    for (size_t g = 0; g < GROUPS; g++)
+        s_max = fabsf(s[g]) > fabsf(s_max) ? s[g] : s_max;
+    uint16_t best = 0;
+    for (int g = 0; g < GROUPS; g++)
+        sc[g] = 0;
+    for (int anchor = 0; anchor < ANCHORS && s_max != 0.0f; anchor++) {
+        const uint16_t half = kw_fit_f16(s_max / (float)(anchor - 128));
+        const float d = kw_f32_from_f16(half);
+        int tried[GROUPS];
+        float error = 0.0f;
+        for (size_t g = 0; g < GROUPS; g++)
+            error += fit_step(x + g * GROUP, w + g * GROUP, s[g], d, &tried[g]);
+        if (anchor == 0 || error < best_error) { /* NaN keeps the first */
+            best_error = error;
+            best = half;
+            memcpy(sc, tried, sizeof tried);
+        }
+    }
+    return best;
+}
+
 /* x, w: [256] */
 static void encode_block(const float *x, const float *w, kw_block_q6_k *out)
 {
-    float s[GROUPS], s_max = 0.0f;
-    for (size_t g = 0; g < GROUPS; g++) {
+    float s[GROUPS];
+    int sc[GROUPS];
+    uint8_t codes[KW_QK_K];
+    for (size_t g = 0; g < GROUPS; g++)
         s[g] = kw_fit_scale(x + g * GROUP, w + g * GROUP, GROUP, LOW, HIGH);
-        s_max = fabsf(s[g]) > fabsf(s_max) ? s[g] : s_max;
-    }
-    const uint16_t half = kw_fit_f16(s_max / -128.0f);
+    const uint16_t half = fit_scales(x, w, s, sc);
     const float d = kw_f32_from_f16(half);
     memcpy(out->d, &half, sizeof half);
-    uint8_t codes[KW_QK_K];
     for (size_t g = 0; g < GROUPS; g++) {
-        const int sc = fit_step(x + g * GROUP, w + g * GROUP, s[g], d);
-        out->scales[g] = (int8_t)sc;
-        kw_fit_error(x + g * GROUP, w + g * GROUP, GROUP, LOW, HIGH, d * (float)sc, 0.0f,
-                     codes + g * GROUP);
+        out->scales[g] = (int8_t)sc[g];
+        kw_fit_codes(codes + g * GROUP, x + g * GROUP, GROUP, LOW, HIGH, d * (float)sc[g], 0.0f);
     }
     pack_codes(codes, out);
 }

@@ -30,6 +30,6 @@ KW_ENCODER(kw_q8_0_encode)
         const uint16_t half = kw_fit_f16(d);
         memcpy(blocks[b].d, &half, sizeof half);
         for (size_t i = 0; i < KW_QK; i++)
-            blocks[b].qs[i] = (int8_t)kw_fit_round(roundf(x[i] * inverse), -127, 127);
+            blocks[b].qs[i] = (int8_t)kw_fit_round(roundf(x[i] * inverse), -127.0f, 127.0f);
     }
 }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* golden_quant.c - the codecs against blocks that ggml's reference quantisers wrote (shared data
+ * golden/quant): decoding to the bit, encoding to the byte where the reference has one answer, else
+ * with no more squared error than the reference. */
+#include "fixtures.h"
+
+#include <math.h>
+
+typedef struct golden {
+    const kw_tensor_view *q, *y;
+} golden;
+
+static kw_model_file *open_golden(void)
+{
+    char path[1024];
+    if (!shared_path("golden/quant/golden.safetensors", path))
+        skip();
+    return expect_open_path(path);
+}
+
+static bool find(const kw_model_file *file, const char *type, const char *kind, golden *out)
+{
+    char q[64], y[64];
+    snprintf(q, sizeof q, "%s.%sq", type, kind);
+    snprintf(y, sizeof y, "%s.%sy", type, kind);
+    out->q = kw_model_file_tensor(file, kw_str_from(q));
+    out->y = kw_model_file_tensor(file, kw_str_from(y));
+    return out->q && out->y;
+}
+
+static const struct {
+    kw_dtype dtype;
+    const char *name;
+    bool exact; /* the reference's bytes are the only answer */
+} TYPES[] = {{KW_F16, "F16", true},   {KW_BF16, "BF16", true},  {KW_Q8_0, "Q8_0", true},
+             {KW_Q4_0, "Q4_0", true}, {KW_Q4_K, "Q4_K", false}, {KW_Q6_K, "Q6_K", false}};
+enum { N_TYPES = sizeof TYPES / sizeof TYPES[0] };
+
+static float *floats(const kw_tensor_view *view)
+{
+    assert_int_equal(view->dtype, KW_F32);
+    float *const x = malloc((size_t)view->bytes);
+    assert_non_null(x);
+    memcpy(x, view->data, (size_t)view->bytes);
+    return x;
+}
+
+static void decode_equals_the_reference(void **state)
+{
+    (void)state;
+    kw_model_file *const file = open_golden();
+    unsigned n_checked = 0;
+    for (size_t t = 0; t < N_TYPES; t++) {
+        for (int random = 0; random < 2; random++) {
+            golden g;
+            if (!find(file, TYPES[t].name, random ? "rand_" : "", &g))
+                continue;
+            const size_t n = (size_t)g.y->bytes / sizeof(float);
+            size_t packed = 0;
+            assert_true(kw_row_bytes(TYPES[t].dtype, (int64_t)n, &packed));
+            assert_int_equal(packed, g.q->bytes);
+            float *const ours = malloc(n * sizeof(float)), *const theirs = floats(g.y);
+            assert_non_null(ours);
+            kw_dtype_info(TYPES[t].dtype)->decode(ours, g.q->data, n);
+            for (size_t i = 0; i < n; i++) {
+                if (memcmp(&ours[i], &theirs[i], sizeof ours[i]) != 0)
+                    fail_msg("%s: element %zu: %.9g, reference %.9g", TYPES[t].name, i,
+                             (double)ours[i], (double)theirs[i]);
+            }
+            n_checked++;
+            free(ours);
+            free(theirs);
+        }
+    }
+    assert_int_equal(n_checked, N_TYPES + 4); /* no random blocks for f16 and bf16 */
+    kw_model_file_close(file);
+}
+
+static double squared_error(const float *x, const float *y, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+    return sum;
+}
+
+static void encode_is_as_good_as_the_reference(void **state)
+{
+    (void)state;
+    kw_model_file *const file = open_golden();
+    const kw_tensor_view *const input = kw_model_file_tensor(file, KW_STR("x"));
+    assert_non_null(input);
+    const size_t rows = (size_t)input->shape.dim[0], n = (size_t)input->shape.dim[1];
+    float *const x = floats(input), *const ours = malloc(n * sizeof(float));
+    assert_non_null(ours);
+    for (size_t t = 0; t < N_TYPES; t++) {
+        golden g;
+        size_t row_bytes = 0;
+        assert_true(find(file, TYPES[t].name, "", &g));
+        assert_true(kw_row_bytes(TYPES[t].dtype, (int64_t)n, &row_bytes));
+        assert_int_equal(rows * row_bytes, g.q->bytes);
+        float *const theirs = floats(g.y);
+        unsigned char *const packed = malloc(row_bytes);
+        assert_non_null(packed);
+        for (size_t r = 0; r < rows; r++) {
+            const unsigned char *const reference = (const unsigned char *)g.q->data + r * row_bytes;
+            kw_dtype_info(TYPES[t].dtype)->encode(packed, x + r * n, n, NULL);
+            if (TYPES[t].exact && memcmp(packed, reference, row_bytes) != 0)
+                fail_msg("%s: row %zu is not the reference's", TYPES[t].name, r);
+            kw_dtype_info(TYPES[t].dtype)->decode(ours, packed, n);
+            const double error = squared_error(x + r * n, ours, n);
+            const double bound = squared_error(x + r * n, theirs + r * n, n);
+            if (error > bound)
+                fail_msg("%s: row %zu: squared error %g, reference %g", TYPES[t].name, r, error,
+                         bound);
+        }
+        free(packed);
+        free(theirs);
+    }
+    free(ours);
+    free(x);
+    kw_model_file_close(file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decode_equals_the_reference),
+        cmocka_unit_test(encode_is_as_good_as_the_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
