@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* simd_x86.h - the operations on one group and on four rows that AVX2 and AVX-512 share: 32 bytes
+ * are a 256-bit register in both. Meanings are in simd_avx2.h. */
+#ifndef KW_SIMD_X86_H
+#define KW_SIMD_X86_H
+
+#include "backend/cpu/simd/simd.h"
+
+#include <immintrin.h>
+
+/* ---- one group of a row ---- */
+
+typedef __m256i kv_b32, kv_h16, kv_part;
+typedef __m128i kv_i4;
+typedef __m128 kv_f4;
+
+static KV_INLINE kv_b32 kv_load_b32(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+/* 16 bytes: their low nibbles, then their high ones. */
+static KV_INLINE kv_b32 kv_nibbles(const uint8_t *p)
+{
+    const __m256i twice = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    const __m256i shift = _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4);
+    return _mm256_and_si256(_mm256_srlv_epi32(twice, shift), _mm256_set1_epi8(15));
+}
+
+static KV_INLINE kv_b32 kv_low4(kv_b32 x)
+{
+    return _mm256_and_si256(x, _mm256_set1_epi8(15));
+}
+
+/* low | ((high >> shift) & 3) << 4; shift is 0, 2, 4 or 6. */
+static KV_INLINE kv_b32 kv_join6(kv_b32 low, kv_b32 high, int shift)
+{
+    const __m256i moved =
+        shift < 4 ? _mm256_slli_epi16(high, 4 - shift) : _mm256_srli_epi16(high, shift - 4);
+    return _mm256_or_si256(low, _mm256_and_si256(moved, _mm256_set1_epi8(0x30)));
+}
+
+static KV_INLINE kv_part kv_part_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+
+static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
+{
+    const __m256i ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+    const __m256i cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+    const __m256i sum =
+        _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    return _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+}
+
+/* Eight bytes as sixteen int16, each twice. */
+static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
+{
+    const __m128i x = _mm_cvtsi64_si128((int64_t)bytes);
+    return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, x));
+}
+
+/* The same int16 in all lanes, and scale[0] in the first half of them, scale[1] in the second.
+ * scale points to two. */
+static KV_INLINE kv_h16 kv_scale_all(const int16_t *scale)
+{
+    return _mm256_set1_epi32((int32_t)kv_u32(scale));
+}
+
+static KV_INLINE kv_h16 kv_scale_halves(const int16_t *scale)
+{
+    const __m256i first = _mm256_set1_epi32(0x01000100), second = _mm256_set1_epi32(0x03020302);
+    return _mm256_shuffle_epi8(kv_scale_all(scale), _mm256_blend_epi32(first, second, 0xf0));
+}
+
+static KV_INLINE kv_h16 kv_widen_i8(const int8_t *p)
+{
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));
+}
+
+static KV_INLINE void kv_store_h16(int16_t *p, kv_h16 x)
+{
+    _mm256_storeu_si256((__m256i *)p, x);
+}
+
+/* Eight pairs of int16, stride bytes apart. */
+static KV_INLINE kv_h16 kv_gather_pairs(const uint8_t *p, size_t stride)
+{
+    return _mm256_setr_epi32((int32_t)kv_u32(p), (int32_t)kv_u32(p + stride),
+                             (int32_t)kv_u32(p + 2 * stride), (int32_t)kv_u32(p + 3 * stride),
+                             (int32_t)kv_u32(p + 4 * stride), (int32_t)kv_u32(p + 5 * stride),
+                             (int32_t)kv_u32(p + 6 * stride), (int32_t)kv_u32(p + 7 * stride));
+}
+
+static KV_INLINE kv_part kv_dot16(kv_h16 x, kv_h16 y)
+{
+    return _mm256_madd_epi16(x, y);
+}
+
+/* ---- four rows ---- */
+
+/* x - scale * (pair[0] + pair[1]). */
+static KV_INLINE kv_i4 kv_i4_sub_pair(kv_i4 x, const uint8_t *pair, int16_t scale)
+{
+    const __m128i p = _mm_set1_epi32((int32_t)kv_u32(pair));
+    return _mm_sub_epi32(x, _mm_madd_epi16(p, _mm_set1_epi16(scale)));
+}
+
+/* x - scale * y, where scale is a power of two. */
+static KV_INLINE kv_i4 kv_i4_sub_shifted(kv_i4 x, kv_i4 y, int shift)
+{
+    return _mm_sub_epi32(x, _mm_slli_epi32(y, shift));
+}
+
+static KV_INLINE kv_f4 kv_f4_zero(void)
+{
+    return _mm_setzero_ps();
+}
+
+static KV_INLINE kv_f4 kv_f4_set1(float x)
+{
+    return _mm_set1_ps(x);
+}
+
+static KV_INLINE kv_f4 kv_f4_of_int(kv_i4 x)
+{
+    return _mm_cvtepi32_ps(x);
+}
+
+static KV_INLINE kv_f4 kv_f4_halves(const uint8_t *const p[4], size_t at)
+{
+    __m128i h = _mm_cvtsi32_si128(kv_u16(p[0] + at));
+    h = _mm_insert_epi16(h, kv_u16(p[1] + at), 1);
+    h = _mm_insert_epi16(h, kv_u16(p[2] + at), 2);
+    h = _mm_insert_epi16(h, kv_u16(p[3] + at), 3);
+    return _mm_cvtph_ps(h);
+}
+
+static KV_INLINE kv_f4 kv_f4_add(kv_f4 x, kv_f4 y)
+{
+    return _mm_add_ps(x, y);
+}
+
+static KV_INLINE kv_f4 kv_f4_sub(kv_f4 x, kv_f4 y)
+{
+    return _mm_sub_ps(x, y);
+}
+
+static KV_INLINE kv_f4 kv_f4_mul(kv_f4 x, kv_f4 y)
+{
+    return _mm_mul_ps(x, y);
+}
+
+static KV_INLINE void kv_f4_store(float *p, kv_f4 x)
+{
+    _mm_storeu_ps(p, x);
+}
+
+#endif
