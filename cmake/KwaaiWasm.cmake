@@ -2,7 +2,7 @@
 # kwaai.wasm: all layers as one module without a main (a "reactor"). It exports what include/ declares KW_API,
 # malloc and free; it imports WASI and the host functions of text/*_host_wasm.c.
 if(TARGET kw_engine AND "kw_engine" IN_LIST KWAAI_LAYERS)
-    file(GLOB KWAAI_WASM_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/wasm/*.c)
+    file(GLOB KWAAI_WASM_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bindings/wasm/*.c)
     add_executable(kwaai_wasm ${KWAAI_WASM_SOURCES} ${KWAAI_OBJECTS})
     target_link_libraries(kwaai_wasm PRIVATE kw_flags)
     target_link_options(kwaai_wasm PRIVATE -mexec-model=reactor
