@@ -15,7 +15,9 @@
 kw_status kw_error_set(kw_error *err, const char *file, int line, kw_status status, const char *fmt,
                        ...) KW_PRINTF(5, 6);
 
-#define kw_fail(err, status, ...) kw_error_set((err), __FILE__, __LINE__, (status), __VA_ARGS__)
+/* The comma shows the compiler that a constant status is not KW_OK. status has no side effects. */
+#define kw_fail(err, status, ...)                                                                  \
+    ((void)kw_error_set((err), __FILE__, __LINE__, (status), __VA_ARGS__), (status))
 
 /* Returns the status of a failing call from the enclosing function. */
 #define KW_TRY(call)                                                                               \

@@ -328,10 +328,13 @@ kw_status kw_json_next(kw_json *json, kw_json_token *out, kw_error *err)
     return status;
 }
 
-/* Where a token stands, for messages. */
+/* Where a token stands, for messages: its first byte, or behind it where it has no text. */
 static size_t token_offset(const kw_json *json, const kw_json_token *token)
 {
-    return token->text.data ? (size_t)(token->text.data - json->text.data) : json->pos;
+    if (!token->text.data)
+        return json->pos;
+    const size_t start = (size_t)(token->text.data - json->text.data);
+    return token->kind == KW_JSON_NUMBER ? start : start - 1;
 }
 
 static kw_status check_kind(const kw_json *json, const kw_json_token *token, kw_json_kind kind,
