@@ -17,7 +17,7 @@ kw_status kw_error_set(kw_error *err, const char *file, int line, kw_status stat
 
 /* The comma shows the compiler that a constant status is not KW_OK. status has no side effects. */
 #define kw_fail(err, status, ...)                                                                  \
-    ((void)kw_error_set((err), __FILE__, __LINE__, (status), __VA_ARGS__), (status))
+    ((void)kw_error_set((err), __FILE__, __LINE__, (status), __VA_ARGS__), (kw_status)(status))
 
 /* Returns the status of a failing call from the enclosing function. */
 #define KW_TRY(call)                                                                               \
