@@ -32,7 +32,7 @@ static void *chunk_take(kw_arena_chunk *chunk, size_t bytes)
  * allows; NULL when even `bytes` alone does not fit. Not yet in the list. */
 static kw_arena_chunk *chunk_new(kw_arena *arena, size_t bytes)
 {
-    size_t room = SIZE_MAX;
+    size_t room = PTRDIFF_MAX; /* no object is larger */
     if (arena->limit_bytes != 0)
         room = arena->limit_bytes - KW_MIN(arena->limit_bytes, arena->total_bytes);
     size_t need;

@@ -174,8 +174,7 @@ static void what_is_forbidden(void **state)
         "[1]x",
         "\v1",
         "\f1",
-        "\xC2\xA0"
-        "1",
+        "\xC2\xA0[]",
         "\"a",
         "{\"a",
         "{\"a\"",
