@@ -15,6 +15,8 @@
 #define ISA_LIST(X)                                                                                \
     X(avx2, KW_CPU_AVX2)                                                                           \
     X(avx512, KW_CPU_AVX2 | KW_CPU_AVX512 | KW_CPU_AVX512_VNNI | KW_CPU_AVX512_VBMI | KW_CPU_GFNI)
+#elif defined(__aarch64__)
+#define ISA_LIST(X) X(neon, KW_CPU_NEON | KW_CPU_DOTPROD)
 #else
 #define ISA_LIST(X)
 #endif

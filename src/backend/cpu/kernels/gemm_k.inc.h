@@ -109,7 +109,7 @@ static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_
                 const kv_rows_b a = kv_rows_same(x + 4 * (i * KV_COLUMNS + c));
                 KV_UNROLL
                 for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                    const kv_rows_b q = kv_rows_load(w + 4 * (i * TILE_ROWS + v * KV_ROWS));
+                    const kv_rows_b q = kv_rows_load_b(w + 4 * (i * TILE_ROWS + v * KV_ROWS));
                     acc[v][c] = kv_acc_step(type.kind, acc[v][c], q, a);
                 }
             }
@@ -117,7 +117,7 @@ static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_
         const uint8_t *scale = scales + 4 * TILE_ROWS * (j / per_scale);
         KV_UNROLL
         for (int v = 0; v < KV_TILE_VECTORS; v++) {
-            const kv_rows_i s = kv_rows_load(scale + 4 * v * KV_ROWS);
+            const kv_rows_i s = kv_rows_load_i(scale + 4 * v * KV_ROWS);
             KV_UNROLL
             for (int c = 0; c < KV_TILE_COLS; c++)
                 scaled[v][c] = kv_acc_flush_scaled(scaled[v][c], acc[v][c], s);
@@ -138,7 +138,7 @@ static KV_INLINE void gemm_k_mins(k_sums mins, const uint8_t *w, const uint8_t *
             const kv_rows_b sum = kv_rows_same(pairs + 4 * c);
             KV_UNROLL
             for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                const kv_rows_b m = kv_rows_load(w + 4 * (g * TILE_ROWS + v * KV_ROWS));
+                const kv_rows_b m = kv_rows_load_b(w + 4 * (g * TILE_ROWS + v * KV_ROWS));
                 mins[v][c] = kv_rows_dot_pair(mins[v][c], m, sum);
             }
         }

@@ -68,7 +68,7 @@ static KV_INLINE void gemm_s32_tile(float out[KV_TILE_COLS][TILE_ROWS], const ui
                 const kv_rows_b a = kv_rows_same(x + 4 * (j * KV_COLUMNS + c));
                 KV_UNROLL
                 for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                    const kv_rows_b q = kv_rows_load(w + 4 * (j * TILE_ROWS + v * KV_ROWS));
+                    const kv_rows_b q = kv_rows_load_b(w + 4 * (j * TILE_ROWS + v * KV_ROWS));
                     acc[v][c] = kv_acc_step(type.kind, acc[v][c], q, a);
                 }
             }

@@ -317,7 +317,12 @@ static KV_INLINE void kv_transpose(kv_rows_b out[8], const kv_b32 rows[KV_ROWS])
     }
 }
 
-static KV_INLINE kv_rows_b kv_rows_load(const void *p)
+static KV_INLINE kv_rows_b kv_rows_load_b(const void *p)
+{
+    return _mm256_load_si256((const __m256i *)p);
+}
+
+static KV_INLINE kv_rows_i kv_rows_load_i(const void *p)
 {
     return _mm256_load_si256((const __m256i *)p);
 }

@@ -274,7 +274,12 @@ static KV_INLINE void kv_transpose(kv_rows_b out[8], const kv_b32 rows[KV_ROWS])
     }
 }
 
-static KV_INLINE kv_rows_b kv_rows_load(const void *p)
+static KV_INLINE kv_rows_b kv_rows_load_b(const void *p)
+{
+    return _mm512_load_si512(p);
+}
+
+static KV_INLINE kv_rows_i kv_rows_load_i(const void *p)
 {
     return _mm512_load_si512(p);
 }
