@@ -10,50 +10,13 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "text/vocab.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum kw_token_kind { /* GGUF's token_type */
-    KW_TOKEN_NORMAL = 1,
-    KW_TOKEN_UNKNOWN = 2,
-    KW_TOKEN_CONTROL = 3,
-    KW_TOKEN_USER = 4,
-    KW_TOKEN_UNUSED = 5,
-    KW_TOKEN_BYTE = 6
-} kw_token_kind;
-
-typedef enum kw_vocab_kind { KW_VOCAB_SPM_BPE, KW_VOCAB_BYTE_BPE } kw_vocab_kind;
-
-/* How byte-level BPE cuts text before merging. */
-typedef enum kw_pretokenizer {
-    KW_PRE_GPT2,
-    KW_PRE_LLAMA3,
-    KW_PRE_QWEN2,
-    KW_PRE_CUSTOM, /* vocab.pattern, a PCRE2 expression */
-    KW_PRE_NONE    /* the whole text is one piece */
-} kw_pretokenizer;
-
-/* What a tokenizer is made of; every pointer is borrowed during kw_tokenizer_create only. */
-typedef struct kw_vocab {
-    kw_vocab_kind kind;
-    size_t n_tokens;
-    const kw_str *tokens; /* [n_tokens] as the file writes them (byte-level: the printable alphabet) */
-    const float *scores;  /* [n_tokens] SPM: merge priority; NULL: rank = id */
-    const uint8_t *kinds; /* [n_tokens] kw_token_kind; NULL: all normal */
-    const kw_str *merges; /* [n_merges] byte-level: "left right", best first; SPM may have them too */
-    size_t n_merges;
-    kw_pretokenizer pre;
-    kw_str pattern;     /* KW_PRE_CUSTOM */
-    bool pattern_inverted; /* true: the pattern matches what is between the pieces */
-    int32_t bos, eos, unk, pad; /* -1: none */
-    bool add_bos, add_eos;
-    bool add_space_prefix; /* SPM: a space before the first piece */
-    bool byte_fallback;    /* SPM: unknown characters become <0xNN> */
-    bool ignore_merges;    /* a piece that is a token is taken whole before merging */
-    bool nfc;              /* normalise first (Qwen 2) */
-    bool clean_up_spaces;
-} kw_vocab;
+/* Longest text of one call. */
+#define KW_TEXT_MAX_BYTES ((size_t)1 << 28)
 
 typedef struct kw_tokenizer kw_tokenizer;
 
@@ -61,7 +24,8 @@ typedef struct kw_tokenizer kw_tokenizer;
 kw_status kw_tokenizer_create(const kw_vocab *vocab, kw_tokenizer **out, kw_error *err);
 void kw_tokenizer_free(kw_tokenizer *tokenizer);
 /* From tokenizer.json, tokenizer.model (SentencePiece or tiktoken), or vocab.json + merges.txt: a
- * file, or a directory that is searched in this order. tokenizer_config.json beside it is honoured. */
+ * file, or a directory that is searched in this order. tokenizer_config.json beside it is honoured.
+ */
 kw_status kw_tokenizer_from_path(const char *path, kw_tokenizer **out, kw_error *err);
 kw_status kw_tokenizer_from_json(kw_str text, const char *subject, kw_tokenizer **out,
                                  kw_error *err);
@@ -75,23 +39,26 @@ enum kw_encode_flags {
     KW_ENCODE_PARSE = 2    /* special tokens written in the text become their ids */
 };
 
-/* Token ids of text[0..len). *ids is malloc'ed, owned by the caller. Any bytes are accepted; invalid
- * UTF-8 goes through byte tokens. */
+/* Token ids of text[0..len). *ids is malloc'ed, owned by the caller. Any bytes are accepted: a byte
+ * that is no UTF-8 is encoded as itself by a byte-level vocabulary and as U+FFFD by the others. */
 kw_status kw_tokenizer_encode(const kw_tokenizer *tokenizer, kw_str text, unsigned flags,
                               int32_t **ids, size_t *n_ids, kw_error *err);
 
-/* Streaming decoder: feeds ids, yields bytes that never split a UTF-8 character. */
+/* Streaming decoder: feeds ids, yields bytes that never split a UTF-8 character. Bytes that can
+ * form none are replaced by U+FFFD. */
 typedef struct kw_detokenizer {
     const kw_tokenizer *tokenizer;
-    char pending[512]; /* bytes of an unfinished character, and room for one token's text */
+    char pending[4]; /* bytes of an unfinished character */
     size_t n_pending;
     bool first;        /* nothing was written yet: SPM drops its leading space */
     bool keep_special; /* write control tokens as text */
+    char out[500];     /* what the last push completed, where it is no token's own text */
 } kw_detokenizer;
 
 void kw_detokenizer_init(kw_detokenizer *d, const kw_tokenizer *tokenizer, bool keep_special);
 /* The text that token `id` completes; a view into d or the tokenizer, valid until the next call. An
- * id out of range yields nothing. */
+ * id out of range yields nothing. Only a token of hundreds of bytes that are no UTF-8 is cut short.
+ */
 kw_str kw_detokenizer_push(kw_detokenizer *d, int32_t id);
 /* What is still pending at the end, invalid bytes replaced by U+FFFD. */
 kw_str kw_detokenizer_flush(kw_detokenizer *d);

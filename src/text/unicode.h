@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* unicode.h - the seam to Unicode normalisation: utf8proc natively, String.normalize in a browser. */
+/* unicode.h - the seam to Unicode normalisation: utf8proc natively, String.normalize in a browser.
+ */
 #ifndef KW_TEXT_UNICODE_H
 #define KW_TEXT_UNICODE_H
 

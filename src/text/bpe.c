@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bpe.c - see bpe.h.
+ *
+ * Symbols are a linked list over the piece; each names the bytes it covers. A candidate in the heap
+ * records how long its pair was: symbols only grow, so a pair of another length is out of date. */
+#include "text/bpe.h"
+
+#include "base/utf8.h"
+#include "text/tokenizer.h"
+
+#include <stdlib.h>
+
+#define NONE UINT32_MAX
+#define NOMEM(err) kw_fail((err), KW_E_NOMEM, "tokenizer: out of memory encoding text")
+
+struct kw_symbol {
+    uint32_t start, len; /* of the piece; len 0: merged away */
+    uint32_t previous, next;
+    int32_t id; /* -1: a character that is no token */
+};
+
+struct kw_candidate {
+    uint64_t order; /* rank << 32 | left symbol */
+    uint32_t len;   /* of both symbols together */
+    int32_t id;
+};
+
+typedef struct kw_symbol symbol;
+typedef struct kw_candidate candidate;
+
+static int32_t byte_spelled(const kw_tokens *tokens, unsigned byte)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char text[6] = {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
+    const int32_t id = kw_tokens_find(tokens, (kw_str){text, sizeof(text)});
+    return id >= 0 && tokens->kinds[id] == KW_TOKEN_BYTE ? id : -1;
+}
+
+kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err)
+{
+    const kw_tokens *tokens = &bpe->tokens;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        const char raw = (char)byte;
+        bpe->byte_ids[byte] =
+            tokens->byte_level ? kw_tokens_find_raw(tokens, &raw, 1) : byte_spelled(tokens, byte);
+    }
+    for (size_t i = 0; i < tokens->n; i++)
+        bpe->any_unused = bpe->any_unused || tokens->kinds[i] == KW_TOKEN_UNUSED;
+    if (tokens->byte_level)
+        return KW_OK;
+    bpe->follows = kw_arena_array(arena, 1024, sizeof(uint64_t));
+    if (!bpe->follows)
+        return NOMEM(err);
+    for (size_t i = 0; i < tokens->n; i++) {
+        const kw_str text = tokens->spelling[i];
+        for (size_t at = 1; at < text.len; at++) {
+            const unsigned pair =
+                (unsigned)(unsigned char)text.data[at - 1] << 8 | (unsigned char)text.data[at];
+            bpe->follows[pair >> 6] |= UINT64_C(1) << (pair & 63);
+        }
+    }
+    return KW_OK;
+}
+
+void kw_merger_free(kw_merger *merger)
+{
+    free(merger->symbols);
+    free(merger->heap);
+    free(merger->unused_left);
+    free(merger->stack.items);
+    *merger = (kw_merger){0};
+}
+
+/* --- the heap: the least order first --- */
+
+static void sift_down(candidate *heap, size_t n, size_t at)
+{
+    const candidate moving = heap[at];
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && heap[child + 1].order < heap[child].order)
+            child++;
+        if (moving.order <= heap[child].order)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moving;
+}
+
+static void heap_pop(kw_merger *m)
+{
+    m->heap[0] = m->heap[--m->n_heap];
+    if (m->n_heap > 1)
+        sift_down(m->heap, m->n_heap, 0);
+}
+
+static bool heap_push(kw_merger *m, candidate item)
+{
+    candidate *heap = kw_grow(m->heap, &m->cap_heap, m->n_heap + 1, sizeof(*heap));
+    if (!heap)
+        return false;
+    m->heap = heap;
+    size_t at = m->n_heap++;
+    while (at > 0 && item.order < heap[(at - 1) / 2].order) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = item;
+    return true;
+}
+
+/* --- symbols --- */
+
+static bool add_symbol(kw_merger *m, uint32_t start, uint32_t len, int32_t id)
+{
+    symbol *symbols = kw_grow(m->symbols, &m->cap_symbols, m->n_symbols + 1, sizeof(*symbols));
+    if (!symbols)
+        return false;
+    m->symbols = symbols;
+    const uint32_t at = (uint32_t)m->n_symbols++;
+    symbols[at] = (symbol){start, len, at - 1, at + 1, id}; /* at 0: previous is NONE */
+    return true;
+}
+
+/* The first symbols of a piece: its bytes, or its characters. */
+static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_error *err)
+{
+    m->n_symbols = 0;
+    for (size_t at = 0; at < piece.len;) {
+        size_t width = 1;
+        int32_t id;
+        if (bpe->tokens.byte_level) {
+            id = bpe->byte_ids[(uint8_t)piece.data[at]];
+        } else {
+            uint32_t codepoint;
+            width = kw_utf8_decode(piece.data + at, piece.len - at, &codepoint);
+            id = kw_tokens_find_raw(&bpe->tokens, piece.data + at, width);
+        }
+        if (!add_symbol(m, (uint32_t)at, (uint32_t)width, id))
+            return NOMEM(err);
+        at += width;
+    }
+    if (m->n_symbols > 0)
+        m->symbols[m->n_symbols - 1].next = NONE;
+    return KW_OK;
+}
+
+/* Whether a symbol and the next one merge, and into what. */
+static bool candidate_of(const kw_bpe *bpe, kw_merger *m, kw_str piece, uint32_t left,
+                         candidate *out)
+{
+    const symbol *a = &m->symbols[left], *b = &m->symbols[a->next];
+    uint32_t rank;
+    if (bpe->pairs.slots) {
+        const kw_pair_slot *pair =
+            a->id >= 0 && b->id >= 0 ? kw_pairs_find(&bpe->pairs, a->id, b->id) : NULL;
+        if (!pair)
+            return false;
+        out->id = pair->id;
+        rank = pair->rank;
+    } else {
+        out->id = kw_tokens_find_raw(&bpe->tokens, piece.data + a->start, a->len + b->len);
+        if (out->id < 0)
+            return false;
+        rank = bpe->tokens.ranks[out->id];
+        if (m->unused_left && bpe->tokens.kinds[out->id] == KW_TOKEN_UNUSED)
+            m->unused_left[out->id] = a->len;
+    }
+    out->order = (uint64_t)rank << 32 | left;
+    out->len = a->len + b->len;
+    return true;
+}
+
+static kw_status add_candidates(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_error *err)
+{
+    m->n_heap = 0;
+    candidate *heap = kw_grow(m->heap, &m->cap_heap, m->n_symbols, sizeof(*heap));
+    if (!heap)
+        return NOMEM(err);
+    m->heap = heap;
+    for (uint32_t left = 0; left + 1 < m->n_symbols; left++)
+        if (candidate_of(bpe, m, piece, left, &heap[m->n_heap]))
+            m->n_heap++;
+    for (size_t at = m->n_heap / 2; at-- > 0;)
+        sift_down(heap, m->n_heap, at);
+    return KW_OK;
+}
+
+static kw_status merge_all(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_error *err)
+{
+    KW_TRY(add_candidates(bpe, m, piece, err));
+    while (m->n_heap > 0) {
+        const candidate best = m->heap[0];
+        const uint32_t left = (uint32_t)best.order;
+        symbol *a = &m->symbols[left];
+        heap_pop(m);
+        if (a->len == 0 || a->next == NONE || a->len + m->symbols[a->next].len != best.len)
+            continue;
+        symbol *b = &m->symbols[a->next];
+        a->id = best.id;
+        a->len = best.len;
+        a->next = b->next;
+        b->len = 0;
+        if (a->next != NONE)
+            m->symbols[a->next].previous = left;
+        candidate more;
+        if (a->next != NONE && candidate_of(bpe, m, piece, left, &more) && !heap_push(m, more))
+            return NOMEM(err);
+        if (a->previous != NONE && candidate_of(bpe, m, piece, a->previous, &more) &&
+            !heap_push(m, more))
+            return NOMEM(err);
+    }
+    return KW_OK;
+}
+
+/* --- from symbols to ids --- */
+
+/* Text that is no token: its bytes where every one has a token, else unknown. `unknown` carries
+ * whether the token before was unknown. */
+static bool add_unknown(const kw_bpe *bpe, kw_str text, kw_ids *ids, bool *unknown)
+{
+    bool bytes = bpe->byte_fallback;
+    for (size_t i = 0; i < text.len && bytes; i++)
+        bytes = bpe->byte_ids[(uint8_t)text.data[i]] >= 0;
+    for (size_t i = 0; i < text.len && bytes; i++)
+        if (!kw_ids_add(ids, bpe->byte_ids[(uint8_t)text.data[i]]))
+            return false;
+    const bool again = *unknown;
+    *unknown = !bytes;
+    return bytes || bpe->unk < 0 || (again && bpe->fuse_unk) || kw_ids_add(ids, bpe->unk);
+}
+
+/* Adds text[start, end), a token that is unused, as the parts it was merged from. */
+static bool add_unused(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_span whole, kw_ids *ids,
+                       bool *unknown)
+{
+    m->stack.n = 0;
+    if (!kw_spans_add(&m->stack, whole.start, whole.end))
+        return false;
+    while (m->stack.n > 0) {
+        const kw_span span = m->stack.items[--m->stack.n];
+        const kw_str text = {piece.data + span.start, span.end - span.start};
+        const int32_t id = kw_tokens_find_raw(&bpe->tokens, text.data, text.len);
+        const uint32_t left =
+            id >= 0 && bpe->tokens.kinds[id] == KW_TOKEN_UNUSED ? m->unused_left[id] : 0;
+        if (left > 0 && left < text.len) {
+            if (!kw_spans_add(&m->stack, span.start + left, span.end) ||
+                !kw_spans_add(&m->stack, span.start, span.start + left))
+                return false;
+        } else if (id < 0) {
+            if (!add_unknown(bpe, text, ids, unknown))
+                return false;
+        } else {
+            *unknown = false;
+            if (!kw_ids_add(ids, id))
+                return false;
+        }
+    }
+    return true;
+}
+
+static kw_status add_ids(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_ids *ids, bool *unknown,
+                         kw_error *err)
+{
+    for (uint32_t at = 0; at != NONE; at = m->symbols[at].next) {
+        const symbol *s = &m->symbols[at];
+        const kw_str text = {piece.data + s->start, s->len};
+        bool done;
+        if (s->id < 0) {
+            done = add_unknown(bpe, text, ids, unknown);
+        } else if (m->unused_left && bpe->tokens.kinds[s->id] == KW_TOKEN_UNUSED) {
+            done = add_unused(bpe, m, piece, (kw_span){s->start, s->start + s->len}, ids, unknown);
+        } else {
+            *unknown = false;
+            done = kw_ids_add(ids, s->id);
+        }
+        if (!done)
+            return NOMEM(err);
+    }
+    return KW_OK;
+}
+
+/* Encodes a part that nothing merges out of. */
+static kw_status encode_part(const kw_bpe *bpe, kw_merger *m, kw_str part, kw_ids *ids,
+                             bool *unknown, kw_error *err)
+{
+    KW_TRY(add_symbols(bpe, m, part, err));
+    if (m->n_symbols > 1)
+        KW_TRY(merge_all(bpe, m, part, err));
+    return add_ids(bpe, m, part, ids, unknown, err);
+}
+
+/* End of the part that starts at `from`: the first character that no token puts after the one
+ * before it. */
+static size_t part_end(const kw_bpe *bpe, kw_str piece, size_t from)
+{
+    if (!bpe->follows)
+        return piece.len;
+    for (size_t at = from + 1; at < piece.len; at++) {
+        const unsigned b = (unsigned char)piece.data[at];
+        const unsigned pair = (unsigned)(unsigned char)piece.data[at - 1] << 8 | b;
+        if ((b & 0xC0) != 0x80 && !(bpe->follows[pair >> 6] >> (pair & 63) & 1))
+            return at;
+    }
+    return piece.len;
+}
+
+kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,
+                        kw_error *err)
+{
+    if (bpe->ignore_merges) {
+        const int32_t id = kw_tokens_find_raw(&bpe->tokens, piece.data, piece.len);
+        if (id >= 0)
+            return kw_ids_add(ids, id) ? KW_OK : NOMEM(err);
+    }
+    if (bpe->any_unused && !bpe->pairs.slots && !merger->unused_left) {
+        merger->unused_left = calloc(bpe->tokens.n, sizeof(*merger->unused_left));
+        if (!merger->unused_left)
+            return NOMEM(err);
+    }
+    bool unknown = false;
+    for (size_t at = 0; at < piece.len;) {
+        const size_t end = part_end(bpe, piece, at);
+        KW_TRY(encode_part(bpe, merger, (kw_str){piece.data + at, end - at}, ids, &unknown, err));
+        at = end;
+    }
+    return KW_OK;
+}

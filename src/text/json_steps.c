@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* json_steps.c - see json_steps.h. Source: Hugging Face tokenizers, the serialised forms and their
+ * defaults. */
+#include "text/json_steps.h"
+
+#include "base/check.h"
+#include "text/pretoken.h"
+
+#define METASPACE "\xE2\x96\x81"
+#define IDS_MAX 16
+
+/* Calls `each` for a value, or for what it holds when it is a Sequence (of Sequences). */
+typedef kw_status (*visit_fn)(const kw_tree *value, const char *subject, void *to, kw_error *err);
+
+static kw_status visit(const kw_tree *tree, const char *list_key, const char *subject,
+                       visit_fn each, void *to, kw_error *err)
+{
+    if (!tree || tree->kind == KW_JSON_NULL)
+        return KW_OK;
+    kw_tree root = *tree;
+    root.next = NULL;
+    const kw_tree *stack[KW_JSON_MAX_DEPTH + 1] = {&root};
+    for (size_t depth = 1; depth > 0;) {
+        const kw_tree *value = stack[--depth];
+        if (value->next) /* comes after all that this one holds */
+            stack[depth++] = value->next;
+        if (!kw_str_is(kw_tree_text(value, "type"), "Sequence")) {
+            KW_TRY(each(value, subject, to, err));
+            continue;
+        }
+        const kw_tree *list = kw_tree_get(value, list_key);
+        if (depth == KW_COUNT(stack))
+            return kw_fail(err, KW_E_LIMIT, "%s: nested too deep", subject);
+        if (list && list->child)
+            stack[depth++] = list->child;
+    }
+    return KW_OK;
+}
+
+static kw_status unsupported(const char *subject, const char *part, kw_str type, kw_error *err)
+{
+    return kw_fail(err, KW_E_UNSUPPORTED, "%s: %s \"%.*s\" is not supported", subject, part,
+                   KW_FMT(type));
+}
+
+static kw_status add_step(kw_step_list *list, kw_step step, const char *subject, kw_error *err)
+{
+    if (list->n == KW_JSON_MAX_STEPS)
+        return kw_fail(err, KW_E_LIMIT, "%s: more than %d steps", subject, KW_JSON_MAX_STEPS);
+    list->items[list->n++] = step;
+    return KW_OK;
+}
+
+/* "pattern": {"String": ..} or {"Regex": ..}. */
+static kw_status read_pattern(const kw_tree *value, const char *subject, kw_step *step,
+                              kw_error *err)
+{
+    const kw_tree *pattern = kw_tree_get(value, "pattern");
+    const kw_tree *literal = kw_tree_get(pattern, "String"), *regex = kw_tree_get(pattern, "Regex");
+    const kw_tree *text = literal ? literal : regex;
+    if (!text || text->kind != KW_JSON_STRING)
+        return kw_fail(err, KW_E_FORMAT, "%s: a step has no pattern", subject);
+    step->literal = literal != NULL;
+    step->text = text->text;
+    step->pre = literal ? KW_PRE_CUSTOM : kw_pretoken_recognise(text->text);
+    return KW_OK;
+}
+
+static kw_status add_normalizer(const kw_tree *value, const char *subject, void *to, kw_error *err)
+{
+    const kw_str type = kw_tree_text(value, "type");
+    kw_step step = {.pre = KW_PRE_CUSTOM};
+    if (kw_str_is(type, "NFC")) {
+        step.kind = KW_STEP_NFC;
+    } else if (kw_str_is(type, "Prepend")) {
+        step.kind = KW_STEP_PREPEND;
+        step.text = kw_tree_text(value, "prepend");
+    } else if (kw_str_is(type, "Replace")) {
+        step.kind = KW_STEP_REPLACE;
+        KW_TRY(read_pattern(value, subject, &step, err));
+        step.pre = KW_PRE_CUSTOM;
+        step.with = kw_tree_text(value, "content");
+    } else {
+        return unsupported(subject, "normalizer", type, err);
+    }
+    return add_step(to, step, subject, err);
+}
+
+kw_status kw_json_normalizer(const kw_tree *tree, const char *subject, kw_step_list *out,
+                             kw_error *err)
+{
+    return visit(tree, "normalizers", subject, add_normalizer, out, err);
+}
+
+static kw_status read_mode(const kw_tree *value, const char *subject, kw_split_mode *mode,
+                           kw_error *err)
+{
+    static const char *const names[] = {
+        [KW_SPLIT_ISOLATED] = "Isolated",
+        [KW_SPLIT_REMOVED] = "Removed",
+        [KW_SPLIT_MERGED_WITH_PREVIOUS] = "MergedWithPrevious",
+        [KW_SPLIT_MERGED_WITH_NEXT] = "MergedWithNext",
+        [KW_SPLIT_CONTIGUOUS] = "Contiguous",
+    };
+    const kw_str name = kw_tree_text(value, "behavior");
+    for (size_t i = 0; i < KW_COUNT(names); i++) {
+        if (kw_str_is(name, names[i])) {
+            *mode = (kw_split_mode)i;
+            return KW_OK;
+        }
+    }
+    return unsupported(subject, "split behavior", name, err);
+}
+
+static kw_status add_byte_level(const kw_tree *value, const char *subject, kw_step_list *list,
+                                kw_error *err)
+{
+    list->bytes = true;
+    if (kw_tree_bool(value, "add_prefix_space", true))
+        KW_TRY(add_step(list,
+                        (kw_step){.kind = KW_STEP_PREPEND, .unless = true, .text = KW_STR(" ")},
+                        subject, err));
+    if (kw_tree_bool(value, "use_regex", true))
+        KW_TRY(add_step(list, (kw_step){.kind = KW_STEP_SPLIT, .pre = KW_PRE_GPT2}, subject, err));
+    return add_step(list, (kw_step){.kind = KW_STEP_BYTES}, subject, err);
+}
+
+static kw_status add_metaspace(const kw_tree *value, const char *subject, kw_step_list *list,
+                               kw_error *err)
+{
+    const kw_str scheme = kw_tree_text(value, "prepend_scheme");
+    kw_str sign = kw_tree_text(value, "replacement");
+    if (sign.len == 0)
+        sign = KW_STR(METASPACE);
+    const bool never = kw_str_is(scheme, "never") ||
+                       (scheme.len == 0 && !kw_tree_bool(value, "add_prefix_space", true));
+    KW_TRY(add_step(
+        list,
+        (kw_step){.kind = KW_STEP_REPLACE, .literal = true, .text = KW_STR(" "), .with = sign},
+        subject, err));
+    if (!never)
+        KW_TRY(add_step(list,
+                        (kw_step){.kind = KW_STEP_PREPEND,
+                                  .unless = true,
+                                  .first_only = kw_str_is(scheme, "first"),
+                                  .text = sign},
+                        subject, err));
+    if (!kw_tree_bool(value, "split", true))
+        return KW_OK;
+    return add_step(list,
+                    (kw_step){.kind = KW_STEP_SPLIT,
+                              .pre = KW_PRE_CUSTOM,
+                              .literal = true,
+                              .mode = KW_SPLIT_MERGED_WITH_NEXT,
+                              .text = sign},
+                    subject, err);
+}
+
+/* The pre-tokenizers that are one split. */
+static kw_status add_split(const kw_tree *value, const char *subject, kw_step_list *list,
+                           kw_error *err)
+{
+    const kw_str type = kw_tree_text(value, "type");
+    kw_step step = {.kind = KW_STEP_SPLIT, .pre = KW_PRE_CUSTOM, .mode = KW_SPLIT_REMOVED};
+    if (kw_str_is(type, "Split")) {
+        KW_TRY(read_pattern(value, subject, &step, err));
+        KW_TRY(read_mode(value, subject, &step.mode, err));
+        step.invert = kw_tree_bool(value, "invert", false);
+    } else if (kw_str_is(type, "Digits")) {
+        const bool single = kw_tree_bool(value, "individual_digits", false);
+        step.mode = single ? KW_SPLIT_ISOLATED : KW_SPLIT_CONTIGUOUS;
+        step.text = KW_STR("\\p{N}");
+    } else if (kw_str_is(type, "Punctuation")) {
+        step.mode = KW_SPLIT_ISOLATED;
+        if (kw_tree_get(value, "behavior"))
+            KW_TRY(read_mode(value, subject, &step.mode, err));
+        step.text = KW_STR("[\\p{P}!-\\/:-@\\[-`{-~]");
+    } else if (kw_str_is(type, "Whitespace")) {
+        step.text = KW_STR("\\w+|[^\\w\\s]+");
+        step.invert = true;
+    } else if (kw_str_is(type, "WhitespaceSplit")) {
+        step.text = KW_STR("\\s");
+    } else if (kw_str_is(type, "CharDelimiterSplit")) {
+        step.text = kw_tree_text(value, "delimiter");
+        step.literal = true;
+    } else {
+        return unsupported(subject, "pre-tokenizer", type, err);
+    }
+    return add_step(list, step, subject, err);
+}
+
+static kw_status add_pretokenizer(const kw_tree *value, const char *subject, void *to,
+                                  kw_error *err)
+{
+    const kw_str type = kw_tree_text(value, "type");
+    if (kw_str_is(type, "ByteLevel"))
+        return add_byte_level(value, subject, to, err);
+    if (kw_str_is(type, "Metaspace"))
+        return add_metaspace(value, subject, to, err);
+    return add_split(value, subject, to, err);
+}
+
+kw_status kw_json_pretokenizer(const kw_tree *tree, const char *subject, kw_step_list *out,
+                               kw_error *err)
+{
+    return visit(tree, "pretokenizers", subject, add_pretokenizer, out, err);
+}
+
+/* What surrounds a text. */
+typedef struct surround {
+    int32_t ids[2][IDS_MAX]; /* before, after */
+    size_t n[2];
+    bool said;
+} surround;
+
+static kw_status add_id(surround *s, int side, int64_t id, const char *subject, kw_error *err)
+{
+    if (id < 0 || id > INT32_MAX)
+        return kw_fail(err, KW_E_FORMAT, "%s: post_processor names a token without an id", subject);
+    if (s->n[side] == IDS_MAX)
+        return kw_fail(err, KW_E_LIMIT, "%s: post_processor adds more than %d tokens", subject,
+                       IDS_MAX);
+    s->ids[side][s->n[side]++] = (int32_t)id;
+    return KW_OK;
+}
+
+static kw_status read_template(const kw_tree *value, const char *subject, surround *s,
+                               kw_error *err)
+{
+    const kw_tree *single = kw_tree_get(value, "single");
+    const kw_tree *specials = kw_tree_get(value, "special_tokens");
+    int side = 0;
+    for (const kw_tree *part = single ? single->child : NULL; part; part = part->next) {
+        if (kw_tree_get(part, "Sequence")) {
+            side = 1;
+            continue;
+        }
+        const kw_str name = kw_tree_text(kw_tree_get(part, "SpecialToken"), "id");
+        const kw_tree *special = specials ? specials->child : NULL;
+        while (special && !kw_str_eq(special->key, name))
+            special = special->next;
+        const kw_tree *ids = kw_tree_get(special, "ids");
+        if (!ids || !ids->child)
+            return add_id(s, side, -1, subject, err);
+        for (const kw_tree *id = ids->child; id; id = id->next)
+            KW_TRY(add_id(s, side, id->integer, subject, err));
+    }
+    return KW_OK;
+}
+
+/* ["<s>", 0] */
+static int64_t id_of_pair(const kw_tree *pair)
+{
+    return pair && pair->child && pair->child->next ? pair->child->next->integer : -1;
+}
+
+static kw_status add_postprocessor(const kw_tree *value, const char *subject, void *to,
+                                   kw_error *err)
+{
+    surround *s = to;
+    const kw_str type = kw_tree_text(value, "type");
+    if (kw_str_is(type, "ByteLevel")) /* changes offsets only */
+        return KW_OK;
+    if (s->said)
+        return unsupported(subject, "second post-processor", type, err);
+    s->said = true;
+    if (kw_str_is(type, "TemplateProcessing"))
+        return read_template(value, subject, s, err);
+    if (kw_str_is(type, "RobertaProcessing") || kw_str_is(type, "BertProcessing")) {
+        KW_TRY(add_id(s, 0, id_of_pair(kw_tree_get(value, "cls")), subject, err));
+        return add_id(s, 1, id_of_pair(kw_tree_get(value, "sep")), subject, err);
+    }
+    return unsupported(subject, "post-processor", type, err);
+}
+
+kw_status kw_json_postprocessor(const kw_tree *tree, const char *subject, kw_arena *arena,
+                                kw_vocab *vocab, kw_error *err)
+{
+    surround s = {.said = false};
+    KW_TRY(visit(tree, "processors", subject, add_postprocessor, &s, err));
+    if (!s.said)
+        return KW_OK;
+    int32_t *ids = kw_arena_array(arena, 2 * IDS_MAX, sizeof(*ids));
+    if (!ids)
+        return kw_fail(err, KW_E_NOMEM, "%s: out of memory", subject);
+    memcpy(ids, s.ids, sizeof(s.ids));
+    vocab->prefix = ids;
+    vocab->suffix = ids + IDS_MAX;
+    vocab->n_prefix = s.n[0];
+    vocab->n_suffix = s.n[1];
+    vocab->bos = s.n[0] > 0 ? ids[0] : -1;
+    vocab->eos = s.n[1] > 0 ? ids[IDS_MAX + s.n[1] - 1] : -1;
+    return KW_OK;
+}
+
+static bool integer_is(const kw_tree *value, const char *key, int64_t wanted)
+{
+    const kw_tree *number = kw_tree_get(value, key);
+    return number && number->kind == KW_JSON_NUMBER && number->integer == wanted;
+}
+
+static kw_status add_decoder(const kw_tree *value, const char *subject, void *to, kw_error *err)
+{
+    kw_vocab *vocab = to;
+    const kw_str type = kw_tree_text(value, "type");
+    if (kw_str_is(type, "ByteLevel") || kw_str_is(type, "ByteFallback") || kw_str_is(type, "Fuse"))
+        return KW_OK;
+    if (kw_str_is(type, "Metaspace")) {
+        const kw_str scheme = kw_tree_text(value, "prepend_scheme");
+        vocab->metaspace = true;
+        vocab->drop_first_space = scheme.len > 0 ? !kw_str_is(scheme, "never")
+                                                 : kw_tree_bool(value, "add_prefix_space", true);
+        return KW_OK;
+    }
+    if (kw_str_is(type, "Replace")) {
+        const kw_str from = kw_tree_text(kw_tree_get(value, "pattern"), "String");
+        if (kw_str_is(from, METASPACE) && kw_str_is(kw_tree_text(value, "content"), " ")) {
+            vocab->metaspace = true;
+            return KW_OK;
+        }
+    }
+    if (kw_str_is(type, "Strip") && kw_str_is(kw_tree_text(value, "content"), " ") &&
+        integer_is(value, "stop", 0)) {
+        if (integer_is(value, "start", 1))
+            vocab->drop_first_space = true;
+        if (integer_is(value, "start", 1) || integer_is(value, "start", 0))
+            return KW_OK;
+    }
+    return unsupported(subject, "decoder", type, err);
+}
+
+kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_vocab *vocab, kw_error *err)
+{
+    vocab->metaspace = false;
+    vocab->drop_first_space = false;
+    return visit(tree, "decoders", subject, add_decoder, vocab, err);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* tokenizer_impl.h - inside of a tokenizer; for tokenizer.c, encode.c and decode.c. */
+#ifndef KW_TEXT_TOKENIZER_IMPL_H
+#define KW_TEXT_TOKENIZER_IMPL_H
+
+#include "text/bpe.h"
+#include "text/tokenizer.h"
+
+#define KW_ENDS_MAX 16
+
+struct kw_tokenizer {
+    kw_arena arena; /* all tables */
+    kw_bpe bpe;
+    kw_steps normalizers, splitters;
+    kw_added written, normalized; /* added tokens matched before and after the normalizers */
+    int32_t bos, eos;
+    int32_t ends[KW_ENDS_MAX];
+    size_t n_ends;
+    int32_t *prefix, *suffix;
+    size_t n_prefix, n_suffix;
+    bool drop_first_space;
+};
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* unicode_utf8proc.c - the seam of unicode.h over utf8proc. */
+#include "text/unicode.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+kw_status kw_unicode_nfc(kw_str text, char **out, size_t *len, kw_error *err)
+{
+    utf8proc_uint8_t *composed;
+    const utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)(text.len ? text.data : ""),
+                     (utf8proc_ssize_t)text.len, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (n == UTF8PROC_ERROR_NOMEM)
+        return kw_fail(err, KW_E_NOMEM, "unicode: out of memory normalising %zu bytes", text.len);
+    if (n < 0)
+        return kw_fail(err, KW_E_FORMAT, "unicode: %s in %zu bytes", utf8proc_errmsg(n), text.len);
+    *out = (char *)composed;
+    *len = (size_t)n;
+    return KW_OK;
+}
