@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bench_table.h - what kwaai bench measured, in llama-bench's columns and formats. */
+#ifndef KW_CLI_BENCH_TABLE_H
+#define KW_CLI_BENCH_TABLE_H
+
+#include "cli/load.h"
+#include "engine/probe.h"
+
+typedef struct kw_bench_result {
+    const char *test; /* "pp512" */
+    size_t n_prompt, n_gen;
+    int n_threads;
+    const uint64_t *samples_ns; /* [n_samples] time of each repetition */
+    size_t n_samples;
+    const char *time;      /* when, ISO 8601 */
+    const kw_probe *probe; /* NULL: not measured */
+} kw_bench_result;
+
+typedef struct kw_bench_table {
+    kw_out *out;
+    const kw_loaded *loaded;
+    const char *path, *cpu, *cache_type, *format; /* format: md, json, jsonl, csv */
+    int batch;
+    size_t n_rows;
+    kw_json_writer json;
+} kw_bench_table;
+
+/* Mean and sample standard deviation (n - 1). */
+void kw_bench_stats(const double *values, size_t n, double *mean, double *deviation);
+/* The numbers of tokens per second of each repetition go to rates[n_samples]. */
+void kw_bench_rates(const kw_bench_result *result, double *rates);
+
+void kw_bench_begin(kw_bench_table *table);
+void kw_bench_row(kw_bench_table *table, const kw_bench_result *result);
+void kw_bench_end(kw_bench_table *table);
+/* md only: what the machine allows, and the share that was reached. */
+void kw_bench_roofline(kw_bench_table *table, const kw_probe *probe, int n_threads, double prefill,
+                       double decode);
+
+#endif

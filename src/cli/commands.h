@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* commands.h - one description per command, each defined in the file of its name. */
+#ifndef KW_CLI_COMMANDS_H
+#define KW_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const kw_command kw_command_run;
+extern const kw_command kw_command_inspect;
+extern const kw_command kw_command_tensors;
+extern const kw_command kw_command_tokenize;
+extern const kw_command kw_command_detokenize;
+extern const kw_command kw_command_logits;
+extern const kw_command kw_command_bench;
+extern const kw_command kw_command_doctor;
+extern const kw_command kw_command_help;
+extern const kw_command kw_command_completion;
+extern const kw_command kw_command_man;
+extern const kw_command kw_command_version;
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* interrupt.h - Ctrl-C and a closed pipe. */
+#ifndef KW_CLI_INTERRUPT_H
+#define KW_CLI_INTERRUPT_H
+
+#include <kwaai/kwaai.h>
+
+#include <stdbool.h>
+
+/* A pipe whose reader left becomes a failing write instead of a signal. */
+void kw_interrupt_ignore_pipe(void);
+/* From now on the first SIGINT cancels the target and is remembered; a second one before
+ * kw_interrupt_clear ends the process with 130. A SIGINT that the parent ignores stays ignored. */
+void kw_interrupt_watch(void);
+/* The session that SIGINT cancels; NULL: none. */
+void kw_interrupt_target(kw_session *session);
+bool kw_interrupt_seen(void);
+void kw_interrupt_clear(void);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* load.c - which model a command works on, and opening it. */
+#include "cli/load.h"
+
+#include "os/file.h"
+#include "os/system.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_THREADS 1024
+
+const char *kw_cli_model(const kw_cli *cli, size_t *n_used)
+{
+    *n_used = 0;
+    if (kw_options_source(&cli->parsed, "model") == KW_FROM_FLAG || cli->parsed.n_args == 0)
+        return cli->parsed.options.model;
+    *n_used = 1;
+    return cli->parsed.args[0];
+}
+
+bool kw_cli_only_model(kw_cli *cli, const char **path, int *code)
+{
+    size_t n_used;
+    *path = kw_cli_model(cli, &n_used);
+    if (cli->parsed.n_args == n_used)
+        return true;
+    *code = kw_cli_usage(cli, "the model is given twice: %s and %s", *path, cli->parsed.args[0]);
+    return false;
+}
+
+bool kw_cli_is_builtin(const char *path)
+{
+    return !path ||
+           (strcmp(path, KW_BUILTIN_NAME) == 0 && !kw_file_exists(path) && !kw_file_is_dir(path));
+}
+
+const char *kw_cli_model_name(const char *path)
+{
+    return kw_cli_is_builtin(path) ? "(built-in)" : path;
+}
+
+kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err)
+{
+    if (cli->builtin.len == 0)
+        return kw_fail(err, KW_E_NOTFOUND, "this build has no built-in model: name a MODEL");
+    *out = cli->builtin;
+    return KW_OK;
+}
+
+kw_status kw_cli_open_file(const kw_cli *cli, const char *path, kw_model_file **out, kw_error *err)
+{
+    kw_builtin image = {0};
+    if (!kw_cli_is_builtin(path))
+        return kw_model_file_open(path, NULL, out, err);
+    KW_TRY(kw_cli_builtin(cli, &image, err));
+    return kw_model_file_from_memory(image.data, image.len, "(built-in)", out, err);
+}
+
+/* kw_engine_config.log */
+static void print_log(void *user, int level, const char *message)
+{
+    (void)level;
+    kw_cli_note(user, "%s", message);
+}
+
+kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_error *err)
+{
+    kw_engine_config config;
+    kw_engine_config_init(&config, KW_PRESET_DEFAULT);
+    config.n_threads = n_threads;
+    config.isa = cli->parsed.options.isa;
+    config.log = print_log;
+    config.log_user = cli;
+    config.log_level = cli->parsed.options.verbose ? 2 : 1;
+    return kw_engine_open(&config, out, err);
+}
+
+kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err)
+{
+    const char *text = cli->parsed.options.threads;
+    int64_t *numbers = NULL;
+    size_t n = 0;
+    *out = 0;
+    if (!text)
+        return KW_OK;
+    KW_TRY(kw_parse_ints(text, strlen(text), 0, MAX_THREADS, "--threads", &numbers, &n, err));
+    if (n == 1)
+        *out = (int)numbers[0];
+    free(numbers);
+    if (n != 1)
+        return kw_fail(err, KW_E_ARG, "--threads: \"%s\" is not one number", text);
+    return KW_OK;
+}
+
+kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_error *err)
+{
+    kw_model_config config;
+    kw_model_config_init(&config);
+    config.no_mmap = !cli->parsed.options.mmap;
+    config.tokenizer = cli->parsed.options.tokenizer;
+    if (kw_cli_is_builtin(path)) {
+        kw_builtin image = {0};
+        KW_TRY(kw_cli_builtin(cli, &image, err));
+        KW_TRY(kw_model_load_memory(out->engine, image.data, image.len, "(built-in)", &config,
+                                    &out->model, err));
+    } else {
+        KW_TRY(kw_model_load(out->engine, path, &config, &out->model, err));
+    }
+    out->info.struct_size = sizeof out->info;
+    kw_model_get_info(out->model, &out->info);
+    return KW_OK;
+}
+
+kw_status kw_cli_load(kw_cli *cli, const char *path, int n_threads, kw_loaded *out, kw_error *err)
+{
+    *out = (kw_loaded){0};
+    const uint64_t start = kw_clock_ns();
+    KW_TRY(kw_cli_open_engine(cli, n_threads, &out->engine, err));
+    out->engine_info.struct_size = sizeof out->engine_info;
+    kw_engine_get_info(out->engine, &out->engine_info);
+    KW_TRY(kw_cli_load_model(cli, path, out, err));
+    out->load_ns = kw_clock_ns() - start;
+    return KW_OK;
+}
+
+void kw_cli_unload(kw_loaded *loaded)
+{
+    kw_model_close(loaded->model);
+    kw_engine_close(loaded->engine);
+    *loaded = (kw_loaded){0};
+}
+
+void kw_cli_session_config(const kw_cli *cli, kw_session_config *out)
+{
+    const kw_options *o = &cli->parsed.options;
+    kw_session_config_init(out);
+    out->batch = (int)o->batch;
+    out->cache = o->cache_type && strcmp(o->cache_type, "f32") == 0 ? KW_CACHE_F32 : KW_CACHE_F16;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* load.h - from the options of a command to an engine and a model. */
+#ifndef KW_CLI_LOAD_H
+#define KW_CLI_LOAD_H
+
+#include "cli/cli.h"
+#include "format/model_file.h"
+
+#include <kwaai/kwaai.h>
+
+typedef struct kw_loaded {
+    kw_engine *engine;
+    kw_model *model;
+    kw_engine_info engine_info;
+    kw_model_info info;
+    uint64_t load_ns; /* engine and model */
+} kw_loaded;
+
+/* The name by which a user asks for the built-in model. */
+#define KW_BUILTIN_NAME "builtin"
+
+/* The model of a command whose first argument may be MODEL: -m, else that argument, else
+ * KWAAI_MODEL, else NULL for the built-in one. *n_used: how many arguments it took (0 or 1). */
+const char *kw_cli_model(const kw_cli *cli, size_t *n_used);
+/* The same when MODEL is the only argument; a second one is wrong usage (*code, when not NULL). */
+bool kw_cli_only_model(kw_cli *cli, const char **path, int *code);
+/* True for NULL and for "builtin", unless a file has that name. */
+bool kw_cli_is_builtin(const char *path);
+/* How the model is called in messages. */
+const char *kw_cli_model_name(const char *path);
+/* The built-in model; an error when this build has none. */
+kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err);
+
+/* The file alone, for commands that need no engine. */
+kw_status kw_cli_open_file(const kw_cli *cli, const char *path, kw_model_file **out, kw_error *err);
+/* An engine as --threads (n_threads), --isa and --verbose say. */
+kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_error *err);
+/* --threads as one number. */
+kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err);
+/* Engine and model; what was opened is closed by kw_cli_unload, also after a failure. */
+kw_status kw_cli_load(kw_cli *cli, const char *path, int n_threads, kw_loaded *out, kw_error *err);
+kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_error *err);
+void kw_cli_unload(kw_loaded *loaded);
+/* Cache type and batch of --cache-type and --batch-size. */
+void kw_cli_session_config(const kw_cli *cli, kw_session_config *out);
+
+#endif

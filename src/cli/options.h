@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* options.h - the options of every command: one table (option_table.c), which parsing, --help, the
+ * man page and the shell completions all read.
+ *
+ * A value comes from its flag, else from the environment (KWAAI_<NAME>), else from the table's
+ * default. Adding an option is a row and a field. */
+#ifndef KW_CLI_OPTIONS_H
+#define KW_CLI_OPTIONS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bits of kw_option.commands; the order is that of kw_commands[]. */
+enum kw_command_bit {
+    KW_CMD_RUN = 1 << 0,
+    KW_CMD_INSPECT = 1 << 1,
+    KW_CMD_TENSORS = 1 << 2,
+    KW_CMD_TOKENIZE = 1 << 3,
+    KW_CMD_DETOKENIZE = 1 << 4,
+    KW_CMD_LOGITS = 1 << 5,
+    KW_CMD_BENCH = 1 << 6,
+    KW_CMD_DOCTOR = 1 << 7,
+    KW_CMD_HELP = 1 << 8,
+    KW_CMD_COMPLETION = 1 << 9,
+    KW_CMD_MAN = 1 << 10,
+    KW_CMD_VERSION = 1 << 11,
+    KW_CMD_ALL = (1 << 12) - 1
+};
+
+/* The values of all options; texts are borrowed from argv or the environment. */
+typedef struct kw_text_list {
+    const char **items; /* owned array of borrowed texts */
+    size_t n;
+} kw_text_list;
+
+typedef struct kw_options {
+    const char *model, *tokenizer, *isa, *threads;
+    const char *prompt, *file, *cache_type, *text, *ids, *tokens, *tokens_file, *out, *stage;
+    const char *n_prompt, *n_gen, *output, *synthetic, *type;
+    int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;
+    int bos, parse_special, special, warmup, roofline;
+    int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions;
+    double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
+    kw_text_list stop;
+    const char *ignored; /* value of an option that has no effect here */
+} kw_options;
+
+typedef enum kw_option_kind {
+    KW_OPT_FLAG,         /* int: 0 or 1; --no-NAME clears it */
+    KW_OPT_INT,          /* int64_t in [min, max] */
+    KW_OPT_REAL,         /* double in [min, max] */
+    KW_OPT_TEXT,         /* const char * */
+    KW_OPT_PATH,         /* const char *, a file name */
+    KW_OPT_CHOICE,       /* const char *, one of choices */
+    KW_OPT_TEXTS,        /* kw_text_list: may be given again */
+    KW_OPT_IGNORED_FLAG, /* known from other programs, no effect here: a note says why */
+    KW_OPT_IGNORED       /* likewise, with a value */
+} kw_option_kind;
+
+enum kw_option_section {
+    KW_SECTION_MODEL,
+    KW_SECTION_INPUT,
+    KW_SECTION_ANSWER,
+    KW_SECTION_SAMPLING,
+    KW_SECTION_MACHINE,
+    KW_SECTION_OUTPUT,
+    KW_N_SECTIONS
+};
+
+typedef struct kw_option {
+    const char *name;    /* long, without its dashes */
+    const char *aliases; /* other spellings with their dashes, separated by spaces; "!" negates */
+    const char *meta;    /* name of the value; NULL for flags */
+    const char *help;    /* of a flag that is on unless switched off: what --no-NAME does */
+    const char *initial; /* default as a user would write it; NULL: none */
+    const char *choices; /* separated by spaces; for texts: what completion offers */
+    double min, max;
+    size_t offset;
+    uint32_t commands;
+    uint8_t kind, section;
+    char letter; /* 0: none */
+} kw_option;
+
+#define KW_MAX_OPTIONS 80
+
+extern const kw_option kw_option_table[];
+extern const size_t kw_n_options;
+
+typedef enum kw_option_source {
+    KW_FROM_DEFAULT,
+    KW_FROM_ENVIRONMENT,
+    KW_FROM_FLAG
+} kw_option_source;
+
+/* What a command line means. */
+typedef struct kw_parsed {
+    kw_options options;
+    uint8_t source[KW_MAX_OPTIONS]; /* kw_option_source of each row */
+    const char **args;              /* owned array of borrowed positional arguments */
+    size_t n_args;
+} kw_parsed;
+
+/* getenv, or a stand-in for tests. */
+typedef char *(*kw_env_fn)(const char *name);
+
+/* Parses argv[0..argc) (without the command's name) for the command of this bit. KW_E_ARG names
+ * what is wrong and, for an unknown option, the nearest one. Freed with kw_parsed_free, also after
+ * a failure. */
+kw_status kw_options_parse(uint32_t command, int argc, char *const *argv, kw_env_fn env,
+                           kw_parsed *out, kw_error *err);
+void kw_parsed_free(kw_parsed *parsed);
+
+/* Sets one numeric option of a command by its name, as "/set temp 0.5" does. */
+kw_status kw_options_set(uint32_t command, const char *name, const char *value, kw_parsed *parsed,
+                         kw_error *err);
+/* Where the value of an option comes from. */
+kw_option_source kw_options_source(const kw_parsed *parsed, const char *name);
+
+/* "KWAAI_TOP_K" of "top-k". */
+void kw_option_env_name(const kw_option *option, char *out, size_t size);
+bool kw_option_takes_value(const kw_option *option);
+/* Rows that are listed to a person: not the ignored ones. */
+bool kw_option_listed(const kw_option *option);
+/* A flag that is on unless it is switched off, shown as --no-NAME. */
+bool kw_option_shown_negated(const kw_option *option);
+const char *kw_section_title(int section);
+
+/* "1,2,-3" (commas, spaces or brackets between) into malloc'ed numbers, each in [min, max]. */
+kw_status kw_parse_ints(const char *text, size_t len, int64_t min, int64_t max, const char *subject,
+                        int64_t **out, size_t *n, kw_error *err);
+
+#endif
