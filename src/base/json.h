@@ -51,16 +51,19 @@ void kw_json_init(kw_json *json, kw_str text, const char *subject);
 kw_status kw_json_next(kw_json *json, kw_json_token *out, kw_error *err);
 /* As kw_json_next, and fails when the token is not of this kind. */
 kw_status kw_json_expect(kw_json *json, kw_json_kind kind, kw_json_token *out, kw_error *err);
-/* Skips the rest of the value that `first` opened (nothing for scalars). */
+/* Skips the rest of the value that `first` opened (nothing for scalars); for a key, its value. */
 kw_status kw_json_skip(kw_json *json, const kw_json_token *first, kw_error *err);
 
 /* The decoded bytes of a key or string: the view itself when nothing is escaped, else a copy in the
  * arena. Lone surrogates become U+FFFD. */
 kw_status kw_json_string(const kw_json *json, const kw_json_token *token, kw_arena *arena,
                          kw_str *out, kw_error *err);
-/* Numbers, refused when out of range or (integers) not whole. */
+/* Numbers, refused with KW_E_FORMAT when out of range or, integers, not whole. 1.0 and 1e3 are
+ * whole; written so, a number must be below 2^53. Reals are correctly rounded, whatever the locale.
+ */
 kw_status kw_json_i64(const kw_json *json, const kw_json_token *token, int64_t *out, kw_error *err);
-kw_status kw_json_u64(const kw_json *json, const kw_json_token *token, uint64_t *out, kw_error *err);
+kw_status kw_json_u64(const kw_json *json, const kw_json_token *token, uint64_t *out,
+                      kw_error *err);
 kw_status kw_json_f64(const kw_json *json, const kw_json_token *token, double *out, kw_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* log.h - messages for a person, handed to the application's callback; the library prints nothing. */
+/* log.h - messages for a person, handed to the application; the library itself prints nothing. */
 #ifndef KW_BASE_LOG_H
 #define KW_BASE_LOG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* utf8.h - decoding, encoding and validation of UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+/* utf8.h - UTF-8 decoded, encoded and validated (RFC 3629: no surrogates, no overlong forms). */
 #ifndef KW_BASE_UTF8_H
 #define KW_BASE_UTF8_H
 
