@@ -105,12 +105,13 @@ kw_ref kw_rope_table(kw_graph *g, kw_ref positions, const double *inv_freq, int 
 {
     if (g->error.code != KW_OK)
         return KW_NONE;
-    double *freq = n_rot > 0 ? kw_arena_array(&g->arena, (size_t)n_rot / 2, sizeof *freq) : NULL;
+    const size_t n = n_rot > 0 ? (size_t)n_rot / 2 : 0;
+    double *freq = kw_arena_array(&g->arena, n, sizeof *freq);
     if (!freq) {
-        (void)kw_fail(&g->error, KW_E_NOMEM, "graph: rope_table of %d dimensions", n_rot);
+        (void)kw_fail(&g->error, KW_E_NOMEM, "graph: no memory for %zu frequencies", n);
         return KW_NONE;
     }
-    memcpy(freq, inv_freq, (size_t)n_rot / 2 * sizeof *freq);
+    memcpy(freq, inv_freq, n * sizeof *freq);
     kw_node node = {.op = KW_OP_ROPE_TABLE, .n_src = 1, .src = {positions.id}};
     node.rope_table.n_rot = n_rot;
     node.rope_table.magnitude = magnitude;

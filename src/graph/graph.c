@@ -66,10 +66,13 @@ kw_ref kw_graph_add(kw_graph *g, const kw_node *node)
     kw_node added = *node;
     if (!added.name)
         added.name = "";
+    const kw_op_info *info = kw_op_get(added.op);
+    if (added.n_src < info->min_src || added.n_src > info->max_src)
+        return stuck(g, KW_E_INTERNAL, "a node has too few or too many sources");
     for (int i = 0; i < added.n_src; i++)
         if (added.src[i] == 0 || added.src[i] >= g->n_nodes)
             return stuck(g, KW_E_INTERNAL, "a node uses a value that does not exist");
-    if (kw_op_get(added.op)->infer(g, &added, &g->error) != KW_OK)
+    if (info->infer(g, &added, &g->error) != KW_OK)
         return KW_NONE;
     g->nodes[g->n_nodes] = added;
     return (kw_ref){g->n_nodes++};
@@ -149,26 +152,52 @@ static bool same_type(const kw_node *a, const kw_node *b)
            memcmp(a->extent, b->extent, sizeof a->extent) == 0;
 }
 
+static kw_status verify_node(const kw_graph *g, uint32_t id, kw_error *err)
+{
+    const kw_node *node = &g->nodes[id];
+    if (node->op <= KW_OP_NONE || node->op >= KW_N_OPS)
+        return kw_fail(err, KW_E_INTERNAL, "graph: node %u: %d is no op", (unsigned)id,
+                       (int)node->op);
+    const kw_op_info *info = kw_op_get(node->op);
+    if (node->n_src < info->min_src || node->n_src > info->max_src)
+        return kw_fail(err, KW_E_INTERNAL, "graph: node %u (%s): %d sources, it takes %d to %d",
+                       (unsigned)id, info->name, node->n_src, info->min_src, info->max_src);
+    for (int i = 0; i < node->n_src; i++)
+        if (node->src[i] == 0 || node->src[i] >= id)
+            return kw_fail(err, KW_E_INTERNAL,
+                           "graph: node %u (%s): source %d is value %u, not an earlier one",
+                           (unsigned)id, info->name, i, (unsigned)node->src[i]);
+    kw_node again = *node;
+    KW_TRY(info->infer(g, &again, err));
+    if (!same_type(node, &again))
+        return kw_fail(err, KW_E_INTERNAL,
+                       "graph: node %u (%s): shape or dtype is not what its sources give",
+                       (unsigned)id, info->name);
+    return KW_OK;
+}
+
+static kw_status verify_output(const kw_graph *g, uint32_t i, kw_error *err)
+{
+    const uint32_t id = g->outputs[i];
+    if (id == 0 || id >= g->n_nodes)
+        return kw_fail(err, KW_E_INTERNAL, "graph: output %u is no value", (unsigned)i);
+    const kw_node *node = &g->nodes[id];
+    if (node->n_src == 0 || node->op == KW_OP_STORE || node->dtype != KW_F32)
+        return kw_fail(err, KW_E_ARG, "graph: output %u (%s) is not computed as f32 rows",
+                       (unsigned)i, kw_op_get(node->op)->name);
+    for (uint32_t j = 0; j < i; j++)
+        if (g->outputs[j] == id)
+            return kw_fail(err, KW_E_ARG, "graph: output %u is output %u again", (unsigned)i,
+                           (unsigned)j);
+    return KW_OK;
+}
+
 kw_status kw_graph_verify(const kw_graph *graph, kw_error *err)
 {
-    for (uint32_t id = 1; id < graph->n_nodes; id++) {
-        const kw_node *node = &graph->nodes[id];
-        const char *name = kw_op_get(node->op)->name;
-        for (int i = 0; i < node->n_src; i++)
-            if (node->src[i] == 0 || node->src[i] >= id)
-                return kw_fail(err, KW_E_INTERNAL,
-                               "graph: node %u (%s): source %d is value %u, not an earlier one",
-                               (unsigned)id, name, i, (unsigned)node->src[i]);
-        kw_node again = *node;
-        KW_TRY(kw_op_get(node->op)->infer(graph, &again, err));
-        if (!same_type(node, &again))
-            return kw_fail(err, KW_E_INTERNAL,
-                           "graph: node %u (%s): shape or dtype is not what its sources give",
-                           (unsigned)id, name);
-    }
+    for (uint32_t id = 1; id < graph->n_nodes; id++)
+        KW_TRY(verify_node(graph, id, err));
     for (uint32_t i = 0; i < graph->n_outputs; i++)
-        if (graph->outputs[i] == 0 || graph->outputs[i] >= graph->n_nodes)
-            return kw_fail(err, KW_E_INTERNAL, "graph: output %u is no value", (unsigned)i);
+        KW_TRY(verify_output(graph, i, err));
     return KW_OK;
 }
 

@@ -134,7 +134,8 @@ kw_status kw_graph_copy(const kw_graph *graph, const int64_t bound[KW_N_EXTENTS]
                         kw_error *err);
 /* The first failure of any builder, or what kw_graph_verify finds. */
 kw_status kw_graph_finish(kw_graph *graph, kw_error *err);
-/* Every node: sources before it, programs valid, shape and dtype equal to what its rule infers. */
+/* Every node: sources before it, as many as its op takes, programs valid, shape and dtype equal to
+ * what its rule infers. Outputs are computed f32 values, each named once. */
 kw_status kw_graph_verify(const kw_graph *graph, kw_error *err);
 /* One line a node; json: an array of objects. */
 void kw_graph_print(const kw_graph *graph, bool json, kw_buf *out);
@@ -154,8 +155,8 @@ kw_ref kw_gather(kw_graph *g, kw_ref table, kw_ref indices);
 /* state with rows [t, n] written at positions [t] -> the state after it */
 kw_ref kw_store(kw_graph *g, kw_ref state, kw_ref rows, kw_ref positions);
 kw_ref kw_cast(kw_graph *g, kw_ref x, kw_dtype dtype);
-/* program over sources of one shape; a source of rank 1 [n], or with a last dimension of 1, is
- * repeated along what it lacks -> shape of the largest */
+/* program over sources of one shape; a source of rank 1 ([n] or [1]), or with a last dimension of
+ * 1, is repeated along what it lacks -> shape of the largest */
 kw_ref kw_pointwise(kw_graph *g, const kw_map_program *program, const kw_ref *src, int n_src);
 /* [.., n] -> [.., 1] */
 kw_ref kw_reduce(kw_graph *g, kw_ref x, kw_reduce_kind kind);
@@ -179,6 +180,7 @@ kw_ref kw_mul(kw_graph *g, kw_ref a, kw_ref b);
 /* silu(gate) * up, silu(x) = x / (1 + exp(-x)) */
 kw_ref kw_silu_mul(kw_graph *g, kw_ref gate, kw_ref up);
 
+/* A computed f32 value, once. */
 void kw_graph_output(kw_graph *g, kw_ref value);
 
 /* ---- the op table ---------------------------------------------------------------------------- */
@@ -190,6 +192,7 @@ typedef struct kw_op_info {
     /* The same value by compute ops, appended to the graph: what a composite means, and what a
      * backend without it runs. NULL: none. */
     kw_ref (*lower)(kw_graph *g, const kw_node *node);
+    uint8_t min_src, max_src;
 } kw_op_info;
 
 const kw_op_info *kw_op_get(kw_op op);

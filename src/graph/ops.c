@@ -37,9 +37,17 @@ static int64_t last_dim(const kw_node *a)
     return a->shape.rank > 0 ? a->shape.dim[a->shape.rank - 1] : 1;
 }
 
+/* Plain f32 rows: a state is laid out as its backend likes, and read by attention alone. */
 static bool is_f32(const kw_node *a)
 {
-    return a->dtype == KW_F32;
+    return a->dtype == KW_F32 && a->op != KW_OP_STATE && a->op != KW_OP_STORE;
+}
+
+/* i32 [t], one for each row of x. */
+static bool is_index(const kw_node *a, const kw_node *x)
+{
+    return a->dtype == KW_I32 && a->shape.rank == 1 && a->shape.dim[0] == x->shape.dim[0] &&
+           a->extent[0] == x->extent[0];
 }
 
 static bool is_rows(const kw_node *a, int64_t n)
@@ -47,20 +55,21 @@ static bool is_rows(const kw_node *a, int64_t n)
     return a->shape.rank == 2 && a->shape.dim[1] == n;
 }
 
-/* Leaves carry what their builder gave them. */
+/* Leaves carry what their builder gave them; a live dimension holds the graph's bound. */
 static kw_status infer_leaf(const kw_graph *g, kw_node *node, kw_error *err)
 {
     int64_t count;
-    (void)g;
-    if (node->n_src != 0 || !kw_shape_count(node->shape, &count) || count <= 0)
-        return bad(node, err, "a leaf needs a shape of positive size and no source", node, NULL);
-    return KW_OK;
+    bool ok = node->shape.rank > 0 && kw_shape_count(node->shape, &count) && count > 0;
+    for (int d = 0; ok && d < node->shape.rank; d++)
+        ok = node->extent[d] == KW_EXTENT_STATIC ||
+             (node->extent[d] < KW_N_EXTENTS && node->shape.dim[d] == g->bound[node->extent[d]]);
+    return ok ? KW_OK : bad(node, err, "a leaf needs a shape of positive size", node, NULL);
 }
 
 static kw_status infer_gather(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *table = src(g, node, 0), *index = src(g, node, 1);
-    if (node->n_src != 2 || table->shape.rank != 2 || index->shape.rank != 1 ||
+    if (table->shape.rank != 2 || index->shape.rank != 1 ||
         index->dtype != KW_I32)
         return bad(node, err, "needs a table [rows, n] and i32 indices [t]", table, index);
     node->dtype = KW_F32;
@@ -76,14 +85,15 @@ static bool rope_fits(const kw_graph *g, const kw_node *node, int n_plain)
     if (node->rope.n_rot == 0)
         return node->n_src == n_plain;
     return node->n_src == n_plain + 1 && src(g, node, n_plain)->op == KW_OP_ROPE_TABLE &&
-           last_dim(src(g, node, n_plain)) == node->rope.n_rot;
+           last_dim(src(g, node, n_plain)) == node->rope.n_rot &&
+           is_index(src(g, src(g, node, n_plain), 0), src(g, node, n_plain == 3));
 }
 
 static kw_status infer_store(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *state = src(g, node, 0), *rows = src(g, node, 1);
     if (state->op != KW_OP_STATE || !is_f32(rows) || !is_rows(rows, last_dim(state)) ||
-        src(g, node, 2)->dtype != KW_I32 || !rope_fits(g, node, 3))
+        !is_index(src(g, node, 2), rows) || !rope_fits(g, node, 3))
         return bad(node, err, "needs a state, f32 rows of its width and their positions", state,
                    rows);
     like(node, state);
@@ -95,7 +105,7 @@ static kw_status infer_cast(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0);
     const kw_dtype to = node->dtype;
-    if (node->n_src != 1 || !is_f32(x) || last_dim(x) % kw_dtype_info(to)->block_elems != 0)
+    if (!is_f32(x) || last_dim(x) % kw_dtype_info(to)->block_elems != 0)
         return bad(node, err, "needs f32 rows of whole blocks of the new type", x, NULL);
     like(node, x);
     node->dtype = to;
@@ -108,7 +118,7 @@ static bool broadcasts(const kw_node *a, const kw_node *to)
     if (!is_f32(a))
         return false;
     if (a->shape.rank == 1 && a->extent[0] == KW_EXTENT_STATIC)
-        return a->shape.dim[0] == last_dim(to);
+        return a->shape.dim[0] == last_dim(to) || a->shape.dim[0] == 1;
     if (a->shape.rank != to->shape.rank)
         return false;
     for (int d = 0; d < a->shape.rank; d++) {
@@ -146,7 +156,7 @@ static kw_status infer_map(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_reduce(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0);
-    if (node->n_src != 1 || !is_f32(x) || x->shape.rank == 0)
+    if (!is_f32(x))
         return bad(node, err, "needs f32 [.., n]", x, NULL);
     like(node, x);
     node->shape.dim[node->shape.rank - 1] = 1;
@@ -156,7 +166,9 @@ static kw_status infer_reduce(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_matmul(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0), *w = src(g, node, 1);
-    if (x->shape.rank != 2 || w->shape.rank != 2 || last_dim(x) != last_dim(w))
+    const bool rows = is_f32(x) || x->dtype == KW_Q8_A32 || x->dtype == KW_Q8_A256;
+    if (!rows || x->shape.rank != 2 || w->shape.rank != 2 || last_dim(x) != last_dim(w) ||
+        w->extent[0] != KW_EXTENT_STATIC)
         return bad(node, err, "needs x [t, k] and w [n, k]", x, w);
     node->dtype = KW_F32;
     node->shape = SHAPE(x->shape.dim[0], w->shape.dim[0]);
@@ -176,7 +188,7 @@ static kw_status infer_matmul(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_norm(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0);
-    if (!is_f32(x) || node->n_src > 3)
+    if (!is_f32(x))
         return bad(node, err, "needs f32 [.., n]", x, NULL);
     for (int i = 1; i < node->n_src; i++)
         if (src(g, node, i)->shape.rank != 1 || src(g, node, i)->shape.dim[0] != last_dim(x) ||
@@ -191,7 +203,7 @@ static kw_status infer_norm(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_rope_table(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *positions = src(g, node, 0);
-    if (node->n_src != 1 || positions->dtype != KW_I32 || positions->shape.rank != 1 ||
+    if (positions->dtype != KW_I32 || positions->shape.rank != 1 ||
         node->rope_table.n_rot <= 0 || node->rope_table.n_rot % 2 != 0)
         return bad(node, err, "needs i32 positions [t] and an even number of dimensions", positions,
                    NULL);
@@ -211,7 +223,7 @@ static bool rope_attr_ok(const kw_rope_attr *attr)
 static kw_status infer_rope(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0), *table = src(g, node, 1);
-    if (node->n_src != 2 || !is_f32(x) || x->shape.rank != 2 || !rope_attr_ok(&node->rope) ||
+    if (!is_f32(x) || x->shape.rank != 2 || !rope_attr_ok(&node->rope) ||
         last_dim(x) % node->rope.head_dim != 0 || !is_rows(table, node->rope.n_rot) ||
         x->extent[0] != table->extent[0])
         return bad(node, err, "needs x [t, heads * head_dim] and a table [t, n_rot]", x, table);
@@ -234,7 +246,7 @@ static kw_status infer_attention(const kw_graph *g, kw_node *node, kw_error *err
         k->state.head_dim != a->head_dim)
         return bad(node, err, "needs stored keys and values [positions, kv_heads * head_dim]", k,
                    v);
-    if (src(g, node, 3)->dtype != KW_I32 || !rope_fits(g, node, 4))
+    if (!is_index(src(g, node, 3), q) || !rope_fits(g, node, 4))
         return bad(node, err, "needs the positions of its queries", q, src(g, node, 3));
     like(node, q);
     return KW_OK;
@@ -274,20 +286,20 @@ static kw_ref lower_norm(kw_graph *g, const kw_node *node)
 }
 
 static const kw_op_info ops[KW_N_OPS] = {
-    [KW_OP_NONE] = {"none", infer_leaf, NULL},
-    [KW_OP_INPUT] = {"input", infer_leaf, NULL},
-    [KW_OP_WEIGHT] = {"weight", infer_leaf, NULL},
-    [KW_OP_STATE] = {"state", infer_leaf, NULL},
-    [KW_OP_GATHER] = {"gather", infer_gather, NULL},
-    [KW_OP_STORE] = {"store", infer_store, NULL},
-    [KW_OP_CAST] = {"cast", infer_cast, NULL},
-    [KW_OP_MAP] = {"map", infer_map, NULL},
-    [KW_OP_REDUCE] = {"reduce", infer_reduce, NULL},
-    [KW_OP_MATMUL] = {"matmul", infer_matmul, NULL},
-    [KW_OP_NORM] = {"norm", infer_norm, lower_norm},
-    [KW_OP_ROPE_TABLE] = {"rope_table", infer_rope_table, NULL},
-    [KW_OP_ROPE] = {"rope", infer_rope, NULL},
-    [KW_OP_ATTENTION] = {"attention", infer_attention, NULL},
+    [KW_OP_NONE] = {"none", infer_leaf, NULL, 0, 0},
+    [KW_OP_INPUT] = {"input", infer_leaf, NULL, 0, 0},
+    [KW_OP_WEIGHT] = {"weight", infer_leaf, NULL, 0, 0},
+    [KW_OP_STATE] = {"state", infer_leaf, NULL, 0, 0},
+    [KW_OP_GATHER] = {"gather", infer_gather, NULL, 2, 2},
+    [KW_OP_STORE] = {"store", infer_store, NULL, 3, 4},
+    [KW_OP_CAST] = {"cast", infer_cast, NULL, 1, 1},
+    [KW_OP_MAP] = {"map", infer_map, NULL, 0, KW_MAP_MAX_SRC},
+    [KW_OP_REDUCE] = {"reduce", infer_reduce, NULL, 1, 1},
+    [KW_OP_MATMUL] = {"matmul", infer_matmul, NULL, 2, 1 + KW_MAP_MAX_SRC},
+    [KW_OP_NORM] = {"norm", infer_norm, lower_norm, 1, 3},
+    [KW_OP_ROPE_TABLE] = {"rope_table", infer_rope_table, NULL, 1, 1},
+    [KW_OP_ROPE] = {"rope", infer_rope, NULL, 2, 2},
+    [KW_OP_ATTENTION] = {"attention", infer_attention, NULL, 4, 5},
 };
 
 const kw_op_info *kw_op_get(kw_op op)
