@@ -57,7 +57,8 @@ kw_status kw_tensor_stream_open(kw_tensor_stream *stream, const char *format,
     return KW_OK;
 }
 
-/* Moves past tensors that are complete, writing the padding behind each but the last. */
+/* Moves past tensors that are complete, writing the padding behind each (also the last: readers may
+ * count on whole units). */
 static kw_status step(kw_tensor_stream *stream, kw_error *err)
 {
     static const unsigned char zeros[256];

@@ -20,12 +20,12 @@
 
 /* ---- bytes -------------------------------------------------------------------------------- */
 
-typedef struct image {
+typedef struct blob {
     unsigned char data[16384];
     size_t len;
-} image;
+} blob;
 
-static inline void put(image *im, const void *bytes, size_t n)
+static inline void put(blob *im, const void *bytes, size_t n)
 {
     assert_true(n <= sizeof im->data - im->len);
     if (n > 0)
@@ -34,7 +34,7 @@ static inline void put(image *im, const void *bytes, size_t n)
 }
 
 /* The low `bytes` of v, little-endian. */
-static inline void put_int(image *im, uint64_t v, size_t bytes)
+static inline void put_int(blob *im, uint64_t v, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
         const unsigned char b = (unsigned char)(v >> (8 * i));
@@ -42,24 +42,23 @@ static inline void put_int(image *im, uint64_t v, size_t bytes)
     }
 }
 
-static inline void put_u32(image *im, uint32_t v)
+static inline void put_u32(blob *im, uint32_t v)
 {
     put_int(im, v, 4);
 }
 
-static inline void put_u64(image *im, uint64_t v)
+static inline void put_u64(blob *im, uint64_t v)
 {
     put_int(im, v, 8);
 }
 
-static inline void put_string(image *im, const char *text)
+static inline void put_string(blob *im, const char *text)
 {
     put_u64(im, strlen(text));
     put(im, text, strlen(text));
 }
 
-static inline void put_gguf_header(image *im, uint32_t version, uint64_t n_tensors,
-                                   uint64_t n_metas)
+static inline void put_gguf_header(blob *im, uint32_t version, uint64_t n_tensors, uint64_t n_metas)
 {
     put(im, "GGUF", 4);
     put_u32(im, version);
@@ -67,14 +66,14 @@ static inline void put_gguf_header(image *im, uint32_t version, uint64_t n_tenso
     put_u64(im, n_metas);
 }
 
-static inline void put_gguf_key(image *im, const char *key, uint32_t wire_type)
+static inline void put_gguf_key(blob *im, const char *key, uint32_t wire_type)
 {
     put_string(im, key);
     put_u32(im, wire_type);
 }
 
 /* dims: fastest first, as the file has them */
-static inline void put_gguf_tensor(image *im, const char *name, uint32_t rank, const uint64_t *dims,
+static inline void put_gguf_tensor(blob *im, const char *name, uint32_t rank, const uint64_t *dims,
                                    uint32_t type, uint64_t offset)
 {
     put_string(im, name);
@@ -85,19 +84,19 @@ static inline void put_gguf_tensor(image *im, const char *name, uint32_t rank, c
     put_u64(im, offset);
 }
 
-static inline void put_zeros(image *im, size_t n)
+static inline void put_zeros(blob *im, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         put(im, "", 1);
 }
 
-static inline void pad(image *im, size_t alignment)
+static inline void pad(blob *im, size_t alignment)
 {
     while (im->len % alignment != 0)
         put(im, "", 1);
 }
 
-static inline void put_safetensors(image *im, const char *header, size_t data_bytes)
+static inline void put_safetensors(blob *im, const char *header, size_t data_bytes)
 {
     put_string(im, header);
     put_zeros(im, data_bytes);
@@ -134,7 +133,7 @@ static inline void close_copy(kw_model_file *file)
 }
 
 /* Expects the image to be refused with this status and a message that holds `words`. */
-static inline void expect_refused(const image *im, kw_status expected, const char *words)
+static inline void expect_refused(const blob *im, kw_status expected, const char *words)
 {
     kw_model_file *file = NULL;
     kw_error err = {0};
@@ -149,7 +148,7 @@ static inline void expect_refused(const image *im, kw_status expected, const cha
     assert_int_equal(err.code, status);
 }
 
-static inline kw_model_file *expect_open(const image *im)
+static inline kw_model_file *expect_open(const blob *im)
 {
     kw_model_file *file = NULL;
     kw_error err = {0};

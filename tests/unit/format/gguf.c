@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static void put_every_scalar(image *im)
+static void put_every_scalar(blob *im)
 {
     static const struct {
         const char *key;
@@ -36,7 +36,7 @@ static void put_every_scalar(image *im)
 static void every_scalar_is_read(void **state)
 {
     (void)state;
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_gguf_header(&im, 3, 0, 12);
     put_every_scalar(&im);
     kw_model_file *const file = expect_open(&im);
@@ -70,7 +70,7 @@ static void every_scalar_is_read(void **state)
 static void arrays_stay_in_the_file(void **state)
 {
     (void)state;
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_gguf_header(&im, 2, 0, 4);
     put_gguf_key(&im, "words", KW_GGUF_ARRAY);
     put_u32(&im, KW_GGUF_STRING);
@@ -108,7 +108,7 @@ static void arrays_stay_in_the_file(void **state)
 }
 
 /* One f32 tensor [3][2] behind a directory that is no multiple of the alignment. */
-static void put_one_tensor(image *im, uint32_t type, uint64_t offset)
+static void put_one_tensor(blob *im, uint32_t type, uint64_t offset)
 {
     const uint64_t dims[] = {2, 3};
     put_gguf_header(im, 3, 1, 0);
@@ -119,7 +119,7 @@ static void put_one_tensor(image *im, uint32_t type, uint64_t offset)
 static void tensors_point_into_the_data(void **state)
 {
     (void)state;
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_one_tensor(&im, 0, 0);
     const size_t start = im.len;
     for (unsigned i = 0; i < 24; i++)
@@ -148,7 +148,7 @@ static void alignment_is_a_key(void **state)
     (void)state;
     const uint64_t dims[] = {1};
     for (uint64_t alignment = 1; alignment <= 4096; alignment *= 4) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_gguf_header(&im, 3, 2, 1);
         put_gguf_key(&im, "general.alignment", KW_GGUF_U32);
         put_u32(&im, (uint32_t)alignment);
@@ -167,13 +167,13 @@ static void alignment_is_a_key(void **state)
     }
     const uint32_t bad[] = {0, 3, 48, 1u << 21, 0x80000000u};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_gguf_header(&im, 3, 0, 1);
         put_gguf_key(&im, "general.alignment", KW_GGUF_U32);
         put_u32(&im, bad[i]);
         expect_refused(&im, KW_E_FORMAT, "general.alignment is");
     }
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_gguf_header(&im, 3, 0, 1);
     put_gguf_key(&im, "general.alignment", KW_GGUF_STRING);
     put_string(&im, "32");
@@ -191,7 +191,7 @@ static void foreign_types_are_listed(void **state)
         uint64_t bytes;
     } types[] = {{13, "Q5_K", 352}, {20, "IQ4_NL", 288}, {4, "Q4_2", 0}, {77, "type 77", 0}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_gguf_header(&im, 3, 1, 0);
         put_gguf_tensor(&im, "w", 2, dims, types[i].id, 0);
         pad(&im, 32);
@@ -219,7 +219,7 @@ static void versions_are_refused_by_name(void **state)
                     {4, "version 4 is not supported; 2 and 3 are"},
                     {0, "version 0 is not supported"}};
     for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_gguf_header(&im, versions[i].version, 0, 0);
         expect_refused(&im, KW_E_UNSUPPORTED, versions[i].words);
     }
@@ -230,7 +230,7 @@ static void counts_are_bounded_by_the_bytes(void **state)
     (void)state;
     const uint64_t huge[] = {1, 1000, UINT32_MAX, 1ull << 40, INT64_MAX, UINT64_MAX};
     for (size_t i = 0; i < sizeof huge / sizeof huge[0]; i++) {
-        image tensors = {.len = 0}, metas = {.len = 0}, array = {.len = 0}, string = {.len = 0};
+        blob tensors = {.len = 0}, metas = {.len = 0}, array = {.len = 0}, string = {.len = 0};
         put_gguf_header(&tensors, 3, huge[i], 0);
         expect_refused(&tensors, KW_E_FORMAT, "tensors cannot lie in the 0 bytes left");
         put_gguf_header(&metas, 3, 0, huge[i]);
@@ -261,7 +261,7 @@ static void values_are_checked(void **state)
                {13, 0, 8, KW_E_FORMAT, "key \"k\": unknown type 13"},
                {UINT32_MAX, 0, 8, KW_E_FORMAT, "key \"k\": unknown type 4294967295"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        image scalar = {.len = 0}, array = {.len = 0};
+        blob scalar = {.len = 0}, array = {.len = 0};
         put_gguf_header(&scalar, 3, 0, 1);
         put_gguf_key(&scalar, "k", bad[i].wire_type);
         put_int(&scalar, bad[i].bits, bad[i].bytes);
@@ -274,7 +274,7 @@ static void values_are_checked(void **state)
         put_int(&array, bad[i].bits, bad[i].bytes);
         expect_refused(&array, bad[i].status, "key \"k\"");
     }
-    image nested = {.len = 0};
+    blob nested = {.len = 0};
     put_gguf_header(&nested, 3, 0, 1);
     put_gguf_key(&nested, "k", KW_GGUF_ARRAY);
     put_u32(&nested, KW_GGUF_ARRAY);
@@ -286,7 +286,7 @@ static void names_appear_once_and_are_printable(void **state)
 {
     (void)state;
     const uint64_t dims[] = {1};
-    image keys = {.len = 0}, tensors = {.len = 0};
+    blob keys = {.len = 0}, tensors = {.len = 0};
     put_gguf_header(&keys, 3, 0, 2);
     for (int i = 0; i < 2; i++) {
         put_gguf_key(&keys, "twice", KW_GGUF_U8);
@@ -303,7 +303,7 @@ static void names_appear_once_and_are_printable(void **state)
     const char *const bad[] = {"a\x1b[2J", "a\nb",     "\xff",        "\xc0\xaf",
                                "a\x7f",    "\xc2\x9b", "\xed\xa0\x80"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_gguf_header(&im, 3, 1, 0);
         put_gguf_tensor(&im, bad[i], 1, dims, 0, 0);
         pad(&im, 32);
@@ -333,7 +333,7 @@ static void shapes_are_checked(void **state)
         {0, {0}, 2, "rows of 1 elements are no whole blocks of Q4_0"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_gguf_header(&im, 3, 1, 0);
         put_string(&im, "w");
         put_u32(&im, bad[i].rank);
@@ -344,7 +344,7 @@ static void shapes_are_checked(void **state)
         put_zeros(&im, 512);
         expect_refused(&im, KW_E_FORMAT, bad[i].words);
     }
-    image scalar = {.len = 0};
+    blob scalar = {.len = 0};
     put_gguf_header(&scalar, 3, 1, 0);
     put_gguf_tensor(&scalar, "w", 0, NULL, 0, 0);
     pad(&scalar, 32);
@@ -366,17 +366,17 @@ static void offsets_are_checked(void **state)
                {UINT64_MAX - 31, "runs past the end of the data (24)"},
                {1ull << 63, "runs past the end of the data (24)"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put_one_tensor(&im, 0, bad[i].offset);
         put_zeros(&im, 24);
         expect_refused(&im, KW_E_FORMAT, bad[i].words);
     }
-    image foreign = {.len = 0}; /* no size to check, but an offset */
+    blob foreign = {.len = 0}; /* no size to check, but an offset */
     put_one_tensor(&foreign, 77, 64);
     expect_refused(&foreign, KW_E_FORMAT, "offset 64 + 0 bytes runs past the end of the data (0)");
 
     const uint64_t dims[] = {16};
-    image overlap = {.len = 0};
+    blob overlap = {.len = 0};
     put_gguf_header(&overlap, 3, 2, 0);
     put_gguf_tensor(&overlap, "a", 1, dims, 0, 0);
     put_gguf_tensor(&overlap, "b", 1, dims, 0, 32);
@@ -388,7 +388,7 @@ static void offsets_are_checked(void **state)
 static void parts_of_a_set_need_their_path(void **state)
 {
     (void)state;
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_gguf_header(&im, 3, 0, 1);
     put_gguf_key(&im, "split.count", KW_GGUF_U16);
     put_int(&im, 2, 2);
@@ -411,7 +411,7 @@ static void other_formats_are_named(void **state)
                   {"tjgg\1\0\0\0", 8, KW_E_UNSUPPORTED, "from before GGUF"},
                   {"{\"weight_map\": {}}", 18, KW_E_FORMAT, "neither GGUF nor safetensors"}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        image im = {.len = 0};
+        blob im = {.len = 0};
         put(&im, others[i].bytes, others[i].len);
         expect_refused(&im, others[i].status, others[i].words);
     }

@@ -3,23 +3,23 @@
  */
 #include "fixtures.h"
 
-static image make(const char *header, size_t data_bytes)
+static blob make(const char *header, size_t data_bytes)
 {
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_safetensors(&im, header, data_bytes);
     return im;
 }
 
 static void refuse(const char *header, size_t data_bytes, kw_status status, const char *words)
 {
-    const image im = make(header, data_bytes);
+    const blob im = make(header, data_bytes);
     expect_refused(&im, status, words);
 }
 
 static void tensors_and_metadata_are_read(void **state)
 {
     (void)state;
-    const image im =
+    const blob im =
         make("{\"b\":{\"shape\":[2,3],\"extra\":[{}],\"data_offsets\":[4,16],"
              "\"dtype\":\"F16\"},\"__metadata__\":{\"format\":\"pt\",\"\\u006bey\":\"\"},"
              "\"\\u0061\":{\"dtype\":\"U32\",\"shape\":[],\"data_offsets\":[0,4]},"
@@ -65,7 +65,7 @@ static void every_type_has_its_size(void **state)
             snprintf(header, sizeof header,
                      "{\"x\":{\"dtype\":\"%s\",\"shape\":[4,4],\"data_offsets\":[0,%zu]}}",
                      types[i].name, bytes);
-            const image im = make(header, bytes);
+            const blob im = make(header, bytes);
             if (off) {
                 expect_refused(&im, KW_E_FORMAT, "shape need");
                 continue;
@@ -84,7 +84,7 @@ static void every_type_has_its_size(void **state)
 static void unknown_types_are_listed(void **state)
 {
     (void)state;
-    const image im = make("{\"x\":{\"dtype\":\"NF3_x\",\"shape\":[8],\"data_offsets\":[0,3]}}", 3);
+    const blob im = make("{\"x\":{\"dtype\":\"NF3_x\",\"shape\":[8],\"data_offsets\":[0,3]}}", 3);
     kw_model_file *const file = expect_open(&im);
     assert_int_equal(file->tensors[0].dtype, KW_N_DTYPES);
     assert_string_equal(file->tensors[0].type_name, "NF3_x");
@@ -102,7 +102,7 @@ static void unknown_types_are_listed(void **state)
 static void leading_dimensions_are_folded(void **state)
 {
     (void)state;
-    const image im =
+    const blob im =
         make("{\"x\":{\"dtype\":\"U8\",\"shape\":[2,3,1,5,7,2],\"data_offsets\":[0,420]}}", 420);
     kw_model_file *const file = expect_open(&im);
     assert_true(kw_shape_eq(file->tensors[0].shape, SHAPE(6, 5, 7, 2)));
@@ -123,7 +123,7 @@ static void the_data_is_covered_exactly(void **state)
 #define TWO(b1, e1, n1, b2, e2, n2)                                                                \
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[" #n1 "],\"data_offsets\":[" #b1 "," #e1 "]},"            \
     "\"b\":{\"dtype\":\"U8\",\"shape\":[" #n2 "],\"data_offsets\":[" #b2 "," #e2 "]}}"
-    const image good = make(TWO(4, 8, 4, 0, 4, 4), 8);
+    const blob good = make(TWO(4, 8, 4, 0, 4, 4), 8);
     close_copy(expect_open(&good));
     refuse(TWO(0, 4, 4, 3, 7, 4), 7, KW_E_FORMAT, "begins at byte 3 of the data where 4 is next");
     refuse(TWO(0, 4, 4, 0, 4, 4), 4, KW_E_FORMAT, "(a hole or an overlap)");
@@ -172,15 +172,15 @@ static void entries_are_whole_and_unique(void **state)
 static void the_length_is_checked(void **state)
 {
     (void)state;
-    image im = {.len = 0};
+    blob im = {.len = 0};
     put_u64(&im, 100);
     put(&im, "{}", 2);
     expect_refused(&im, KW_E_FORMAT, "a header of 100 bytes runs past the end of the file (10)");
-    image huge = {.len = 0};
+    blob huge = {.len = 0};
     put_u64(&huge, 100000001);
     put(&huge, "{}", 2);
     expect_refused(&huge, KW_E_LIMIT, "a header of 100000001 bytes (at most 100000000)");
-    const image empty = make("{}", 0);
+    const blob empty = make("{}", 0);
     kw_model_file *const file = expect_open(&empty);
     assert_int_equal(file->n_tensors, 0);
     assert_null(kw_model_file_tensor(file, KW_STR("x")));
