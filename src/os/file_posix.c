@@ -200,14 +200,15 @@ kw_status kw_file_create(const char *path, kw_file_writer **out, kw_error *err)
 {
     if (kw_file_is_dir(path))
         return kw_fail(err, KW_E_IO, "file \"%s\": is a directory", shown(path));
+    const size_t size = strlen(path) + 1;
     kw_file_writer *writer = calloc(1, sizeof(*writer));
-    char *copy = malloc(strlen(path) + 1);
+    char *copy = malloc(size);
     if (!writer || !copy) {
         free(writer);
         free(copy);
         return kw_fail(err, KW_E_NOMEM, "file \"%s\": no memory to write it", shown(path));
     }
-    strcpy(copy, path);
+    memcpy(copy, path, size);
     writer->path = copy;
     const kw_status status = open_temp(writer, err);
     if (status != KW_OK) {
