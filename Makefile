@@ -33,7 +33,7 @@ nightly: ## long fuzzing, valgrind, every preset
 	@bash .ci/run nightly
 
 format: ## let clang-format-19 format every C file
-	@find src include tests examples bench -name '*.[ch]' 2>/dev/null | xargs clang-format-19 -i
+	@find src include tests examples bench bindings -name '*.[ch]' 2>/dev/null | xargs clang-format-19 -i
 
 clean: ## remove build/
 	rm -rf build

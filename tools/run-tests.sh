@@ -24,13 +24,14 @@ fi
 wait $pid
 status=$?
 [ $status = 0 ] || sed -n '/^ *Start /d; /^Looked in/d; /^Could not find exec/d; /^\/.*\/bin\//d; /^[a-z].*\/bin\/[^ ]*$/d;
-    /Label Time Summary/,$d; / Passed /d; /^Internal ctest/d; p' "$build/ctest.log" | tail -n 200
+    /Label Time Summary/,$d; / Passed /d; /^Internal ctest/d; /^Unable to find exec/d; /\*\*\*Not Run/d; /\*\*\*Skipped/d; p' "$build/ctest.log" | tail -n 200
 if [ ! -f "$log" ]; then
     tail -n 5 "$build/ctest.log"
     echo "0 1 0" >"$build/tests.count"
     exit 1
 fi
-# The log does not tell a test whose executable is missing from one that passed.
-sed -n 's/.*Test *#[0-9]*: \([^ ]*\) \.*\*\*\*Not Run.*/not-run \1/p' "$build/ctest.log" |
+# The log calls passed what was skipped and what has no executable; the screen tells them.
+sed -n 's/.*Test *#[0-9]*: \([^ ]*\) \.*\*\*\*Not Run.*/not-run \1/p; s/.*Test *#[0-9]*: \([^ ]*\) \.*\*\*\*Skipped.*/was-skipped \1/p' \
+    "$build/ctest.log" |
     awk -v preset="$preset" -v count="$build/tests.count" -f tools/test-summary.awk - "$log"
 exit $status

@@ -10,7 +10,8 @@ function add_skip(test, name, why) {
     skip_count[test, why]++
     skip_names[test, why] = skip_names[test, why] (skip_names[test, why] == "" ? "" : ", ") name
 }
-# From ctest's screen: an executable that is not there, which the log calls passed.
+# From ctest's screen, because the log calls these passed.
+/^was-skipped / { was_skipped[$2] = 1; next }
 /^not-run / { not_run[$2] = 1; fail_list[++total_failed] = $2 " (not built)"; next }
 /^[0-9]+\/[0-9]+ Testing: / {
     test = $3; ok = failed = skipped = seen = 0; note = ""; n_skips = n_fails = 0
@@ -33,16 +34,15 @@ function add_skip(test, name, why) {
     next
 }
 # A test says why before it skips: "skip: ..." or "skipped: ...".
-/^[^\[]*[Ss]kip(ped|ping)?[:,]? / {
-    note = $0; sub(/^ *[Ss]kip(ped|ping)?[:,]? */, "", note)
+/^[^\[]*([Ss]kip(ped|ping)?|SKIPPED)[:,] / {
+    note = $0; sub(/^ *([Ss]kip(ped|ping)?|SKIPPED)[:,]? */, "", note)
     next
 }
 /^Test Passed\.$/ { verdict("pass") }
 /^Test Failed\.$/ { verdict("fail") }
-/^Test (Skipped|Not Run)|^Test Skipped\.$/ { verdict("skip") }
 function verdict(kind,    i) {
     if (test in not_run) return
-    if (kind == "skip") {
+    if (test in was_skipped) {
         add_skip(test, "", note)
     } else {
         total_passed += ok

@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 command -v clang-format-19 >/dev/null 2>&1 || { echo "clang-format-19 is not installed"; exit 77; }
-files=$(find src include tests examples tools bench -name '*.[ch]' 2>/dev/null | sort)
+files=$(find src include tests examples tools bench bindings -name '*.[ch]' 2>/dev/null | sort)
 # shellcheck disable=SC2086
 if ! clang-format-19 --dry-run -Werror $files >/tmp/kw-format.$$ 2>&1; then
     grep -o '^[^:]*\.[ch]:[0-9]*' /tmp/kw-format.$$ | awk -F: '{ n[$1]++; if (!($1 in first)) first[$1] = $2 }

@@ -16,4 +16,4 @@ FNR <= 2 && /[Tt]able/ { table = 1 }
     open = 0
 }
 END { finish(); if (!bad) printf "%d files\n", n; exit bad != 0 }
-' $(find src include tests examples tools bench -name '*.[chS]' 2>/dev/null | sort)
+' $(find src include tests examples tools bench bindings -name '*.[chS]' 2>/dev/null | sort)
