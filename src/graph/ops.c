@@ -69,8 +69,7 @@ static kw_status infer_leaf(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_gather(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *table = src(g, node, 0), *index = src(g, node, 1);
-    if (table->shape.rank != 2 || index->shape.rank != 1 ||
-        index->dtype != KW_I32)
+    if (table->shape.rank != 2 || index->shape.rank != 1 || index->dtype != KW_I32)
         return bad(node, err, "needs a table [rows, n] and i32 indices [t]", table, index);
     node->dtype = KW_F32;
     node->shape = SHAPE(index->shape.dim[0], table->shape.dim[1]);
@@ -203,8 +202,8 @@ static kw_status infer_norm(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_rope_table(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *positions = src(g, node, 0);
-    if (positions->dtype != KW_I32 || positions->shape.rank != 1 ||
-        node->rope_table.n_rot <= 0 || node->rope_table.n_rot % 2 != 0)
+    if (positions->dtype != KW_I32 || positions->shape.rank != 1 || node->rope_table.n_rot <= 0 ||
+        node->rope_table.n_rot % 2 != 0)
         return bad(node, err, "needs i32 positions [t] and an even number of dimensions", positions,
                    NULL);
     node->dtype = KW_F32;

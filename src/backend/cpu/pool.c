@@ -30,10 +30,10 @@ typedef struct worker {
 struct kw_pool {
     _Alignas(64) _Atomic uint64_t ticket;
     _Alignas(64) _Atomic uint32_t done;   /* chunks of the open wave that are reported */
-    _Alignas(64) _Atomic uint32_t opened; /* changes whenever a ticket is published; slept on */
+    _Alignas(64) _Atomic uint32_t opened; /* grows whenever a ticket is published; slept on */
     _Atomic uint32_t sleepers;
     _Atomic uint32_t stop;
-    _Atomic uint32_t job_done;          /* set before the empty ticket that ends a job */
+    _Atomic uint32_t last;              /* number of the empty ticket that ends, or ended, a job */
     _Alignas(64) _Atomic uint32_t turn; /* 0 free, 1 taken, 2 taken and awaited */
     const kw_job *job;                  /* of the open wave */
     uint32_t wave;                      /* its index in the job */
@@ -46,7 +46,7 @@ struct kw_pool {
 static void publish(kw_pool *pool, uint32_t seq, uint32_t chunks)
 {
     atomic_store_explicit(&pool->ticket, (uint64_t)seq << 32 | chunks, memory_order_release);
-    atomic_store(&pool->opened, seq);
+    atomic_fetch_add(&pool->opened, 1);
     if (atomic_load(&pool->sleepers) > 0)
         kw_futex_wake(&pool->opened);
 }
@@ -61,7 +61,7 @@ static void open_wave(kw_pool *pool, uint32_t wave)
     pool->total = wave < job->n_waves ? job->chunks[wave] : 0;
     pool->seq++;
     if (wave == job->n_waves)
-        atomic_store_explicit(&pool->job_done, 1, memory_order_release);
+        atomic_store_explicit(&pool->last, pool->seq, memory_order_relaxed);
     atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
     publish(pool, pool->seq, pool->total);
 }
@@ -89,7 +89,8 @@ static uint64_t ticket_now(kw_pool *pool)
     return atomic_load_explicit(&pool->ticket, memory_order_acquire);
 }
 
-/* Waits until the ticket differs from an exhausted one: spins, then sleeps. */
+/* Waits until the ticket differs from an exhausted one: spins, then sleeps. `opened` is read before
+ * the ticket is looked at again, so that a ticket published in between keeps it from sleeping. */
 static void await_change(kw_pool *pool, uint64_t seen)
 {
     const uint64_t start = kw_clock_ns();
@@ -100,10 +101,10 @@ static void await_change(kw_pool *pool, uint64_t seen)
             kw_cpu_relax();
         }
     } while (kw_clock_ns() - start < SPIN_NS);
-    const uint32_t seq = (uint32_t)(seen >> 32);
     atomic_fetch_add(&pool->sleepers, 1);
+    const uint32_t opened = atomic_load(&pool->opened);
     if (ticket_now(pool) == seen && atomic_load(&pool->stop) == 0)
-        kw_futex_wait(&pool->opened, seq);
+        kw_futex_wait(&pool->opened, opened);
     atomic_fetch_sub(&pool->sleepers, 1);
 }
 
@@ -147,13 +148,14 @@ void kw_pool_run(kw_pool *pool, const kw_job *job)
     }
     lock(pool);
     pool->job = job;
-    atomic_store_explicit(&pool->job_done, 0, memory_order_relaxed);
     open_wave(pool, 0);
     for (;;) {
         while (work(pool, 0))
             continue;
+        /* Only the ticket itself says that the job is over: whoever published it touches neither
+         * the job nor the ticket any more. */
         const uint64_t seen = ticket_now(pool);
-        if (atomic_load_explicit(&pool->job_done, memory_order_acquire) != 0)
+        if ((uint32_t)(seen >> 32) == atomic_load_explicit(&pool->last, memory_order_relaxed))
             break;
         if ((uint32_t)seen == 0)
             await_change(pool, seen);
