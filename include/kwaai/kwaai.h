@@ -23,8 +23,8 @@
  *     kw_engine_close(engine);
  *
  * Rules that hold everywhere:
- *  - Every fallible call returns kw_status and takes a kw_error * last; NULL is allowed. Outputs are
- *    written on success only. Nothing aborts, exits, prints or reads the environment.
+ *  - Every fallible call returns kw_status and takes a kw_error * last; NULL is allowed. Outputs
+ * are written on success only. Nothing aborts, exits, prints or reads the environment.
  *  - A configuration struct starts with its own size. The kw_..._init functions fill it with
  *    defaults; NULL stands for all defaults. A zeroed field means "the default" where that is said.
  *  - Results are exact: the same tokens and the same logits, bit for bit, whatever the number of
@@ -92,7 +92,7 @@ KW_API void kw_engine_get_info(const kw_engine *engine, kw_engine_info *out);
 
 typedef struct kw_model_config {
     size_t struct_size;
-    bool no_mmap;         /* read the file into memory instead of mapping it */
+    bool no_mmap;          /* read the file into memory instead of mapping it */
     const char *tokenizer; /* a tokenizer file or directory instead of the model's own; NULL */
 } kw_model_config;
 
@@ -117,8 +117,8 @@ typedef struct kw_model_info {
     const char *architecture; /* "llama" */
     const char *description;  /* "llama 1.1B Q4_0", as benchmarks print it */
     uint64_t n_params;
-    uint64_t size_bytes;      /* of all weights */
-    int context;              /* positions it was trained for */
+    uint64_t size_bytes; /* of all weights */
+    int context;         /* positions it was trained for */
     int vocab, dim, layers;
     bool has_tokenizer;
     const char *chat_template; /* Jinja source, NULL when the file has none */
@@ -149,8 +149,8 @@ typedef struct kw_session_config {
 } kw_session_config;
 
 KW_API void kw_session_config_init(kw_session_config *config);
-KW_API kw_status kw_session_open(kw_model *model, const kw_session_config *config,
-                                 kw_session **out, kw_error *err);
+KW_API kw_status kw_session_open(kw_model *model, const kw_session_config *config, kw_session **out,
+                                 kw_error *err);
 KW_API void kw_session_close(kw_session *session);
 /* Number of tokens in the cache, and how many it can hold. */
 KW_API int kw_session_position(const kw_session *session);
@@ -180,12 +180,12 @@ typedef struct kw_input {
 /* Limits and choices of one answer. */
 typedef struct kw_constraints {
     size_t struct_size;
-    int max_tokens; /* -1: until the end token or a full context; 0: only read the input */
-    uint64_t max_ms; /* 0: none */
-    float temperature; /* 0: greedy */
-    int top_k;         /* 0: off */
-    float top_p;       /* 1: off */
-    float min_p;       /* 0: off */
+    int max_tokens;       /* -1: until the end token or a full context; 0: only read the input */
+    uint64_t max_ms;      /* 0: none */
+    float temperature;    /* 0: greedy */
+    int top_k;            /* 0: off */
+    float top_p;          /* 1: off */
+    float min_p;          /* 0: off */
     float repeat_penalty; /* 1: off */
     int repeat_last_n;    /* tokens it looks back on; -1: the whole context */
     float presence_penalty, frequency_penalty; /* 0: off */
@@ -231,7 +231,8 @@ typedef struct kw_result {
 } kw_result;
 
 /* Reads the input after what the session holds and writes an answer. constraints, on_event and
- * result may be NULL. A cancelled answer is KW_OK with finish CANCELLED; the session stays usable. */
+ * result may be NULL. A cancelled answer is KW_OK with finish CANCELLED; the session stays usable.
+ */
 KW_API kw_status kw_run(kw_session *session, const kw_input *input,
                         const kw_constraints *constraints, kw_event_fn on_event, void *user,
                         kw_result *result, kw_error *err);

@@ -42,7 +42,7 @@ const native = process.env.KWAAI;
 if (native && existsSync(native)) {
   const run = (extra) => execFileSync(native, ['run', model, prompt, '-n', String(N), '--json', ...extra],
     { encoding: 'utf8' }).trim().split('\n').map((line) => JSON.parse(line))
-    .filter((event) => Number.isInteger(event.token)).map((event) => event.token);
+    .filter((event) => event.event === 'token').map((event) => event.id);
   assert.deepEqual(greedy.ids, run(['--temp', '0']));
   assert.deepEqual(sampled.ids, run(['--temp', '0.8', '-s', '7']));
   console.log('native and WebAssembly agree, greedy and sampled');

@@ -227,18 +227,19 @@ kw_status kw_cpu_compile(kw_device *device, const kw_unit *unit, kw_program **ou
 static void print_step(const kw_step *step, bool json, kw_buf *out)
 {
     const kw_node *node = step->node;
+    const char *epilogue = node->op == KW_OP_MATMUL && node->program ? "+epilogue" : "";
     char shape[64];
     (void)kw_shape_print(node->shape, shape, sizeof shape);
     if (json)
         kw_buf_printf(out,
-                      "{\"wave\":%u,\"op\":\"%s\",\"kernel\":\"%s\",\"dtype\":\"%s\","
+                      "{\"wave\":%u,\"op\":\"%s\",\"kernel\":\"%s%s\",\"dtype\":\"%s\","
                       "\"shape\":%s}",
-                      (unsigned)step->wave, kw_op_get(node->op)->name, step->kernel,
+                      (unsigned)step->wave, kw_op_get(node->op)->name, step->kernel, epilogue,
                       kw_dtype_info(node->dtype)->name, shape);
     else
-        kw_buf_printf(out, "  wave %-4u %-10s %-26s %-8s %s\n", (unsigned)step->wave,
-                      kw_op_get(node->op)->name, step->kernel, kw_dtype_info(node->dtype)->name,
-                      shape);
+        kw_buf_printf(out, "  wave %-4u %-10s %-8s %-16s %s%s\n", (unsigned)step->wave,
+                      kw_op_get(node->op)->name, kw_dtype_info(node->dtype)->name, shape,
+                      step->kernel, epilogue);
 }
 
 void kw_cpu_program_print(const kw_program *p, bool json, kw_buf *out)

@@ -24,7 +24,7 @@ static kw_status check_range(const char *name, int64_t value, int64_t low, int64
 static kw_status find_vocab(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
 {
     static const char *const names[] = {"token_embd.weight", "model.embed_tokens.weight",
-                                        "embed_tokens.weight"};
+                                        "embed_tokens.weight", "lm_head.weight"};
     const kw_tensor_view *embedding = NULL;
     for (size_t i = 0; !embedding && i < KW_COUNT(names); i++)
         embedding = kw_model_file_tensor(file, kw_str_from(names[i]));
@@ -149,11 +149,21 @@ static kw_ref angles(kw_build *b, const kw_decoder_config *c)
     return kw_rope_table(kw_build_graph(b), kw_input_positions(b), freq, n_rot, magnitude);
 }
 
+/* A tied table is saved once, under the name of the embedding or of the head. */
+static kw_ref token_table(kw_build *b, const kw_decoder_config *c)
+{
+    const kw_shape shape = SHAPE(c->vocab, c->dim);
+    const kw_ref own = kw_weight_optional(b, -1, "token_embd.weight", shape);
+    if (own.id)
+        return own;
+    return kw_weight(b, -1, c->tied_head ? "output.weight" : "token_embd.weight", shape);
+}
+
 kw_ref kw_decoder_build(kw_build *b, const kw_decoder_config *c)
 {
     kw_graph *g = kw_build_graph(b);
     const float eps = (float)c->norm_eps;
-    const kw_ref embedding = kw_weight(b, -1, "token_embd.weight", SHAPE(c->vocab, c->dim));
+    const kw_ref embedding = token_table(b, c);
     const kw_ref table = angles(b, c);
     kw_ref x = kw_gather(g, embedding, kw_input_tokens(b)); /* [t, dim] */
     for (int il = 0; il < (int)c->layers; il++) {
