@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SUFFIX_LEN = 20 }; /* "-00001-of-00003.gguf" */
+enum { SUFFIX_LEN = 20, SUFFIX_ROOM = 64 }; /* "-00001-of-00003.gguf" */
 
 /* An integer key of a part; *present says whether it is there. */
 static kw_status split_key(const kw_image *image, const char *key, const char *path, int64_t *out,
@@ -44,9 +44,9 @@ static kw_status check_part(const kw_image *image, const char *path, int64_t no,
     return KW_OK;
 }
 
-static void print_suffix(char out[SUFFIX_LEN + 24], int64_t no, int64_t count)
+static void print_suffix(char out[SUFFIX_ROOM], int64_t no, int64_t count)
 {
-    (void)snprintf(out, SUFFIX_LEN + 24, "-%05" PRId64 "-of-%05" PRId64 ".gguf", no + 1, count);
+    (void)snprintf(out, SUFFIX_ROOM, "-%05" PRId64 "-of-%05" PRId64 ".gguf", no + 1, count);
 }
 
 /* Opens the other parts of the set; part `no` is in slot 0 and moves to its own. */
@@ -58,7 +58,7 @@ static kw_status open_others(kw_model_file *file, const char *path, int64_t no, 
     if (!name)
         return kw_fail(err, KW_E_NOMEM, "gguf: %s: no memory for its path", path);
     for (int64_t i = 0; i < count; i++) {
-        char suffix[SUFFIX_LEN + 24];
+        char suffix[SUFFIX_ROOM];
         print_suffix(suffix, i, count);
         memcpy(name + stem, suffix, SUFFIX_LEN);
         if (i != no)
@@ -72,7 +72,7 @@ static kw_status open_set(kw_model_file *file, const char *path, int64_t no, int
                           bool no_mmap, const kw_image *opened, kw_error *err)
 {
     const kw_model_part first = file->parts[0];
-    char suffix[SUFFIX_LEN + 24];
+    char suffix[SUFFIX_ROOM];
     print_suffix(suffix, no, count);
     const size_t len = strlen(path);
     if (strlen(suffix) != SUFFIX_LEN || len < SUFFIX_LEN ||
