@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define NONE UINT32_MAX
+#define MEMO 4096
 #define NOMEM(err) kw_fail((err), KW_E_NOMEM, "tokenizer: out of memory encoding text")
 
 struct kw_symbol {
@@ -43,6 +44,8 @@ kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err)
         const char raw = (char)byte;
         bpe->byte_ids[byte] =
             tokens->byte_level ? kw_tokens_find_raw(tokens, &raw, 1) : byte_spelled(tokens, byte);
+        if (byte < 128)
+            bpe->ascii_ids[byte] = kw_tokens_find_raw(tokens, &raw, 1);
     }
     for (size_t i = 0; i < tokens->n; i++)
         bpe->any_unused = bpe->any_unused || tokens->kinds[i] == KW_TOKEN_UNUSED;
@@ -66,22 +69,27 @@ void kw_merger_free(kw_merger *merger)
 {
     free(merger->symbols);
     free(merger->heap);
+    free(merger->memo);
     free(merger->unused_left);
     free(merger->stack.items);
     *merger = (kw_merger){0};
 }
 
-/* --- the heap: the least order first --- */
+/* --- the heap: the least order first; four children a node, which lie in one cache line --- */
 
 static void sift_down(candidate *heap, size_t n, size_t at)
 {
     const candidate moving = heap[at];
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && heap[child + 1].order < heap[child].order)
-            child++;
-        if (moving.order <= heap[child].order)
+    for (size_t child; (child = 4 * at + 1) < n;) {
+        const size_t end = child + 4 < n ? child + 4 : n;
+        size_t least = child;
+        for (size_t i = child + 1; i < end; i++)
+            if (heap[i].order < heap[least].order)
+                least = i;
+        if (moving.order <= heap[least].order)
             break;
-        heap[at] = heap[child];
+        heap[at] = heap[least];
+        at = least;
     }
     heap[at] = moving;
 }
@@ -100,9 +108,9 @@ static bool heap_push(kw_merger *m, candidate item)
         return false;
     m->heap = heap;
     size_t at = m->n_heap++;
-    while (at > 0 && item.order < heap[(at - 1) / 2].order) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
+    while (at > 0 && item.order < heap[(at - 1) / 4].order) {
+        heap[at] = heap[(at - 1) / 4];
+        at = (at - 1) / 4;
     }
     heap[at] = item;
     return true;
@@ -133,7 +141,8 @@ static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_e
         } else {
             uint32_t codepoint;
             width = kw_utf8_decode(piece.data + at, piece.len - at, &codepoint);
-            id = kw_tokens_find_raw(&bpe->tokens, piece.data + at, width);
+            id = codepoint < 128 ? bpe->ascii_ids[codepoint]
+                                 : kw_tokens_find_raw(&bpe->tokens, piece.data + at, width);
         }
         if (!add_symbol(m, (uint32_t)at, (uint32_t)width, id))
             return NOMEM(err);
@@ -142,6 +151,23 @@ static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_e
     if (m->n_symbols > 0)
         m->symbols[m->n_symbols - 1].next = NONE;
     return KW_OK;
+}
+
+/* The token that two symbols spell, and its rank; id -1 when they spell none. */
+static kw_pair_slot spelled_pair(const kw_bpe *bpe, kw_merger *m, kw_str piece, const symbol *a,
+                                 const symbol *b)
+{
+    const bool known = a->id >= 0 && b->id >= 0;
+    kw_pair_slot *slot = &m->memo[kw_pair_hash(a->id, b->id) % MEMO];
+    if (known && slot->left == a->id && slot->right == b->id)
+        return *slot;
+    kw_pair_slot pair = {a->id, b->id, 0, -1};
+    pair.id = kw_tokens_find_raw(&bpe->tokens, piece.data + a->start, a->len + b->len);
+    if (pair.id >= 0)
+        pair.rank = bpe->tokens.ranks[pair.id];
+    if (known)
+        *slot = pair;
+    return pair;
 }
 
 /* Whether a symbol and the next one merge, and into what. */
@@ -158,12 +184,13 @@ static bool candidate_of(const kw_bpe *bpe, kw_merger *m, kw_str piece, uint32_t
         out->id = pair->id;
         rank = pair->rank;
     } else {
-        out->id = kw_tokens_find_raw(&bpe->tokens, piece.data + a->start, a->len + b->len);
-        if (out->id < 0)
+        const kw_pair_slot pair = spelled_pair(bpe, m, piece, a, b);
+        if (pair.id < 0)
             return false;
-        rank = bpe->tokens.ranks[out->id];
-        if (m->unused_left && bpe->tokens.kinds[out->id] == KW_TOKEN_UNUSED)
-            m->unused_left[out->id] = a->len;
+        out->id = pair.id;
+        rank = pair.rank;
+        if (m->unused_left && bpe->tokens.kinds[pair.id] == KW_TOKEN_UNUSED)
+            m->unused_left[pair.id] = a->len;
     }
     out->order = (uint64_t)rank << 32 | left;
     out->len = a->len + b->len;
@@ -180,7 +207,7 @@ static kw_status add_candidates(const kw_bpe *bpe, kw_merger *m, kw_str piece, k
     for (uint32_t left = 0; left + 1 < m->n_symbols; left++)
         if (candidate_of(bpe, m, piece, left, &heap[m->n_heap]))
             m->n_heap++;
-    for (size_t at = m->n_heap / 2; at-- > 0;)
+    for (size_t at = (m->n_heap + 2) / 4; at-- > 0;)
         sift_down(heap, m->n_heap, at);
     return KW_OK;
 }
@@ -304,6 +331,19 @@ static size_t part_end(const kw_bpe *bpe, kw_str piece, size_t from)
     return piece.len;
 }
 
+/* Work memory for pairs that are found by what they spell. */
+static kw_status start_lookups(const kw_bpe *bpe, kw_merger *m, kw_error *err)
+{
+    m->memo = malloc(MEMO * sizeof(*m->memo));
+    if (bpe->any_unused && !m->unused_left)
+        m->unused_left = calloc(bpe->tokens.n, sizeof(*m->unused_left));
+    if (!m->memo || (bpe->any_unused && !m->unused_left))
+        return NOMEM(err);
+    for (size_t i = 0; i < MEMO; i++)
+        m->memo[i].left = -1;
+    return KW_OK;
+}
+
 kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,
                         kw_error *err)
 {
@@ -312,11 +352,8 @@ kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_i
         if (id >= 0)
             return kw_ids_add(ids, id) ? KW_OK : NOMEM(err);
     }
-    if (bpe->any_unused && !bpe->pairs.slots && !merger->unused_left) {
-        merger->unused_left = calloc(bpe->tokens.n, sizeof(*merger->unused_left));
-        if (!merger->unused_left)
-            return NOMEM(err);
-    }
+    if (!bpe->pairs.slots && !merger->memo)
+        KW_TRY(start_lookups(bpe, merger, err));
     bool unknown = false;
     for (size_t at = 0; at < piece.len;) {
         const size_t end = part_end(bpe, piece, at);

@@ -15,10 +15,11 @@
 typedef struct kw_bpe {
     kw_tokens tokens;
     kw_pairs pairs;
-    int32_t byte_ids[256]; /* byte-level: the first symbols; else byte fallback; -1: none */
-    int32_t unk;           /* -1: unknown text without byte tokens is dropped */
-    bool fuse_unk;         /* a run of unknown text is one unknown token */
-    bool ignore_merges;    /* a piece that is a token is taken whole */
+    int32_t byte_ids[256];  /* byte-level: the first symbols; else byte fallback; -1: none */
+    int32_t ascii_ids[128]; /* the tokens of single characters; byte-level: not used */
+    int32_t unk;            /* -1: unknown text without byte tokens is dropped */
+    bool fuse_unk;          /* a run of unknown text is one unknown token */
+    bool ignore_merges;     /* a piece that is a token is taken whole */
     bool byte_fallback;
     bool any_unused; /* some token is KW_TOKEN_UNUSED */
     /* Bit (a << 8 | b): byte b follows byte a inside some token. Elsewhere nothing merges across.
@@ -30,12 +31,13 @@ typedef struct kw_bpe {
 typedef struct kw_merger {
     struct kw_symbol *symbols; /* owned */
     struct kw_candidate *heap; /* owned */
+    kw_pair_slot *memo;        /* owned; pairs looked up lately, where there is no pair table */
     uint32_t *unused_left;     /* owned; bytes of the left part of an unused token */
     kw_spans stack;            /* owned */
     size_t n_symbols, n_heap, cap_symbols, cap_heap;
 } kw_merger;
 
-/* Fills byte_ids, follows and any_unused from tokens. */
+/* Fills byte_ids, ascii_ids, follows and any_unused from tokens. */
 kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err);
 /* Appends the ids of a piece. Byte-level: any bytes; else valid UTF-8. At most 2^30 bytes. */
 kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,

@@ -157,6 +157,8 @@ static kw_status insert(kw_tokens *t, int32_t id, kw_error *err)
 {
     const kw_str raw = raw_at(t, id);
     const uint32_t hash = hash_bytes(raw.data, raw.len);
+    if (t->byte_level && raw.data == t->spelling[id].data)
+        t->any_plain = t->any_plain || hash != hash_spelled(raw);
     size_t at = hash & t->mask;
     for (size_t probe = 0; probe < PROBE_MAX; probe++, at = (at + 1) & t->mask) {
         kw_token_slot *slot = &t->slots[at];
@@ -247,18 +249,15 @@ static int32_t find_spelled(const kw_tokens *tokens, uint32_t hash, kw_str spell
 
 int32_t kw_tokens_find(const kw_tokens *tokens, kw_str spelling)
 {
-    const uint32_t plain = hash_bytes(spelling.data, spelling.len);
     int32_t best = -1;
-    if (tokens->byte_level) {
-        const uint32_t spelled = hash_spelled(spelling);
-        best = find_spelled(tokens, spelled, spelling, best);
-        if (spelled == plain)
-            return best;
-    }
-    return find_spelled(tokens, plain, spelling, best);
+    if (tokens->byte_level)
+        best = find_spelled(tokens, hash_spelled(spelling), spelling, best);
+    if (!tokens->byte_level || tokens->any_plain)
+        best = find_spelled(tokens, hash_bytes(spelling.data, spelling.len), spelling, best);
+    return best;
 }
 
-static size_t pair_home(int32_t left, int32_t right)
+size_t kw_pair_hash(int32_t left, int32_t right)
 {
     return (size_t)(mix((uint64_t)(uint32_t)left << 32 | (uint32_t)right) >> 8);
 }
@@ -266,7 +265,7 @@ static size_t pair_home(int32_t left, int32_t right)
 /* Of two merges of the same pair the better one counts. */
 static kw_status insert_pair(kw_pairs *pairs, kw_pair_slot merge, kw_error *err)
 {
-    size_t at = pair_home(merge.left, merge.right) & pairs->mask;
+    size_t at = kw_pair_hash(merge.left, merge.right) & pairs->mask;
     for (size_t probe = 0; probe < PROBE_MAX; probe++, at = (at + 1) & pairs->mask) {
         kw_pair_slot *slot = &pairs->slots[at];
         if (slot->left == merge.left && slot->right == merge.right)
@@ -341,7 +340,7 @@ kw_status kw_pairs_build(const kw_tokens *tokens, const kw_str *joined, const kw
 
 const kw_pair_slot *kw_pairs_find(const kw_pairs *pairs, int32_t left, int32_t right)
 {
-    size_t at = pair_home(left, right) & pairs->mask;
+    size_t at = kw_pair_hash(left, right) & pairs->mask;
     for (size_t probe = 0; probe < pairs->probe; probe++, at = (at + 1) & pairs->mask) {
         const kw_pair_slot *slot = &pairs->slots[at];
         if (slot->left == left && slot->right == right)

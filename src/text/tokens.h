@@ -27,6 +27,8 @@ typedef struct kw_tokens {
     uint8_t *kinds;             /* [n] kw_token_kind */
     uint32_t *ranks;            /* [n] order of merging into it, best 0; NULL with a pair table */
     bool byte_level;
+    bool any_plain; /* byte-level: some token is not indexed under the bytes that its spelling
+                       spells */
     size_t longest; /* raw form, of the tokens that BPE may produce */
     kw_token_slot *slots;
     size_t mask, probe; /* slots - 1; longest way from home */
@@ -71,6 +73,8 @@ bool kw_merge_split(kw_str joined, kw_merge *out);
  * left out. joined: "left right", or else apart. */
 kw_status kw_pairs_build(const kw_tokens *tokens, const kw_str *joined, const kw_merge *apart,
                          size_t n, kw_arena *arena, kw_pairs *out, kw_error *err);
+/* A hash of two ids. */
+size_t kw_pair_hash(int32_t left, int32_t right);
 /* The merge of two ids, or NULL. */
 const kw_pair_slot *kw_pairs_find(const kw_pairs *pairs, int32_t left, int32_t right);
 
