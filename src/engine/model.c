@@ -22,14 +22,14 @@ static kw_str meta_string(const kw_model_file *file, const char *key)
 static const char *main_type(const kw_model_file *file)
 {
     uint64_t bytes[KW_N_DTYPES + 1] = {0};
-    int best = KW_N_DTYPES;
+    kw_dtype best = KW_N_DTYPES;
     for (size_t i = 0; i < file->n_tensors; i++) {
-        const int t = file->tensors[i].dtype;
+        const kw_dtype t = file->tensors[i].dtype;
         bytes[t] += file->tensors[i].bytes;
         if (t < KW_N_DTYPES && (best == KW_N_DTYPES || bytes[t] > bytes[best]))
             best = t;
     }
-    return best < KW_N_DTYPES ? kw_dtype_info((kw_dtype)best)->name : "?";
+    return best < KW_N_DTYPES ? kw_dtype_info(best)->name : "?";
 }
 
 static void count(kw_model *model)

@@ -66,7 +66,8 @@ kw_status kw_memory_plan(kw_extent_of_life *lives, size_t n, size_t *total, kw_e
         if (lives[i].bytes == 0)
             continue;
         if (lives[i].bytes > SIZE_MAX / 4 || !kw_add_size(sum, lives[i].bytes + ALIGN, &sum))
-            status = kw_fail(err, KW_E_LIMIT, "plan: values of more than %zu bytes", SIZE_MAX / 4);
+            status = kw_fail(err, KW_E_LIMIT, "plan: values of more than %zu bytes",
+                             (size_t)SIZE_MAX / 4);
         items[n_items++] = (item){&lives[i], i};
     }
     if (status == KW_OK) {
