@@ -39,7 +39,7 @@ static KV_INLINE void attend_scores(attend_tile *t, int b, int n_q, int n_blocks
     for (size_t d = 0; d < dim; d++) {
         KV_UNROLL
         for (int j = 0; j < n_blocks; j++) {
-            const kv_f key = type.load(keys[j] + d * KW_ATTN_BLOCK * type.bytes);
+            const kv_f key = load_f(type, keys[j] + d * KW_ATTN_BLOCK * type.bytes);
             KV_UNROLL
             for (int i = 0; i < n_q; i++)
                 sum[i][j] = kv_fma(kv_set1(q[(size_t)i * dim + d]), key, sum[i][j]);
@@ -109,7 +109,7 @@ static KV_INLINE void attend_values(attend_tile *t, size_t d, int n_q, int n_vec
         KV_UNROLL
         for (int j = 0; j < n_vectors; j++) {
             const uint8_t *p = values + (size_t)(16 * j) * type.bytes;
-            const kv_f v = span.n == 16 ? type.load(p) : load_f_part(p, span.n, type);
+            const kv_f v = span.n == 16 ? load_f(type, p) : load_f_part(p, span.n, type);
             KV_UNROLL
             for (int i = 0; i < n_q; i++)
                 sum[i][j] = kv_fma(kv_set1(t->score[i][pos - t->start]), v, sum[i][j]);

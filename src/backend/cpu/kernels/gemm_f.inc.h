@@ -26,7 +26,7 @@ static KV_INLINE void panel_f(void *panel, const void *w, size_t row_bytes, size
             continue;
         }
         for (size_t i = 0; i < whole; i += 16)
-            kv_store(dst + i, type.load(src + i * type.bytes));
+            kv_store(dst + i, load_f(type, src + i * type.bytes));
         kv_store(dst + whole, load_f_part(src + whole * type.bytes, k - whole, type));
     }
 }

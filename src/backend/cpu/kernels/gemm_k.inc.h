@@ -38,7 +38,7 @@ static KV_INLINE void panel_k_scales(uint8_t *dst, const uint8_t *const block[KV
         int16_t scale[16], min[16];
         int32_t wide[16];
         kv_h16 s, m;
-        type.scales(&s, &m, block[i]);
+        scales_k(type, &s, &m, block[i]);
         kv_store_h16(scale, s);
         kv_store_h16(min, m);
         for (size_t j = 0; j < 16; j++) {
@@ -67,7 +67,7 @@ static KV_INLINE void panel_k_super(uint8_t *dst, const uint8_t *w, size_t row_b
     kv_b32 rows[KV_ROWS][GROUPS];
     for (size_t i = 0; i < KV_ROWS; i++) {
         block[i] = first + i < n_rows ? w + (first + i) * row_bytes : nothing;
-        type.unpack(rows[i], block[i]);
+        unpack_k(type, rows[i], block[i]);
     }
     for (size_t g = 0; g < GROUPS; g++) {
         kv_b32 group[KV_ROWS];
@@ -96,13 +96,13 @@ static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_
                                    const uint8_t *x, const k_type type)
 {
     const int per_scale = type.halves ? 4 : 8, steps = KW_MIN(per_scale, kv_acc_steps(type.kind));
-    KV_UNROLL
+    KV_ROLLED
     for (int j = 0; j < KW_QK / 4; j += steps) {
         kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
         KV_UNROLL
         for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
             acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
-        KV_UNROLL
+        KV_ROLLED
         for (int i = j; i < j + steps; i++) {
             KV_UNROLL
             for (int c = 0; c < KV_TILE_COLS; c++) {

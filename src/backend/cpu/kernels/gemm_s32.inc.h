@@ -23,7 +23,7 @@ static KV_INLINE void panel_s32_group(uint8_t *dst, float *scales, const uint8_t
     KV_UNROLL
     for (size_t i = 0; i < KV_ROWS; i++) {
         const uint8_t *block = first + i < n_rows ? w + (first + i) * row_bytes : nothing;
-        rows[i] = type.unpack(block);
+        rows[i] = unpack_s32(type, block);
         scales[i] = kw_load_f16(block);
     }
     kv_rows_b out[8];
@@ -61,7 +61,7 @@ static KV_INLINE void gemm_s32_tile(float out[KV_TILE_COLS][TILE_ROWS], const ui
         KV_UNROLL
         for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
             acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
-        KV_UNROLL
+        KV_ROLLED
         for (int j = 0; j < KW_QK / 4; j++) {
             KV_UNROLL
             for (int c = 0; c < KV_TILE_COLS; c++) {

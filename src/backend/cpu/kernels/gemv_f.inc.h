@@ -3,35 +3,28 @@
  * folded by the fixed tree. Four rows at once share the column's loads. */
 
 typedef struct f_type {
+    kw_dtype dtype;
     size_t bytes;
-    kv_f (*load)(const void *p);
 } f_type;
 
-static KV_INLINE kv_f load_f32(const void *p)
-{
-    return kv_load(p);
-}
+#define TYPE_F32 ((f_type){KW_F32, 4})
+#define TYPE_F16 ((f_type){KW_F16, 2})
+#define TYPE_BF16 ((f_type){KW_BF16, 2})
 
-static KV_INLINE kv_f load_f16(const void *p)
+/* Sixteen elements. The type is a constant wherever this is inlined. */
+static KV_INLINE kv_f load_f(const f_type type, const void *p)
 {
-    return kv_load_f16(p);
+    return type.dtype == KW_F32   ? kv_load(p)
+           : type.dtype == KW_F16 ? kv_load_f16(p)
+                                  : kv_load_bf16(p);
 }
-
-static KV_INLINE kv_f load_bf16(const void *p)
-{
-    return kv_load_bf16(p);
-}
-
-#define TYPE_F32 ((f_type){4, load_f32})
-#define TYPE_F16 ((f_type){2, load_f16})
-#define TYPE_BF16 ((f_type){2, load_bf16})
 
 /* n <= 16 elements and zeros. */
 static KV_INLINE kv_f load_f_part(const void *p, size_t n, const f_type type)
 {
     uint8_t lanes[64] = {0};
     memcpy(lanes, p, n * type.bytes);
-    return type.load(lanes);
+    return load_f(type, lanes);
 }
 
 static KV_INLINE void gemv_f_tile(float sums[4], const uint8_t *const row[4], const float *x,
@@ -46,7 +39,7 @@ static KV_INLINE void gemv_f_tile(float sums[4], const uint8_t *const row[4], co
         const kv_f v = kv_load(x + i);
         KV_UNROLL
         for (int r = 0; r < 4; r++)
-            lanes[r] = kv_fma(type.load(row[r] + i * type.bytes), v, lanes[r]);
+            lanes[r] = kv_fma(load_f(type, row[r] + i * type.bytes), v, lanes[r]);
         fetch_next(fetch, 4 * 16 * type.bytes);
     }
     if (whole < k) {

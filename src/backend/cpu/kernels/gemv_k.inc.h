@@ -12,10 +12,10 @@ static KV_INLINE void k_row(kv_part *scaled, kv_part *mins, const uint8_t *block
     int16_t scale[KW_QK_K / 16];
     kv_h16 wide, min;
     kv_b32 w[GROUPS];
-    type.scales(&wide, &min, block);
+    scales_k(type, &wide, &min, block);
     kv_store_h16(scale, wide);
     *mins = kv_dot16(min, sums);
-    type.unpack(w, block);
+    unpack_k(type, w, block);
     kv_part sum = kv_part_zero();
     KV_UNROLL
     for (int g = 0; g < GROUPS; g++) {

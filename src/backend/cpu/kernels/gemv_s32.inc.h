@@ -12,10 +12,10 @@ static KV_INLINE void gemv_s32_tile(float sums[4], const uint8_t *const row[4], 
     for (size_t g = 0; g < n_groups; g++, x += KW_ACT_BLOCK) {
         const size_t at = g * type.block_bytes;
         const kv_b32 q = kv_load_b32(x);
-        kv_i4 dot = kv_sum4(kv_dot(type.kind, type.unpack(row[0] + at), q),
-                            kv_dot(type.kind, type.unpack(row[1] + at), q),
-                            kv_dot(type.kind, type.unpack(row[2] + at), q),
-                            kv_dot(type.kind, type.unpack(row[3] + at), q));
+        kv_i4 dot = kv_sum4(kv_dot(type.kind, unpack_s32(type, row[0] + at), q),
+                            kv_dot(type.kind, unpack_s32(type, row[1] + at), q),
+                            kv_dot(type.kind, unpack_s32(type, row[2] + at), q),
+                            kv_dot(type.kind, unpack_s32(type, row[3] + at), q));
         if (type.bias)
             dot = kv_i4_sub_pair(dot, x + offsetof(kw_block_q8_act, sums), (int16_t)type.bias);
         const kv_f4 da = kv_f4_set1(kv_f32(x + offsetof(kw_block_q8_act, d)));

@@ -89,34 +89,42 @@ static void map(const kw_map_program *program, float *out, const float *const *s
         map_strip(program, out, src, at, KW_MIN(n - at, STRIP));
 }
 
-typedef kv_f (*binary_fn)(kv_f a, kv_f b);
+typedef enum map_hot { HOT_ADD, HOT_MUL, HOT_SILU_MUL } map_hot;
 
-static KV_INLINE void map_binary(float *out, const float *a, const float *b, size_t n, binary_fn f)
+static KV_INLINE kv_f v_hot(map_hot what, kv_f a, kv_f b)
 {
-    const size_t whole = n / 16 * 16;
-    for (size_t i = 0; i < whole; i += 16)
-        kv_store(out + i, f(kv_load(a + i), kv_load(b + i)));
-    if (whole < n)
-        store_part(out + whole, f(load_part(a + whole, n - whole), load_part(b + whole, n - whole)),
-                   n - whole);
+    switch (what) {
+    case HOT_ADD:
+        return kv_add(a, b);
+    case HOT_MUL:
+        return kv_mul(a, b);
+    case HOT_SILU_MUL:
+        return kv_mul(kv_mul(a, v_sigmoid(a)), b);
+    }
+    return a;
 }
 
-static KV_INLINE kv_f v_silu_mul(kv_f gate, kv_f up)
+static KV_INLINE void map_pair(float *out, const float *a, const float *b, size_t n, map_hot what)
 {
-    return kv_mul(kv_mul(gate, v_sigmoid(gate)), up);
+    const size_t whole = n / 16 * 16, rest = n - whole;
+    for (size_t i = 0; i < whole; i += 16)
+        kv_store(out + i, v_hot(what, kv_load(a + i), kv_load(b + i)));
+    if (rest)
+        store_part(out + whole, v_hot(what, load_part(a + whole, rest), load_part(b + whole, rest)),
+                   rest);
 }
 
 static void map_add(float *out, const float *a, const float *b, size_t n)
 {
-    map_binary(out, a, b, n, kv_add);
+    map_pair(out, a, b, n, HOT_ADD);
 }
 
 static void map_mul(float *out, const float *a, const float *b, size_t n)
 {
-    map_binary(out, a, b, n, kv_mul);
+    map_pair(out, a, b, n, HOT_MUL);
 }
 
 static void map_silu_mul(float *out, const float *gate, const float *up, size_t n)
 {
-    map_binary(out, gate, up, n, v_silu_mul);
+    map_pair(out, gate, up, n, HOT_SILU_MUL);
 }

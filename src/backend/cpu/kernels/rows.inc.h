@@ -61,7 +61,7 @@ static KV_INLINE void decode(float *dst, const void *src, size_t n, const f_type
     const uint8_t *p = src;
     const size_t whole = n / 16 * 16;
     for (size_t i = 0; i < whole; i += 16)
-        kv_store(dst + i, type.load(p + i * type.bytes));
+        kv_store(dst + i, load_f(type, p + i * type.bytes));
     store_part(dst + whole, load_f_part(p + whole * type.bytes, n - whole, type), n - whole);
 }
 

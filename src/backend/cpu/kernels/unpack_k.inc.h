@@ -7,15 +7,13 @@
 enum { GROUPS = KW_QK_K / KW_QK };
 
 typedef struct k_type {
+    kw_dtype dtype;
     size_t block_bytes;
     size_t d_at;
     size_t dmin_at; /* 0: no minima; the sum of minima is shifted and taken off the scaled sum */
     kv_kind kind;
-    int bias_shift; /* log2 of what unpack has added to each weight, where there are no minima */
+    int bias_shift; /* log2 of what unpack_k has added to each weight, where there are no minima */
     bool halves;    /* a group's halves have scales of their own */
-    void (*unpack)(kv_b32 w[GROUPS], const uint8_t *block);
-    /* Sixteen scales and as many minima (or scales once more), one per 16 weights. */
-    void (*scales)(kv_h16 *scale, kv_h16 *min, const uint8_t *block);
 } k_type;
 
 static KV_INLINE void unpack_q4_k(kv_b32 w[GROUPS], const uint8_t *block)
@@ -60,8 +58,25 @@ static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
 }
 
 #define TYPE_Q4_K                                                                                  \
-    ((k_type){sizeof(kw_block_q4_k), offsetof(kw_block_q4_k, d), offsetof(kw_block_q4_k, dmin),    \
-              KV_U4, 0, false, unpack_q4_k, scales_q4_k})
+    ((k_type){KW_Q4_K, sizeof(kw_block_q4_k), offsetof(kw_block_q4_k, d),                          \
+              offsetof(kw_block_q4_k, dmin), KV_U4, 0, false})
 #define TYPE_Q6_K                                                                                  \
-    ((k_type){sizeof(kw_block_q6_k), offsetof(kw_block_q6_k, d), 0, KV_U6, 5, true, unpack_q6_k,   \
-              scales_q6_k})
+    ((k_type){KW_Q6_K, sizeof(kw_block_q6_k), offsetof(kw_block_q6_k, d), 0, KV_U6, 5, true})
+
+/* The eight groups of a superblock. The type is a constant wherever this is inlined. */
+static KV_INLINE void unpack_k(const k_type type, kv_b32 w[GROUPS], const uint8_t *block)
+{
+    if (type.dtype == KW_Q4_K)
+        unpack_q4_k(w, block);
+    else
+        unpack_q6_k(w, block);
+}
+
+/* Sixteen scales and as many minima (or scales once more), one per 16 weights. */
+static KV_INLINE void scales_k(const k_type type, kv_h16 *scale, kv_h16 *min, const uint8_t *block)
+{
+    if (type.dtype == KW_Q4_K)
+        scales_q4_k(scale, min, block);
+    else
+        scales_q6_k(scale, min, block);
+}

@@ -10,6 +10,8 @@
 /* Kernels are built from small functions whose type parameters must become constants. */
 #define KV_INLINE inline __attribute__((always_inline, unused))
 #define KV_UNROLL _Pragma("GCC unroll 16")
+/* Unrolled fully, a loop over products tempts compilers to load everything first and to spill. */
+#define KV_ROLLED _Pragma("GCC unroll 1")
 
 typedef enum kv_kind { KV_U4, KV_U6, KV_S8 } kv_kind;
 

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bench_kernels.c - the speed of every slot of the kernel table, one thread, beside the machine's
+ * limits measured in the same run.
+ *
+ *   bench_kernels [isa] [slot]     isa: a name or "all"; slot: a part of a name, "gemm" or "q4_0"
+ *
+ * Each figure is the best of many short runs: on a shared machine the best is the kernel, the mean
+ * is the neighbours. gemv is quoted for weights in the second-level cache and for weights that come
+ * from memory, where the plain read next to it is the limit. */
+#include "backend/cpu/kernels.h"
+#include "base/check.h"
+#include "os/system.h"
+#include "tensor/quant/blocks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum {
+    NEAR_BYTES = 192 << 10,
+    FAR_BYTES = 256 << 20,
+    STRETCH = 2 << 20,
+    DIM = 2048,
+    POSITIONS = 512
+};
+
+static volatile uint64_t sink;
+
+/* ---- timing ---- */
+
+typedef void (*work_fn)(void *context);
+
+enum { MAX_RUNS = 4096 };
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds of one run within the time given: the quickest, or the one in the middle. */
+static double run_time(work_fn work, void *context, double seconds, bool middle)
+{
+    static double times[MAX_RUNS];
+    const uint64_t begin = kw_clock_ns(), limit = (uint64_t)(seconds * 1e9);
+    size_t n = 0;
+    work(context);
+    while (n < 3 || (n < MAX_RUNS && kw_clock_ns() - begin < limit)) {
+        const uint64_t t = kw_clock_ns();
+        work(context);
+        times[n++] = (double)(kw_clock_ns() - t) * 1e-9;
+    }
+    qsort(times, n, sizeof *times, by_size);
+    return times[middle ? n / 2 : 0];
+}
+
+static double best_time(work_fn work, void *context, double seconds)
+{
+    return run_time(work, context, seconds, false);
+}
+
+/* ---- the machine's limits ---- */
+
+/* A walk through memory, one stretch a run, around in a circle. */
+typedef struct walk {
+    const uint8_t *data;
+    size_t bytes, stretch, at;
+} walk;
+
+static const uint8_t *walk_next(walk *w)
+{
+    const uint8_t *p = w->data + w->at;
+    w->at += w->stretch;
+    if (w->at + w->stretch > w->bytes)
+        w->at = 0;
+    return p;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void read_stretch(void *context)
+{
+    walk *w = context;
+    const uint8_t *p = walk_next(w);
+    __m256i sum[8];
+    for (int j = 0; j < 8; j++)
+        sum[j] = _mm256_setzero_si256();
+    for (size_t i = 0; i + 256 <= w->stretch; i += 256)
+        for (int j = 0; j < 8; j++)
+            sum[j] = _mm256_xor_si256(
+                sum[j], _mm256_loadu_si256((const __m256i *)(const void *)(p + i + 32 * j)));
+    for (int j = 0; j < 8; j++)
+        sink ^= (uint64_t)_mm256_extract_epi64(sum[j], 0);
+}
+#else
+static void read_stretch(void *context)
+{
+    walk *w = context;
+    const uint8_t *p = walk_next(w);
+    uint64_t sum[16] = {0}, word[16];
+    for (size_t i = 0; i + sizeof word <= w->stretch; i += sizeof word) {
+        memcpy(word, p + i, sizeof word);
+        for (int j = 0; j < 16; j++)
+            sum[j] ^= word[j];
+    }
+    for (int j = 0; j < 16; j++)
+        sink ^= sum[j];
+}
+#endif
+
+/* GB/s of reading a cached stretch, best, or all of the memory, typical. */
+static double read_rate(const uint8_t *data, bool far)
+{
+    walk w = {data, far ? FAR_BYTES : NEAR_BYTES, far ? STRETCH : NEAR_BYTES, 0};
+    return (double)w.stretch / run_time(read_stretch, &w, 0.4, far) * 1e-9;
+}
+
+enum { PEAK_ROUNDS = 20000, PEAK_CHAINS = 12 };
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void peak_bytes_avx2(void *context)
+{
+    (void)context;
+    __m256i x[PEAK_CHAINS], w = _mm256_set1_epi8(3);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        x[i] = _mm256_set1_epi8((char)i);
+    for (int r = 0; r < PEAK_ROUNDS; r++)
+        for (int i = 0; i < PEAK_CHAINS; i++)
+            x[i] = _mm256_maddubs_epi16(x[i], w);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        sink ^= (uint64_t)_mm256_extract_epi64(x[i], 0);
+}
+
+__attribute__((target("avx2,fma"))) static void peak_floats_avx2(void *context)
+{
+    (void)context;
+    __m256 x[PEAK_CHAINS], w = _mm256_set1_ps(0.5f);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        x[i] = _mm256_set1_ps((float)i);
+    for (int r = 0; r < PEAK_ROUNDS; r++)
+        for (int i = 0; i < PEAK_CHAINS; i++)
+            x[i] = _mm256_fmadd_ps(x[i], w, w);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        sink ^= (uint64_t)_mm256_extract_epi64(_mm256_castps_si256(x[i]), 0);
+}
+
+__attribute__((target("avx512f,avx512vnni"))) static void peak_bytes_avx512(void *context)
+{
+    (void)context;
+    __m512i x[PEAK_CHAINS], w = _mm512_set1_epi8(3);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        x[i] = _mm512_set1_epi8((char)i);
+    for (int r = 0; r < PEAK_ROUNDS; r++)
+        for (int i = 0; i < PEAK_CHAINS; i++)
+            x[i] = _mm512_dpbusd_epi32(x[i], w, w);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        sink ^= (uint64_t)_mm512_reduce_add_epi64(x[i]);
+}
+
+__attribute__((target("avx512f"))) static void peak_floats_avx512(void *context)
+{
+    (void)context;
+    __m512 x[PEAK_CHAINS], w = _mm512_set1_ps(0.5f);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        x[i] = _mm512_set1_ps((float)i);
+    for (int r = 0; r < PEAK_ROUNDS; r++)
+        for (int i = 0; i < PEAK_CHAINS; i++)
+            x[i] = _mm512_fmadd_ps(x[i], w, w);
+    for (int i = 0; i < PEAK_CHAINS; i++)
+        sink ^= (uint64_t)_mm512_reduce_add_epi64(_mm512_castps_si512(x[i]));
+}
+#endif
+
+/* Products and sums of bytes, of floats, per second in units of 1e9; 0 where not measured. */
+static void peaks(const char *isa, double *bytes, double *floats)
+{
+    *bytes = *floats = 0.0;
+#if defined(__x86_64__)
+    const double ops = 2.0 * (double)PEAK_ROUNDS * (double)PEAK_CHAINS * 1e-9;
+    if (strcmp(isa, "avx2") == 0) {
+        *bytes = 32.0 * ops / best_time(peak_bytes_avx2, NULL, 0.2);
+        *floats = 8.0 * ops / best_time(peak_floats_avx2, NULL, 0.2);
+    } else if (strcmp(isa, "avx512") == 0) {
+        *bytes = 64.0 * ops / best_time(peak_bytes_avx512, NULL, 0.2);
+        *floats = 16.0 * ops / best_time(peak_floats_avx512, NULL, 0.2);
+    }
+#else
+    (void)isa;
+#endif
+}
+
+/* ---- data ---- */
+
+typedef struct bench {
+    kw_cpu_kernels table;
+    const char *filter;
+    uint8_t *far;     /* [FAR_BYTES] weights */
+    float *x, *y, *z; /* [1 << 20] activations */
+    uint8_t *tile;    /* activation tiles */
+    uint8_t *panel;
+    double near_rate, far_rate, byte_peak, float_peak;
+    kw_dtype dtype;
+    size_t row_bytes, k, n_rows;
+    walk walk;
+    kw_attend_args attend;
+} bench;
+
+/* Small numbers in any type: no nan, no infinity, no subnormal results. */
+static void fill_weights(bench *b)
+{
+    const size_t block = kw_dtype_info(b->dtype)->block_bytes;
+    const uint16_t half = 0x1400;
+    uint32_t state = 12345;
+    for (size_t i = 0; i < (size_t)NEAR_BYTES + block; i++) {
+        state = state * 1664525u + 1013904223u;
+        b->far[i] = b->dtype <= KW_BF16 ? 0x14 : (uint8_t)(state >> 24);
+    }
+    const size_t d = b->dtype == KW_Q6_K ? offsetof(kw_block_q6_k, d) : 0;
+    for (size_t at = 0; b->dtype > KW_BF16 && at + block <= NEAR_BYTES; at += block) {
+        memcpy(b->far + at + d, &half, 2);
+        if (b->dtype == KW_Q4_K)
+            memcpy(b->far + at + 2, &half, 2);
+    }
+    const size_t whole = NEAR_BYTES / b->row_bytes * b->row_bytes;
+    for (size_t at = whole; at < FAR_BYTES; at += whole)
+        memcpy(b->far + at, b->far, KW_MIN(whole, FAR_BYTES - at));
+}
+
+static const void *activations(bench *b)
+{
+    switch (b->table.matmul[b->dtype].weight_class) {
+    case KW_CLASS_S32:
+        b->table.quantize_a32(b->tile, b->x, b->k, 1, 0);
+        return b->tile;
+    case KW_CLASS_K:
+        b->table.quantize_a256(b->tile, b->x, b->k, 1, 0);
+        return b->tile;
+    default:
+        return b->x;
+    }
+}
+
+/* ---- matrix products ---- */
+
+static void run_gemv(void *context)
+{
+    bench *b = context;
+    const void *x = b->dtype <= KW_BF16 ? (void *)b->x : b->tile;
+    b->table.matmul[b->dtype].gemv(b->y, walk_next(&b->walk), b->row_bytes, b->n_rows, x, b->k);
+}
+
+static void bench_gemv(bench *b)
+{
+    activations(b);
+    b->n_rows = NEAR_BYTES / b->row_bytes / 4 * 4;
+    b->walk = (walk){b->far, b->n_rows * b->row_bytes, b->n_rows * b->row_bytes, 0};
+    const double near = (double)b->walk.stretch / best_time(run_gemv, b, 0.3) * 1e-9;
+    b->n_rows = STRETCH / b->row_bytes / 4 * 4;
+    b->walk = (walk){b->far, FAR_BYTES, b->n_rows * b->row_bytes, 0};
+    const double far = (double)b->walk.stretch / run_time(run_gemv, b, 0.6, true) * 1e-9;
+    const double reading = read_rate(b->far, true);
+    printf("  gemv  %-5s cached %6.1f GB/s (%3.0f %% of reading)   memory %6.1f of %5.1f GB/s "
+           "(%3.0f %%)\n",
+           kw_dtype_info(b->dtype)->name, near, 100 * near / b->near_rate, far, reading,
+           100 * far / reading);
+}
+
+static void run_panel(void *context)
+{
+    bench *b = context;
+    b->table.matmul[b->dtype].panel(b->panel, b->far, b->row_bytes, KW_PANEL_ROWS, b->k);
+}
+
+enum { TOKENS = 96 };
+
+static void run_gemm(void *context)
+{
+    bench *b = context;
+    const size_t cols = b->table.columns, tile = b->k / KW_QK * KW_ACT_BLOCK * cols;
+    for (size_t c = 0; c < TOKENS; c += cols) {
+        const void *x =
+            b->dtype <= KW_BF16 ? (void *)(b->x + c * b->k) : (void *)(b->tile + c / cols * tile);
+        b->table.matmul[b->dtype].gemm(b->y + c * KW_PANEL_ROWS, KW_PANEL_ROWS, b->panel, x, b->k,
+                                       KW_PANEL_ROWS, KW_MIN(cols, TOKENS - c), NULL, 0);
+    }
+}
+
+static void bench_gemm(bench *b)
+{
+    const size_t cols = b->table.columns, tile = b->k / KW_QK * KW_ACT_BLOCK * cols;
+    for (size_t c = 0; c < TOKENS && b->dtype > KW_BF16; c++) {
+        uint8_t *dst = b->tile + c / cols * tile;
+        (b->dtype == KW_Q4_0 || b->dtype == KW_Q8_0
+             ? b->table.quantize_a32
+             : b->table.quantize_a256)(dst, b->x + c * b->k, b->k, cols, c % cols);
+    }
+    const double convert = best_time(run_panel, b, 0.1);
+    const double ops = 2.0 * KW_PANEL_ROWS * (double)TOKENS * (double)b->k;
+    const double seconds = best_time(run_gemm, b, 0.4);
+    const double peak = b->dtype <= KW_BF16 ? b->float_peak : b->byte_peak;
+    printf(
+        "  gemm  %-5s %7.1f GOP/s (%3.0f %% of peak)   panel %6.2f us = %4.1f %% of 512 tokens\n",
+        kw_dtype_info(b->dtype)->name, ops / seconds * 1e-9,
+        peak > 0.0 ? 100 * ops / seconds * 1e-9 / peak : 0.0, convert * 1e6,
+        100 * convert / (seconds * 512 / (double)TOKENS));
+}
+
+static void bench_matmul(bench *b)
+{
+    for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
+        const char *name = kw_dtype_info((kw_dtype)dtype)->name;
+        const bool gemv = !b->filter || strstr("gemv", b->filter) || strstr(name, b->filter);
+        const bool gemm = !b->filter || strstr("gemm", b->filter) || strstr(name, b->filter);
+        if (b->table.matmul[dtype].weight_class == KW_CLASS_NONE || !(gemv || gemm))
+            continue;
+        b->dtype = (kw_dtype)dtype;
+        b->k = DIM;
+        (void)kw_row_bytes(b->dtype, DIM, &b->row_bytes);
+        fill_weights(b);
+        if (gemv)
+            bench_gemv(b);
+        if (gemm)
+            bench_gemm(b);
+    }
+}
+
+/* ---- attention ---- */
+
+static void run_attend(void *context)
+{
+    bench *b = context;
+    b->table.attend_f16(&b->attend);
+}
+
+static void run_attend_f32(void *context)
+{
+    bench *b = context;
+    b->table.attend_f32(&b->attend);
+}
+
+static void bench_attend(bench *b)
+{
+    if (b->filter && !strstr("attend", b->filter))
+        return;
+    for (int dim = 64; dim <= 128; dim *= 2) {
+        for (int n_q = 1; n_q <= 8; n_q *= n_q == 1 ? 4 : 2) {
+            for (int half = 1; half >= 0; half--) {
+                const size_t block = (size_t)dim * KW_ATTN_BLOCK * (half ? 2 : 4);
+                memset(b->far, 0x14, 2 * block * POSITIONS / KW_ATTN_BLOCK);
+                b->attend = (kw_attend_args){.q = b->x,
+                                             .n_q = n_q,
+                                             .head_dim = dim,
+                                             .k = b->far,
+                                             .v = b->far + block,
+                                             .block_stride = 2 * block,
+                                             .end = POSITIONS,
+                                             .m = b->y,
+                                             .l = b->y + 64,
+                                             .acc = b->z};
+                const double s = best_time(half ? run_attend : run_attend_f32, b, 0.15);
+                const double bytes = 2.0 * (double)(block * POSITIONS / KW_ATTN_BLOCK);
+                const double ops = 4.0 * n_q * dim * (double)POSITIONS;
+                printf("  attend_%s dim %-3d queries %d   %6.1f GB/s of cache  %6.1f GFLOP/s\n",
+                       half ? "f16" : "f32", dim, n_q, bytes / s * 1e-9, ops / s * 1e-9);
+            }
+        }
+    }
+}
+
+/* ---- rows ---- */
+
+static void run_quantize_a32(void *c)
+{
+    bench *b = c;
+    b->table.quantize_a32(b->tile, b->x, DIM, 1, 0);
+}
+
+static void run_quantize_tile(void *c)
+{
+    bench *b = c;
+    b->table.quantize_a256(b->tile, b->x, DIM, b->table.columns, 0);
+}
+
+static void run_rms_norm(void *c)
+{
+    bench *b = c;
+    b->table.rms_norm(b->y, b->x, b->z, DIM, 1e-5f);
+}
+
+static void run_layer_norm(void *c)
+{
+    bench *b = c;
+    b->table.layer_norm(b->y, b->x, b->z, b->z, DIM, 1e-5f);
+}
+
+static void run_softmax(void *c)
+{
+    bench *b = c;
+    b->table.softmax(b->y, DIM);
+}
+
+static void run_silu_mul(void *c)
+{
+    bench *b = c;
+    b->table.map_silu_mul(b->y, b->x, b->z, DIM);
+}
+
+static void run_add(void *c)
+{
+    bench *b = c;
+    b->table.map_add(b->y, b->x, b->z, DIM);
+}
+
+static void run_map_gelu(void *c)
+{
+    bench *b = c;
+    static const kw_map_program gelu = {1,
+                                        6,
+                                        {{KW_MAP_CONST, 0, 0, 0.70710678f},
+                                         {KW_MAP_MUL, 0, 1, 0},
+                                         {KW_MAP_ERF, 2, 0, 0},
+                                         {KW_MAP_CONST, 0, 0, 1.0f},
+                                         {KW_MAP_ADD, 3, 4, 0},
+                                         {KW_MAP_MUL, 0, 5, 0}}};
+    const float *src[KW_MAP_MAX_SRC] = {b->x};
+    b->table.map(&gelu, b->y, src, DIM);
+}
+
+static void run_rope(void *c)
+{
+    bench *b = c;
+    for (size_t i = 0; i < DIM; i += 64)
+        b->table.rope(b->y + i, b->z, 64, 0);
+}
+
+static void run_f16(void *c)
+{
+    bench *b = c;
+    b->table.f16_from_f32((uint16_t *)b->tile, b->x, DIM);
+}
+
+static void run_decode(void *c)
+{
+    bench *b = c;
+    b->table.decode[KW_F16](b->y, b->far, DIM);
+}
+
+static void bench_rows(bench *b)
+{
+    static const struct {
+        const char *name;
+        work_fn run;
+    } rows[] = {{"quantize_a32", run_quantize_a32},
+                {"quantize_a256", run_quantize_tile},
+                {"rms_norm", run_rms_norm},
+                {"layer_norm", run_layer_norm},
+                {"softmax", run_softmax},
+                {"map_silu_mul", run_silu_mul},
+                {"map_add", run_add},
+                {"map_gelu", run_map_gelu},
+                {"rope", run_rope},
+                {"f16_from_f32", run_f16},
+                {"decode_f16", run_decode}};
+    for (size_t i = 0; i < KW_COUNT(rows); i++)
+        if (!b->filter || strstr(rows[i].name, b->filter))
+            printf("  %-14s %6.3f ns an element\n", rows[i].name,
+                   best_time(rows[i].run, b, 0.05) * 1e9 / (double)DIM);
+}
+
+static void bench_isa(bench *b, uint32_t features, const char *isa)
+{
+    if (!kw_cpu_kernels_select(&b->table, features, isa)) {
+        printf("%s: not on this processor\n", isa);
+        return;
+    }
+    memset(b->far, 0x14, FAR_BYTES);
+    b->near_rate = read_rate(b->far, false);
+    b->far_rate = read_rate(b->far, true);
+    peaks(isa, &b->byte_peak, &b->float_peak);
+    printf("%s: reading %.1f GB/s cached, %.1f GB/s from memory; peak %.0f GOP/s of bytes, %.0f of "
+           "floats\n",
+           isa, b->near_rate, b->far_rate, b->byte_peak, b->float_peak);
+    bench_matmul(b);
+    bench_attend(b);
+    bench_rows(b);
+}
+
+int main(int argc, char **argv)
+{
+    static bench b;
+    kw_system system;
+    kw_system_query(&system);
+    const char *isa = argc > 1 ? argv[1] : "all";
+    b.filter = argc > 2 ? argv[2] : NULL;
+    b.far = kw_pages_alloc(FAR_BYTES + 4096);
+    b.x = kw_pages_alloc(4 << 20);
+    b.y = kw_pages_alloc(4 << 20);
+    b.z = kw_pages_alloc(4 << 20);
+    b.tile = kw_pages_alloc(4 << 20);
+    b.panel = kw_pages_alloc(4 << 20);
+    if (!b.far || !b.x || !b.y || !b.z || !b.tile || !b.panel)
+        return 1;
+    for (size_t i = 0; i < 1 << 20; i++)
+        b.x[i] = b.z[i] = (float)((int)(i * 2654435761u >> 8 & 0xffff) - 32768) * 0x1p-15f;
+    size_t n = 0;
+    const char *const *names = kw_cpu_isa_names(&n);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(isa, "all") == 0 || strcmp(isa, names[i]) == 0)
+            bench_isa(&b, system.features, names[i]);
+    return 0;
+}
