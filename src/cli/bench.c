@@ -240,24 +240,20 @@ static int run_bench(kw_cli *cli)
         cli->parsed.n_args > 0)
         return kw_cli_usage(cli, "the model is given twice: %s and --synthetic %s", b.path,
                             o->synthetic);
+    kw_system_query(&b.system);
+    b.table = (kw_bench_table){.out = &cli->out,
+                               .loaded = &b.loaded,
+                               .path = o->synthetic ? o->synthetic : kw_cli_model_name(b.path),
+                               .cpu = b.system.cpu_name,
+                               .cache_type = o->cache_type,
+                               .format = o->output,
+                               .batch = o->batch > 0 ? (int)o->batch : 512};
     kw_status status = read_lists(&b, &err);
-    if (status == KW_E_ARG) {
-        code = kw_cli_usage(cli, "%s", err.message);
-    } else {
-        kw_system_query(&b.system);
-        b.table = (kw_bench_table){.out = &cli->out,
-                                   .loaded = &b.loaded,
-                                   .path = o->synthetic ? o->synthetic : kw_cli_model_name(b.path),
-                                   .cpu = b.system.cpu_name,
-                                   .cache_type = o->cache_type,
-                                   .format = o->output,
-                                   .batch = o->batch > 0 ? (int)o->batch : 512};
-        if (status == KW_OK)
-            status = all_tests(&b, &err);
-        if (b.begun)
-            kw_bench_end(&b.table);
-        code = status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
-    }
+    if (status == KW_OK)
+        status = all_tests(&b, &err);
+    if (b.begun)
+        kw_bench_end(&b.table);
+    code = status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
     close_model(&b);
     free(b.prompts);
     free(b.gens);

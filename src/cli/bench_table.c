@@ -246,7 +246,7 @@ void kw_bench_roofline(kw_bench_table *t, const kw_probe *probe, int n_threads, 
     if (prefill > 0.0 && gops > 0.0) {
         const double done = 2.0 * (double)info->n_params * prefill / 1e9;
         kw_out_printf(t->out,
-                      "  prefill: about %.0f GOP/s in products with weights, %.0f %% of it\n", done,
-                      100.0 * done / gops);
+                      "  prefill: about %.0f GOP/s in products with weights, %.0f %% of that\n",
+                      done, 100.0 * done / gops);
     }
 }

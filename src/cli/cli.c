@@ -104,6 +104,8 @@ int kw_cli_fail(kw_cli *cli, kw_status status, const kw_error *err)
 {
     if (status == KW_E_CANCELLED && kw_interrupt_seen())
         return KW_EXIT_INTERRUPTED;
+    if (status == KW_E_ARG && err)
+        return kw_cli_usage(cli, "%s", err->message);
     if (err && err->message[0] != '\0')
         kw_cli_note(cli, "%s", err->message);
     else
@@ -183,8 +185,6 @@ static int run_command(kw_cli *cli, int argc, char *const *argv)
     kw_error err = {0};
     const uint32_t bit = kw_command_bit(cli->command);
     const kw_status status = kw_options_parse(bit, argc, argv, cli->env, &cli->parsed, &err);
-    if (status == KW_E_ARG)
-        return kw_cli_usage(cli, "%s", err.message);
     if (status != KW_OK)
         return kw_cli_fail(cli, status, &err);
     if (cli->parsed.options.help) {

@@ -55,7 +55,8 @@ void kw_cli_note(kw_cli *cli, const char *fmt, ...) KW_PRINTF(2, 3);
 void kw_cli_hint(kw_cli *cli, const char *fmt, ...) KW_PRINTF(2, 3);
 /* Says what is wrong with the command line and where the help is; returns KW_EXIT_USAGE. */
 int kw_cli_usage(kw_cli *cli, const char *fmt, ...) KW_PRINTF(2, 3);
-/* Says what failed and, where something can be done about it, what; returns the exit code. */
+/* Says what failed and, where something can be done about it, what; returns the exit code. KW_E_ARG
+ * is wrong usage. */
 int kw_cli_fail(kw_cli *cli, kw_status status, const kw_error *err);
 /* A line on a terminal that the next message or kw_cli_progress_end replaces; nothing elsewhere. */
 void kw_cli_progress(kw_cli *cli, const char *fmt, ...) KW_PRINTF(2, 3);

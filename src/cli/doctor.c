@@ -200,8 +200,6 @@ static int run_doctor(kw_cli *cli)
     else if (status == KW_OK)
         print_text(&f);
     kw_buf_free(&f.cache);
-    if (status == KW_E_ARG)
-        return kw_cli_usage(cli, "%s", err.message);
     return status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
 }
 

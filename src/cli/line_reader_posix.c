@@ -144,9 +144,11 @@ static void redraw(editing *e)
     kw_buf_free(&out);
 }
 
+/* Shows the text as it is now and goes to the line below it. */
 static void leave_line(editing *e)
 {
     kw_buf out = {0};
+    redraw(e);
     kw_edit_leave(&e->edit, e->prompt, kw_terminal_columns(e->reader->draw_fd), e->row, &out);
     if (!out.failed)
         draw(e->reader, out.data, out.len);
@@ -249,8 +251,6 @@ kw_line_status kw_line_read(kw_line_reader *reader, const char *prompt, kw_buf *
         return read_plain(reader, out);
     editing e = {.reader = reader, .prompt = prompt};
     const kw_line_status status = edit_line(&e);
-    e.edit.cursor = e.edit.text.len;
-    redraw(&e);
     leave_line(&e);
     leave_raw(reader);
     kw_buf_add(out, e.edit.text.data ? e.edit.text.data : "", e.edit.text.len);

@@ -2,11 +2,13 @@
 /* load.c - which model a command works on, and opening it. */
 #include "cli/load.h"
 
+#include "cli/isa_list.h"
 #include "os/file.h"
 #include "os/system.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_THREADS 1024
 
@@ -64,6 +66,20 @@ static void print_log(void *user, int level, const char *message)
     kw_cli_note(user, "%s", message);
 }
 
+static kw_status refuse_isa(const char *isa, kw_error *err)
+{
+    const char *names[KW_MAX_ISAS];
+    const size_t n = kw_isas_usable(names);
+    kw_buf list = {0};
+    for (size_t i = 0; i < n; i++)
+        kw_buf_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    const kw_status status =
+        kw_fail(err, KW_E_ARG, "--isa %s: not in this build or not on this processor (%s)", isa,
+                list.data ? list.data : "none");
+    kw_buf_free(&list);
+    return status;
+}
+
 kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_error *err)
 {
     kw_engine_config config;
@@ -73,7 +89,8 @@ kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_err
     config.log = print_log;
     config.log_user = cli;
     config.log_level = cli->parsed.options.verbose ? 2 : 1;
-    return kw_engine_open(&config, out, err);
+    const kw_status status = kw_engine_open(&config, out, err);
+    return status == KW_E_UNSUPPORTED && config.isa ? refuse_isa(config.isa, err) : status;
 }
 
 kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err)
@@ -129,6 +146,15 @@ void kw_cli_unload(kw_loaded *loaded)
     kw_model_close(loaded->model);
     kw_engine_close(loaded->engine);
     *loaded = (kw_loaded){0};
+}
+
+bool kw_cli_can_write(const char *path, kw_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) != 0 || S_ISREG(info.st_mode))
+        return true;
+    (void)kw_fail(err, KW_E_ARG, "--out %s: not a regular file", path);
+    return false;
 }
 
 void kw_cli_session_config(const kw_cli *cli, kw_session_config *out)

@@ -95,6 +95,8 @@ static int run_logits(kw_cli *cli)
         return code;
     if (!o->out)
         return kw_cli_usage(cli, "say where to write the logits with --out FILE");
+    if (!kw_cli_can_write(o->out, &err))
+        return kw_cli_usage(cli, "%s", err.message);
     if (o->tokens && o->tokens_file)
         return kw_cli_usage(cli, "the tokens are given twice: by --tokens and by --tokens-file");
     kw_status status = open_job(&j, path, &err);
@@ -120,9 +122,8 @@ const kw_command kw_command_logits = {
         "vocab], as a safetensors file. The values are the same, bit for bit, whatever "
         "the threads, the batch size or the instruction set. Without MODEL: the built-in "
         "model.",
-    .examples =
-        "  kwaai logits model.gguf --tokens 1,2,3 --out logits.safetensors\n"
-        "  kwaai tokenize m.gguf --file text.txt | kwaai logits m.gguf --out l.safetensors\n",
+    .examples = "  kwaai logits model.gguf --tokens 1,2,3 --out logits.safetensors\n"
+                "  kwaai tokenize m.gguf --file t.txt | kwaai logits m.gguf --out l.safetensors\n",
     .max_args = 1,
     .run = run_logits,
 };

@@ -180,6 +180,14 @@ static int answer_once(kw_runner *runner, kw_str prompt, kw_error *err)
     return kw_interrupt_seen() ? KW_EXIT_INTERRUPTED : KW_EXIT_OK;
 }
 
+/* The model is opened first: a wrong path shows before anybody types a prompt. */
+static kw_status prepare(kw_runner *runner, request *r, kw_buf *prompt, bool *have, kw_error *err)
+{
+    KW_TRY(open_session(runner, r->model, err));
+    KW_TRY(read_prompt(runner->cli, r, prompt, have, err));
+    return unescape(runner->cli, prompt, err);
+}
+
 static int run(kw_cli *cli)
 {
     request r;
@@ -190,21 +198,16 @@ static int run(kw_cli *cli)
     kw_buf prompt = {0};
     kw_runner runner = {.cli = cli};
     bool have = false;
-    kw_status status = read_prompt(cli, &r, &prompt, &have, &err);
-    if (status == KW_OK)
-        status = unescape(cli, &prompt, &err);
-    if (status == KW_OK)
-        status = open_session(&runner, r.model, &err);
+    const kw_status status = prepare(&runner, &r, &prompt, &have, &err);
     const kw_str text = {prompt.data ? prompt.data : "", prompt.len};
-    if (status == KW_E_ARG)
-        code = kw_cli_usage(cli, "%s", err.message);
-    else if (status != KW_OK)
+    if (status != KW_OK)
         code = kw_cli_fail(cli, status, &err);
     else if (have && !cli->parsed.options.interactive)
         code = answer_once(&runner, text, &err);
     else
         code = kw_chat(&runner, text, have);
-    if (status == KW_E_NOTFOUND && r.model && cli->parsed.n_args == 1 && !exists(r.model))
+    if (status == KW_E_NOTFOUND && r.model && cli->parsed.n_args == 1 && !exists(r.model) &&
+        !strpbrk(r.model, "./"))
         kw_cli_hint(cli, "to continue that word with the built-in model: kwaai run -p '%s'",
                     r.model);
     kw_interrupt_target(NULL);

@@ -77,12 +77,9 @@ static void list_json(kw_out *out, const kw_model_file *file)
 
 /* ---- one tensor ---- */
 
-static kw_status find(const kw_model_file *file, const char *name, const kw_tensor_view **out,
-                      kw_error *err)
+/* Says that there is no such tensor, and which one may be meant. */
+static void note_missing(kw_cli *cli, const kw_model_file *file, const char *name)
 {
-    *out = kw_model_file_tensor(file, kw_str_from(name));
-    if (*out)
-        return KW_OK;
     kw_suggestion s;
     char best[64] = "";
     kw_suggest_init(&s, name);
@@ -92,8 +89,8 @@ static kw_status find(const kw_model_file *file, const char *name, const kw_tens
         if (kw_suggest_consider(&s, candidate))
             memcpy(best, candidate, sizeof best);
     }
-    return kw_fail(err, KW_E_ARG, "%s: no tensor \"%.80s\"%s%s%s", file->path, name,
-                   best[0] ? "; did you mean \"" : "", best, best[0] ? "\"?" : "");
+    kw_cli_note(cli, "%s: no tensor \"%.80s\"%s%s%s", file->path, name,
+                best[0] ? "; did you mean \"" : "", best, best[0] ? "\"?" : "");
 }
 
 /* Decodes n elements in pieces and hands them to the writer. */
@@ -137,17 +134,23 @@ static kw_status write_tensor(const kw_tensor_view *t, const char *name, const c
     return status == KW_OK ? finished : status;
 }
 
-static kw_status extract(kw_cli *cli, const kw_model_file *file, const char *name, kw_error *err)
+static int extract(kw_cli *cli, const kw_model_file *file, const char *name)
 {
-    const kw_tensor_view *t;
+    kw_error err = {0};
     char shape[96];
     const char *path = cli->parsed.options.out;
-    KW_TRY(find(file, name, &t, err));
+    const kw_tensor_view *t = kw_model_file_tensor(file, kw_str_from(name));
+    if (!t) {
+        note_missing(cli, file, name);
+        return KW_EXIT_FAILED;
+    }
     kw_interrupt_watch();
-    KW_TRY(write_tensor(t, name, path, err));
+    const kw_status status = write_tensor(t, name, path, &err);
+    if (status != KW_OK)
+        return kw_cli_fail(cli, status, &err);
     kw_cli_note(cli, "wrote \"%s\" %s from %s to %s", name,
                 kw_shape_print(t->shape, shape, sizeof shape), type_name(t), path);
-    return KW_OK;
+    return KW_EXIT_OK;
 }
 
 static int run_tensors(kw_cli *cli)
@@ -163,18 +166,21 @@ static int run_tensors(kw_cli *cli)
     if (!name && kw_options_source(&cli->parsed, "out") == KW_FROM_FLAG)
         return kw_cli_usage(cli, "--out needs the name of a tensor: kwaai tensors MODEL NAME --out "
                                  "FILE");
+    if (name && !kw_cli_can_write(cli->parsed.options.out, &err))
+        return kw_cli_usage(cli, "%s", err.message);
     kw_model_file *file;
-    kw_status status = kw_cli_open_file(cli, path, &file, &err);
+    int code = KW_EXIT_OK;
+    const kw_status status = kw_cli_open_file(cli, path, &file, &err);
     if (status != KW_OK)
         return kw_cli_fail(cli, status, &err);
     if (name)
-        status = extract(cli, file, name, &err);
+        code = extract(cli, file, name);
     else if (cli->parsed.options.json)
         list_json(&cli->out, file);
     else
         list_text(&cli->out, file);
     kw_model_file_close(file);
-    return status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
+    return code;
 }
 
 const kw_command kw_command_tensors = {
