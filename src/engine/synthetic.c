@@ -4,6 +4,8 @@
  * The model is a GGUF image in memory, read by the same reader as any file, so that what is
  * measured is what runs. Weights repeat a block of random rows: speed does not depend on their
  * values. */
+#include "engine/synthetic.h"
+
 #include "engine/engine.h"
 
 #include "base/check.h"
@@ -14,6 +16,7 @@
 #include <string.h>
 
 #define ALIGNMENT 32
+#define N_KEYS 13
 #define POOL_ELEMS ((size_t)1 << 16) /* random elements, repeated */
 
 typedef struct shape {
@@ -123,7 +126,7 @@ static void put_header(image *im, const shape *s, kw_dtype dtype)
     put(im, "GGUF", 4);
     put_u32(im, 3);
     put_u64(im, (uint64_t)s->layers * LAYER_TENSORS + 3);
-    put_u64(im, 9);
+    put_u64(im, N_KEYS);
     put_key_string(im, "general.architecture", "llama");
     put_key_string(im, "general.name", s->name);
     put_key_u32(im, "llama.embedding_length", (uint32_t)s->dim);
@@ -132,6 +135,12 @@ static void put_header(image *im, const shape *s, kw_dtype dtype)
     put_key_u32(im, "llama.attention.head_count_kv", (uint32_t)s->kv_heads);
     put_key_u32(im, "llama.feed_forward_length", (uint32_t)s->ffn);
     put_key_u32(im, "llama.context_length", (uint32_t)s->context);
+    put_key_u32(im, "llama.rope.dimension_count", (uint32_t)(s->dim / s->heads));
+    put_key_u32(im, "llama.vocab_size", (uint32_t)s->vocab);
+    put_string(im, "llama.attention.layer_norm_rms_epsilon");
+    put_u32(im, 6);          /* f32 */
+    put_u32(im, 0x3727c5ac); /* 1e-5 */
+    put_key_string(im, "tokenizer.ggml.model", "none");
     put_key_u32(im, "general.alignment", ALIGNMENT);
     (void)put_tensor(im, "token_embd.weight", dtype, s->vocab, s->dim);
     (void)put_tensor(im, "output_norm.weight", KW_F32, 0, s->dim);
@@ -211,12 +220,12 @@ static kw_status fill_image(unsigned char *data, size_t len, const char *name, k
     return status;
 }
 
-kw_status kw_model_synthetic(kw_engine *engine, const char *shape_name, const char *type,
-                             kw_model **out, kw_error *err)
+/* An image in device memory; the caller frees *bytes of it. */
+static kw_status make_image(kw_engine *engine, const char *shape_name, const char *type, image *im,
+                            size_t *bytes, kw_error *err)
 {
     const shape *s = NULL;
     kw_dtype dtype;
-    image im = {0};
     KW_TRY(find_shape(shape_name, &s, err));
     if (!kw_dtype_by_name(kw_str_from(type), &dtype) || kw_dtype_info(dtype)->gguf_id < 0 ||
         !kw_dtype_info(dtype)->encode)
@@ -224,18 +233,30 @@ kw_status kw_model_synthetic(kw_engine *engine, const char *shape_name, const ch
     if (s->dim % kw_dtype_info(dtype)->block_elems != 0)
         return kw_fail(err, KW_E_UNSUPPORTED, "synthetic: rows of %d do not pack into %s blocks",
                        s->dim, type);
-    put_header(&im, s, dtype);
-    const size_t bytes = im.at + (size_t)im.tensors_at;
-    KW_TRY(kw_engine_reserve(engine, bytes, shape_name, err));
-    kw_engine_release(engine, bytes); /* the model reserves it for good */
-    im.data = engine->backend->alloc(engine->device, bytes);
-    if (!im.data)
-        return kw_fail(err, KW_E_NOMEM, "synthetic: no memory for %zu MiB", bytes >> 20);
-    put_header(&im, s, dtype);
+    *im = (image){0};
+    put_header(im, s, dtype);
+    *bytes = im->at + (size_t)im->tensors_at;
+    KW_TRY(kw_engine_reserve(engine, *bytes, shape_name, err));
+    kw_engine_release(engine, *bytes); /* the model reserves it for good */
+    im->data = engine->backend->alloc(engine->device, *bytes);
+    if (!im->data)
+        return kw_fail(err, KW_E_NOMEM, "synthetic: no memory for %zu MiB", *bytes >> 20);
+    put_header(im, s, dtype);
+    const kw_status status = fill_image(im->data, *bytes, shape_name, dtype, err);
+    if (status != KW_OK)
+        engine->backend->free(engine->device, im->data, *bytes);
+    return status;
+}
+
+kw_status kw_model_synthetic(kw_engine *engine, const char *shape_name, const char *type,
+                             kw_model **out, kw_error *err)
+{
+    image im;
+    size_t bytes = 0;
     kw_model *model = NULL;
-    kw_status status = fill_image(im.data, bytes, s->name, dtype, err);
-    if (status == KW_OK)
-        status = kw_model_load_memory(engine, im.data, bytes, s->name, NULL, &model, err);
+    KW_TRY(make_image(engine, shape_name, type, &im, &bytes, err));
+    const kw_status status =
+        kw_model_load_memory(engine, im.data, bytes, shape_name, NULL, &model, err);
     if (status != KW_OK) {
         engine->backend->free(engine->device, im.data, bytes);
         return status;
@@ -244,4 +265,21 @@ kw_status kw_model_synthetic(kw_engine *engine, const char *shape_name, const ch
     model->image_bytes = bytes;
     *out = model;
     return KW_OK;
+}
+
+kw_status kw_synthetic_write(kw_engine *engine, const char *shape_name, const char *type,
+                             const char *path, kw_error *err)
+{
+    image im;
+    size_t bytes = 0;
+    kw_file_writer *writer = NULL;
+    KW_TRY(make_image(engine, shape_name, type, &im, &bytes, err));
+    kw_status status = kw_file_create(path, &writer, err);
+    if (status == KW_OK) {
+        status = kw_file_write(writer, im.data, bytes, err);
+        const kw_status finished = kw_file_finish(writer, status == KW_OK, err);
+        status = status == KW_OK ? finished : status;
+    }
+    engine->backend->free(engine->device, im.data, bytes);
+    return status;
 }
