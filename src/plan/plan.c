@@ -103,7 +103,9 @@ static void reuse_place(layout *l, uint32_t id, const uint32_t *last, const uint
     const kw_node *node = kw_graph_node(l->g, id);
     if (!works_in_place(node) || node->dtype != KW_F32 || !needs_place(l->g, id))
         return;
-    for (int i = 0; i < node->n_src; i++) {
+    /* A rotation reads all of its table while it writes: only x may be overwritten. */
+    const int n_src = node->op == KW_OP_ROPE ? 1 : node->n_src;
+    for (int i = 0; i < n_src; i++) {
         const uint32_t src = node->src[i];
         const kw_node *from = kw_graph_node(l->g, src);
         if (!needs_place(l->g, src) || from->dtype != KW_F32 || n_at_last[src] != 1 ||

@@ -143,7 +143,8 @@ static bool cast_into_producer(pass *p, kw_node *node)
     return true;
 }
 
-static const rule_fn fusion_rules[] = {map_into_map, map_into_matmul, rope_into_prologue};
+static const rule_fn map_rules[] = {map_into_map};
+static const rule_fn fusion_rules[] = {map_into_matmul, rope_into_prologue};
 static const rule_fn cast_rules[] = {cast_into_producer};
 
 static void emit(pass *p, uint32_t id, const kw_node *node)
@@ -274,6 +275,8 @@ kw_status kw_rewrite(const kw_graph *graph, const kw_backend *backend, const kw_
     if (status != KW_OK)
         return status;
     KW_GOTO(status, run_pass(&g, backend, device, NULL, 0, emit_supported, &changed, err));
+    /* Chains of maps first, so that a matmul takes the whole chain and not its first link. */
+    KW_GOTO(status, to_fixpoint(&g, backend, device, map_rules, KW_COUNT(map_rules), err));
     KW_GOTO(status, to_fixpoint(&g, backend, device, fusion_rules, KW_COUNT(fusion_rules), err));
     KW_GOTO(status, run_pass(&g, backend, device, NULL, 0, emit_quantized, &changed, err));
     KW_GOTO(status, to_fixpoint(&g, backend, device, cast_rules, KW_COUNT(cast_rules), err));
