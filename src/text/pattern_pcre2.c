@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* pattern_pcre2.c - the seam of pattern.h over PCRE2.
  *
- * Every match runs under limits on steps, nesting and memory, so that neither a hostile expression
- * nor a hostile text can hold a thread for ever or exhaust its memory. Source: pcre2api(3). */
+ * PCRE2 limits the steps of one match and does not say how many it took. So a match gets few steps,
+ * and when they do not suffice it is tried again with eight times as many, each failure being
+ * charged to a budget of the whole text: ordinary matches cost nothing, and neither a hostile
+ * expression nor a hostile text can hold a thread for long or exhaust its memory. Source:
+ * pcre2api(3). */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/pattern.h"
 
@@ -13,9 +16,10 @@
 /* Longest expression, and nesting of its parentheses (the compiler recurses). */
 #define EXPRESSION_MAX 65536
 #define NEST_MAX 100
-/* Steps of one match: some for any text, and a number for each byte that may have to be walked. */
-#define STEPS_BASE 1000000u
-#define STEPS_PER_BYTE 16u
+/* Steps of the first try of a match, and of all tries over one text that needed more. */
+#define STEPS_FEW 2048u
+#define STEPS_TEXT 20000000u
+#define STEPS_PER_BYTE 256u
 #define MATCH_MEMORY_KIB 65536u
 
 struct kw_pattern {
@@ -27,6 +31,7 @@ struct kw_matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
     kw_str text;
+    uint64_t steps; /* left for matches that take many */
 };
 
 static kw_status refuse(kw_str expression, int code, size_t at, kw_error *err)
@@ -90,23 +95,38 @@ kw_status kw_matcher_begin(const kw_pattern *pattern, kw_str text, kw_matcher **
     }
     matcher->code = pattern->code;
     matcher->text = text;
-    const size_t bytes = text.len < (1u << 28) ? text.len : (1u << 28) - 1;
-    pcre2_set_match_limit(matcher->context, STEPS_BASE + STEPS_PER_BYTE * (uint32_t)bytes);
-    pcre2_set_depth_limit(matcher->context, STEPS_BASE + STEPS_PER_BYTE * (uint32_t)bytes);
-    pcre2_set_heap_limit(matcher->context, MATCH_MEMORY_KIB + (uint32_t)(bytes / 1024 * 256));
+    matcher->steps = STEPS_TEXT + (uint64_t)STEPS_PER_BYTE * text.len;
+    pcre2_set_heap_limit(matcher->context, MATCH_MEMORY_KIB);
     *out = matcher;
     return KW_OK;
+}
+
+/* pcre2_match under the budget. Its just-in-time code has a small stack; the interpreter has the
+ * heap. */
+static int match(kw_matcher *m, size_t from)
+{
+    const PCRE2_SPTR text = (PCRE2_SPTR)(m->text.len ? m->text.data : "");
+    uint32_t options = PCRE2_NO_UTF_CHECK;
+    for (uint64_t steps = STEPS_FEW;;) {
+        pcre2_set_match_limit(m->context, (uint32_t)steps);
+        const int n = pcre2_match(m->code, text, m->text.len, from, options, m->data, m->context);
+        if (n == PCRE2_ERROR_JIT_STACKLIMIT) {
+            options |= PCRE2_NO_JIT;
+            continue;
+        }
+        if (n != PCRE2_ERROR_MATCHLIMIT || m->steps == 0)
+            return n;
+        m->steps -= steps < m->steps ? steps : m->steps;
+        steps = steps * 8 < m->steps ? steps * 8 : m->steps;
+        if (steps > UINT32_MAX)
+            steps = UINT32_MAX;
+    }
 }
 
 kw_status kw_matcher_find(kw_matcher *matcher, size_t from, bool *found, size_t *start, size_t *end,
                           kw_error *err)
 {
-    const PCRE2_SPTR text = (PCRE2_SPTR)(matcher->text.len ? matcher->text.data : "");
-    int n = pcre2_match(matcher->code, text, matcher->text.len, from, PCRE2_NO_UTF_CHECK,
-                        matcher->data, matcher->context);
-    if (n == PCRE2_ERROR_JIT_STACKLIMIT)
-        n = pcre2_match(matcher->code, text, matcher->text.len, from,
-                        PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, matcher->data, matcher->context);
+    const int n = match(matcher, from);
     *found = n >= 0;
     if (n == PCRE2_ERROR_NOMATCH)
         return KW_OK;
