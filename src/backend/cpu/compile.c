@@ -36,9 +36,9 @@ static kw_operand operand(const kw_device *device, const kw_unit *unit, const kw
                     .n = node->shape.dim[rank - 1],
                     .cols = 1,
                     .per_row = rank > 1};
-    o.scalar_row = rank > 1 && o.n == 1;
+    o.scalar_row = o.n == 1;
     o.rows = rank > 1 ? node->shape.dim[0] : 1;
-    if (is_activation(node->dtype) && node->shape.dim[0] > 1)
+    if (is_activation(node->dtype) && o.rows > 1)
         o.cols = device->kernels.columns;
     if (node->op == KW_OP_WEIGHT) {
         o.place = KW_AT_CONST;

@@ -25,7 +25,8 @@ static kw_status cpu_open(const kw_device_config *config, kw_device **out, kw_er
 {
     kw_system system;
     kw_system_query(&system);
-    int n = config->n_threads > 0 ? config->n_threads : KW_MAX(system.n_cores, 1);
+    int n = config->n_threads > 0 ? config->n_threads
+                                  : KW_MIN(KW_MAX(system.n_cores, 1), MAX_WORKERS);
     if (n > MAX_WORKERS)
         return kw_fail(err, KW_E_ARG, "cpu: %d threads asked, the limit is %d", n, MAX_WORKERS);
     if (!kw_thread_available())
@@ -79,6 +80,8 @@ static bool is_activation(kw_dtype dtype)
 
 static bool cpu_supports(const kw_device *device, const kw_graph *graph, const kw_node *node)
 {
+    if (node->shape.rank > 2) /* steps walk the rows of one leading dimension */
+        return false;
     switch (node->op) {
     case KW_OP_MATMUL:
         return device->kernels.matmul[kw_graph_node(graph, node->src[1])->dtype].weight_class !=

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* attention.c - rotation, the key/value cache and attention over it, through plans: groups of 1, 2
+ * and 8 query heads, windows, partly rotated heads of both orders, positions that cross the blocks
+ * of 16, 64 and 512, caches of f16 and f32. Against double precision; and the same bits however the
+ * prompt was cut, on every instruction set, for any number of threads.
+ *
+ * kw-test: timeout 300 */
+#include "ops_test.h"
+
+#include "tensor/half.h"
+
+typedef struct setup {
+    const char *name;
+    int heads, kv_heads, dim, n_rot, window, positions;
+    bool adjacent;
+    kw_dtype cache;
+} setup;
+
+static const setup setups[] = {
+    {"one head, f32", 1, 1, 16, 16, 0, 40, false, KW_F32},
+    {"no rotation, f16", 2, 2, 20, 0, 0, 40, false, KW_F16},
+    {"groups of 2, part adjacent, f16", 4, 2, 16, 8, 0, 140, true, KW_F16},
+    {"groups of 8, f32, 600 positions", 8, 1, 32, 32, 0, 600, false, KW_F32},
+    {"groups of 2, f16, 1100 positions", 2, 1, 16, 16, 0, 1100, true, KW_F16},
+    {"window 1", 2, 1, 16, 16, 1, 40, false, KW_F32},
+    {"window 5, f16", 4, 2, 24, 10, 5, 90, false, KW_F16},
+    {"window 64", 2, 1, 16, 16, 64, 200, true, KW_F32},
+    {"window 100, 600 positions, f16", 8, 2, 16, 6, 100, 600, false, KW_F16},
+    {"window 513, 1100 positions", 1, 1, 16, 4, 513, 1100, false, KW_F32},
+    {"wide heads, f16", 2, 2, 128, 64, 0, 70, true, KW_F16},
+};
+
+typedef struct problem {
+    const setup *s;
+    float *q, *k, *v; /* [positions][heads * dim], [positions][kv_heads * dim] */
+    double freq[64];
+} problem;
+
+static size_t q_width(const setup *s)
+{
+    return (size_t)(s->heads * s->dim);
+}
+
+static problem new_problem(const setup *s)
+{
+    const size_t n = (size_t)s->positions, kv = (size_t)(s->kv_heads * s->dim);
+    problem p = {.s = s,
+                 .q = random_rows(1, n * q_width(s), 2),
+                 .k = random_rows(2, n * kv, 2),
+                 .v = random_rows(3, n * kv, 2)};
+    for (int i = 0; i < s->n_rot / 2; i++)
+        p.freq[i] = pow(10000, -2.0 * i / s->n_rot);
+    return p;
+}
+
+static void free_problem(problem *p)
+{
+    free(p->q);
+    free(p->k);
+    free(p->v);
+}
+
+static kw_graph *build(const problem *p, int64_t bound)
+{
+    const setup *s = p->s;
+    const kw_rope_attr rope = {s->dim, s->n_rot, s->adjacent};
+    const kw_attention_attr attr = {s->heads, s->kv_heads, s->dim, 1.0f / sqrtf((float)s->dim),
+                                    s->window};
+    kw_graph *g = graph_of(bound, 1);
+    const kw_ref at = kw_input_leaf(g, "positions", KW_EXTENT_TOKENS);
+    kw_ref q = fed(g, at, p->q, s->positions, (int64_t)q_width(s));
+    kw_ref k = fed(g, at, p->k, s->positions, s->kv_heads * s->dim);
+    kw_ref v = fed(g, at, p->v, s->positions, s->kv_heads * s->dim);
+    if (s->n_rot > 0) {
+        const kw_ref table = kw_rope_table(g, at, p->freq, s->n_rot, 1);
+        q = kw_rope(g, q, table, &rope);
+        k = kw_rope(g, k, table, &rope);
+    }
+    k = kw_store(g, kw_state(g, "k", KW_STATE_KEYS, s->cache, s->positions, s->kv_heads, s->dim), k,
+                 at);
+    v = kw_store(g, kw_state(g, "v", KW_STATE_VALUES, s->cache, s->positions, s->kv_heads, s->dim),
+                 v, at);
+    kw_graph_output(g, kw_attention(g, q, k, v, at, &attr));
+    return g;
+}
+
+/* ---- the reference ----------------------------------------------------------------------------
+ */
+
+static void rotate(const problem *p, double *x, int position)
+{
+    const int half = p->s->n_rot / 2;
+    for (int i = 0; i < half; i++) {
+        const int a = p->s->adjacent ? 2 * i : i, b = p->s->adjacent ? 2 * i + 1 : i + half;
+        const double c = cos(position * p->freq[i]), s = sin(position * p->freq[i]);
+        const double xa = x[a], xb = x[b];
+        x[a] = xa * c - xb * s;
+        x[b] = xa * s + xb * c;
+    }
+}
+
+/* A head's row as the cache keeps it, or the query. */
+static void load(const problem *p, const float *from, bool turn, bool cached, int position,
+                 double *to)
+{
+    for (int i = 0; i < p->s->dim; i++)
+        to[i] = (double)from[i];
+    if (turn)
+        rotate(p, to, position);
+    for (int i = 0; cached && p->s->cache == KW_F16 && i < p->s->dim; i++)
+        to[i] = (double)kw_f32_from_f16(kw_f16_from_f32((float)to[i]));
+}
+
+static void attend_reference(const problem *p, const double *keys, const double *values, int head,
+                             int t, double *out)
+{
+    const setup *s = p->s;
+    const int dim = s->dim, first = s->window > 0 && t + 1 > s->window ? t + 1 - s->window : 0;
+    const size_t stride = (size_t)(s->kv_heads * dim);
+    const size_t kv = (size_t)(head / (s->heads / s->kv_heads) * dim);
+    double q[512], sum = 0;
+    load(p, p->q + (size_t)t * q_width(s) + (size_t)(head * dim), true, false, t, q);
+    memset(out, 0, (size_t)dim * sizeof *out);
+    for (int j = first; j <= t; j++) {
+        double score = 0;
+        for (int i = 0; i < dim; i++)
+            score += q[i] * keys[(size_t)j * stride + kv + (size_t)i];
+        const double weight = exp(score / sqrt(dim));
+        sum += weight;
+        for (int i = 0; i < dim; i++)
+            out[i] += weight * values[(size_t)j * stride + kv + (size_t)i];
+    }
+    for (int i = 0; i < dim; i++)
+        out[i] /= sum;
+}
+
+static double *reference(const problem *p)
+{
+    const setup *s = p->s;
+    const size_t n = (size_t)s->positions, kv = (size_t)(s->kv_heads * s->dim);
+    double *keys = fresh(n * kv * sizeof *keys), *values = fresh(n * kv * sizeof *values);
+    double *want = fresh(n * q_width(s) * sizeof *want);
+    for (size_t row = 0; row < n * (size_t)s->kv_heads; row++) {
+        const size_t at = row * (size_t)s->dim;
+        const int position = (int)(row / (size_t)s->kv_heads);
+        load(p, p->k + at, true, true, position, keys + at);
+        load(p, p->v + at, false, true, position, values + at);
+    }
+    for (int t = 0; t < s->positions; t++)
+        for (int h = 0; h < s->heads; h++)
+            attend_reference(p, keys, values, h, t,
+                             want + (size_t)t * q_width(s) + (size_t)(h * s->dim));
+    free(keys);
+    free(values);
+    return want;
+}
+
+/* ---- runs -------------------------------------------------------------------------------------
+ */
+
+/* The whole of the positions in pieces (the pattern repeats), in a bucket of one token and one of
+ * `bound`. */
+static void run(const problem *p, kw_device *device, int bound, const int *pieces, int n_pieces,
+                float *out)
+{
+    bench_plan one, many;
+    kw_graph *g1 = build(p, 1), *g = build(p, bound);
+    bench_open(&one, g1, device);
+    bench_open(&many, g, device);
+    void *own[OPS_MAX_SLOTS];
+    memcpy(own, one.states, sizeof own);
+    memcpy(one.states, many.states, sizeof own); /* one cache for both */
+    for (int at = 0, i = 0; at < p->s->positions; i++) {
+        int32_t positions[1200];
+        const int n = KW_MIN(pieces[i % n_pieces], p->s->positions - at);
+        for (int t = 0; t < n; t++)
+            positions[t] = at + t;
+        bench_run(n == 1 ? &one : &many, n, 1, (const void *const[]){positions},
+                  (void *[]){out + (size_t)at * q_width(p->s)});
+        at += n;
+    }
+    memcpy(one.states, own, sizeof own);
+    bench_close(&one);
+    bench_close(&many);
+    kw_graph_free(g1);
+    kw_graph_free(g);
+}
+
+static void attention_matches(void **state)
+{
+    static const struct {
+        int n_threads, bound, n_pieces, pieces[6];
+    } ways[] = {{1, 1100, 1, {1100}},
+                {3, 1100, 1, {1100}},
+                {3, 33, 6, {1, 33, 5, 1, 1, 24}},
+                {2, 8, 1, {1}}};
+    const setup *s = *state;
+    problem p = new_problem(s);
+    const size_t n = (size_t)s->positions * q_width(s);
+    float *first = fresh(n * sizeof *first), *got = fresh(n * sizeof *got);
+    size_t n_isas;
+    const char *const *isas = kw_cpu_isa_names(&n_isas);
+    for (size_t isa = 0; isa < n_isas; isa++)
+        for (size_t w = 0; w < KW_COUNT(ways); w++) {
+            kw_device *device = device_of(isas[isa], ways[w].n_threads);
+            if (!device) {
+                say_missing(isa, isas[isa]);
+                continue;
+            }
+            memset(got, 0, n * sizeof *got);
+            run(&p, device, KW_MIN(ways[w].bound, s->positions), ways[w].pieces, ways[w].n_pieces,
+                got);
+            if (isa == 0 && w == 0)
+                memcpy(first, got, n * sizeof *first);
+            for (size_t i = 0; i < n; i++)
+                if (!same_bits(got[i], first[i]))
+                    fail_msg("%s, %s, way %zu: position %zu is %a, scalar in one piece %a", s->name,
+                             isas[isa], w, i / q_width(s), (double)got[i], (double)first[i]);
+            kw_cpu_backend.close(device);
+        }
+    double *want = reference(&p);
+    assert_close(first, want, NULL, s->cache == KW_F16 ? 1.5e-3 : 1e-5, n, s->name);
+    free(want);
+    free(first);
+    free(got);
+    free_problem(&p);
+}
+
+/* Rotation on its own, where something else reads it too: both orders, part of a head. */
+static void rotation_alone(void **state)
+{
+    enum { T = 29 };
+    static const struct {
+        int heads, dim, n_rot;
+    } shapes[] = {{1, 2, 2}, {3, 16, 16}, {2, 20, 6}, {1, 64, 64}, {5, 33, 32}};
+    (void)state;
+    for (size_t i = 0; i < 2 * KW_COUNT(shapes); i++) {
+        const setup s = {
+            "rope", shapes[i / 2].heads, 1,     shapes[i / 2].dim, shapes[i / 2].n_rot, 0,
+            T,      i % 2 == 0,          KW_F32};
+        const kw_rope_attr attr = {s.dim, s.n_rot, s.adjacent};
+        problem p = new_problem(&s);
+        double *want = fresh(T * q_width(&s) * sizeof *want);
+        for (int row = 0; row < T * s.heads; row++)
+            load(&p, p.q + row * s.dim, true, false, row / s.heads, want + row * s.dim);
+        kw_graph *g = graph_of(T, 1);
+        const kw_ref at = kw_input_leaf(g, "positions", KW_EXTENT_TOKENS);
+        const kw_ref x = fed(g, at, p.q, T, (int64_t)q_width(&s));
+        kw_graph_output(g, kw_rope(g, x, kw_rope_table(g, at, p.freq, s.n_rot, 1), &attr));
+        check_rows(g, T, q_width(&s), want, NULL, 1e-6, "rope");
+        kw_graph_free(g);
+        free(want);
+        free_problem(&p);
+    }
+}
+
+/* The angles: cos and sin of position times frequency, times the magnitude. */
+static void angles(void **state)
+{
+    enum { T = 29, N = 64 };
+    double freq[N / 2], want[T * N];
+    (void)state;
+    for (int i = 0; i < N / 2; i++)
+        freq[i] = pow(500000, -2.0 * i / N);
+    for (int i = 0; i < T * N / 2; i++) {
+        want[2 * i] = 1.25 * cos(i / (N / 2) * freq[i % (N / 2)]);
+        want[2 * i + 1] = 1.25 * sin(i / (N / 2) * freq[i % (N / 2)]);
+    }
+    kw_graph *g = graph_of(T, 1);
+    const kw_ref at = kw_input_leaf(g, "positions", KW_EXTENT_TOKENS);
+    kw_graph_output(g, kw_rope_table(g, at, freq, N, 1.25f));
+    check_rows(g, T, N, want, NULL, 1e-7, "angles");
+    kw_graph_free(g);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[KW_COUNT(setups) + 2];
+    for (size_t i = 0; i < KW_COUNT(setups); i++)
+        tests[i] = (struct CMUnitTest){setups[i].name, attention_matches, NULL, NULL,
+                                       (void *)(uintptr_t)&setups[i]};
+    tests[KW_COUNT(setups)] = (struct CMUnitTest)cmocka_unit_test(rotation_alone);
+    tests[KW_COUNT(setups) + 1] = (struct CMUnitTest)cmocka_unit_test(angles);
+    return _cmocka_run_group_tests("attention", tests, KW_COUNT(tests), NULL, NULL);
+}
