@@ -138,6 +138,35 @@ static void index_lists_each_shard_once(void **state)
     kw_arena_free(&arena);
 }
 
+/* More tensors than the lists first have room for, over many shards in any order. */
+static void a_long_index_is_read(void **state)
+{
+    (void)state;
+    enum { N = 1000, SHARDS = 37 };
+    kw_arena arena = {0};
+    kw_hf_index index;
+    kw_error err = {0};
+    char *const text = malloc(N * 48);
+    assert_non_null(text);
+    size_t n = (size_t)snprintf(text, N * 48, "{\"weight_map\":{");
+    for (size_t i = 0; i < N; i++)
+        n += (size_t)snprintf(text + n, N * 48 - n, "%s\"t%zu\":\"%02zu.safetensors\"",
+                              i == 0 ? "" : ",", i, i * 7 % SHARDS);
+    snprintf(text + n, N * 48 - n, "}}");
+    if (kw_hf_index_parse(kw_str_from(text), "index", &arena, &index, &err) != KW_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(index.n_entries, N);
+    assert_int_equal(index.n_files, SHARDS);
+    for (size_t i = 0; i < SHARDS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%02zu.safetensors", i);
+        assert_true(kw_str_is(index.files[i], name));
+    }
+    assert_true(kw_str_is(index.entries[N - 1].tensor, "t999"));
+    kw_arena_free(&arena);
+    free(text);
+}
+
 static void indexes_that_leave_the_directory_are_refused(void **state)
 {
     (void)state;
@@ -267,6 +296,11 @@ static void a_directory_of_shards_opens(void **state)
     expect_path_refused(dir, KW_E_NOTFOUND, "missing.safetensors");
     write_json(dir, "model.safetensors.index.json", "{\"weight_map\":{\"y\":\"config.json\"}}");
     expect_path_refused(dir, KW_E_FORMAT, "config.json: neither GGUF nor safetensors");
+    blob gguf = {.len = 0};
+    put_gguf_header(&gguf, 3, 0, 0);
+    write_text(dir, "b.safetensors", gguf.data, gguf.len);
+    write_json(dir, "model.safetensors.index.json", "{\"weight_map\":{\"y\":\"b.safetensors\"}}");
+    expect_path_refused(dir, KW_E_FORMAT, "a shard that is not safetensors");
     clean(dir);
 }
 
@@ -310,6 +344,7 @@ int main(void)
         cmocka_unit_test(bad_configs_are_refused),
         cmocka_unit_test(flattening_is_bounded),
         cmocka_unit_test(index_lists_each_shard_once),
+        cmocka_unit_test(a_long_index_is_read),
         cmocka_unit_test(indexes_that_leave_the_directory_are_refused),
         cmocka_unit_test(paths_are_text),
         cmocka_unit_test(a_directory_of_shards_opens),

@@ -113,6 +113,24 @@ static void sets_that_do_not_fit_are_refused(void **state)
     }
 }
 
+static void counts_are_integers(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"split.count", "split.no"};
+    char dir[64], path[256];
+    make_dir(dir);
+    for (size_t i = 0; i < 2; i++) {
+        blob im = {.len = 0};
+        put_gguf_header(&im, 3, 0, 1);
+        put_gguf_key(&im, keys[i], KW_GGUF_F32);
+        put_u32(&im, 0x40000000);
+        write_text(dir, "other.gguf", im.data, im.len);
+        snprintf(path, sizeof path, "%s/other.gguf", dir);
+        expect_path_refused(path, KW_E_FORMAT, "is no integer");
+    }
+    clean(dir);
+}
+
 static void missing_and_foreign_parts_are_named(void **state)
 {
     (void)state;
@@ -144,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_part_opens_the_set),
         cmocka_unit_test(sets_that_do_not_fit_are_refused),
+        cmocka_unit_test(counts_are_integers),
         cmocka_unit_test(missing_and_foreign_parts_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,6 +260,11 @@ static void bad_specs_are_refused(void **state)
         assert_int_equal(kw_gguf_create("/tmp/kw-never", &metas[i], 1, NULL, 0, &gguf, NULL),
                          KW_E_ARG);
     }
+    const kw_tensor_spec empty = {"a", KW_F32, SHAPE(0, 4)};
+    kw_gguf_writer *gguf;
+    kw_error err = {0};
+    assert_int_equal(kw_gguf_create("/tmp/kw-never", NULL, 0, &empty, 1, &gguf, &err), KW_E_ARG);
+    assert_non_null(strstr(err.message, "has no elements"));
     kw_st_writer *st;
     assert_true(kw_st_create("/nowhere/at/all", bad[0].specs, 1, &st, NULL) != KW_OK);
 }
