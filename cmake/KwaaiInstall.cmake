@@ -3,6 +3,25 @@ include(GNUInstallDirs)
 if(TARGET kwaai_command)
     install(TARGETS kwaai_command RUNTIME COMPONENT command)
 endif()
+# The manual page and the completions come from the command's own tables.
+if(TARGET kwaai_command AND NOT CMAKE_CROSSCOMPILING)
+    foreach(page "man kwaai.1" "completion bash kwaai.bash" "completion zsh _kwaai" "completion fish kwaai.fish")
+        separate_arguments(words UNIX_COMMAND ${page})
+        list(POP_BACK words file)
+        add_custom_command(OUTPUT ${KWAAI_GENERATED}/${file}
+            COMMAND kwaai_command ${words} > ${KWAAI_GENERATED}/${file}
+            DEPENDS kwaai_command COMMENT "" VERBATIM)
+        list(APPEND KWAAI_PAGES ${KWAAI_GENERATED}/${file})
+    endforeach()
+    add_custom_target(kw_pages ALL DEPENDS ${KWAAI_PAGES})
+    install(FILES ${KWAAI_GENERATED}/kwaai.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT command)
+    install(FILES ${KWAAI_GENERATED}/kwaai.bash RENAME kwaai
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT command)
+    install(FILES ${KWAAI_GENERATED}/_kwaai
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT command)
+    install(FILES ${KWAAI_GENERATED}/kwaai.fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT command)
+endif()
 if(TARGET kwaai_so)
     install(TARGETS kwaai_so LIBRARY COMPONENT library)
 endif()

@@ -20,6 +20,7 @@ typedef struct kw_command {
     const char *description; /* paragraphs, separated by empty lines */
     const char *examples;    /* lines of "command  # remark"; NULL: none */
     const char *choices;     /* what completion offers as argument; NULL: files */
+    bool takes_command;      /* the argument is the name of a command */
     size_t max_args;
     int (*run)(kw_cli *cli); /* returns the exit code */
 } kw_command;

@@ -20,6 +20,19 @@ static void print_long(kw_out *out, const kw_option *option)
     kw_out_printf(out, "--%s%s", kw_option_shown_negated(option) ? "no-" : "", option->name);
 }
 
+static bool has_choices(const kw_command *command)
+{
+    return command->choices || command->takes_command;
+}
+
+/* What an argument may be, separated by spaces. */
+static void print_choices(kw_out *out, const kw_command *command)
+{
+    kw_out_puts(out, command->choices ? command->choices : "");
+    for (size_t i = 0; command->takes_command && i < kw_n_commands; i++)
+        kw_out_printf(out, "%s%s", i > 0 ? " " : "", kw_commands[i]->name);
+}
+
 /* ---- bash ---- */
 
 static void bash_options(kw_out *out, uint32_t bit)
@@ -79,9 +92,11 @@ static void bash(kw_out *out)
     }
     kw_out_puts(out, "        esac\n    else\n        case $cmd in\n");
     for (size_t i = 0; i < kw_n_commands; i++) {
-        if (kw_commands[i]->choices)
-            kw_out_printf(out, "        %s) words='%s' ;;\n", kw_commands[i]->name,
-                          kw_commands[i]->choices);
+        if (!has_choices(kw_commands[i]))
+            continue;
+        kw_out_printf(out, "        %s) words='", kw_commands[i]->name);
+        print_choices(out, kw_commands[i]);
+        kw_out_puts(out, "' ;;\n");
     }
     kw_out_puts(out, "        *) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
                      "        esac\n    fi\n"
@@ -143,10 +158,13 @@ static void zsh_command(kw_out *out, const kw_command *command)
         zsh_value(out, option);
         kw_out_puts(out, "'");
     }
-    if (command->choices)
-        kw_out_printf(out, " \\\n            '*:argument:(%s)' ;;\n", command->choices);
-    else
+    if (!has_choices(command)) {
         kw_out_puts(out, " \\\n            '*:file:_files' ;;\n");
+        return;
+    }
+    kw_out_puts(out, " \\\n            '*:argument:(");
+    print_choices(out, command);
+    kw_out_puts(out, ")' ;;\n");
 }
 
 static void zsh(kw_out *out)
@@ -203,9 +221,12 @@ static void fish_command(kw_out *out, const kw_command *command)
         fish_text(out, option->help);
         kw_out_puts(out, "\n");
     }
-    if (command->choices)
-        kw_out_printf(out, "complete -c kwaai -n '__fish_seen_subcommand_from %s' -f -a '%s'\n",
-                      command->name, command->choices);
+    if (!has_choices(command))
+        return;
+    kw_out_printf(out, "complete -c kwaai -n '__fish_seen_subcommand_from %s' -f -a '",
+                  command->name);
+    print_choices(out, command);
+    kw_out_puts(out, "'\n");
 }
 
 static void fish(kw_out *out)

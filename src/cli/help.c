@@ -177,8 +177,7 @@ const kw_command kw_command_help = {
     .usage = "[COMMAND]",
     .description = "Without COMMAND: what there is. With one: its arguments and options, as kwaai "
                    "COMMAND --help shows them.",
-    .choices = "run inspect tensors tokenize detokenize logits bench doctor help completion man "
-               "version",
+    .takes_command = true,
     .max_args = 1,
     .run = run_help,
 };

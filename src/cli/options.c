@@ -43,7 +43,7 @@ bool kw_option_shown_negated(const kw_option *option)
 
 const char *kw_section_title(int section)
 {
-    static const char *const titles[KW_N_SECTIONS] = {"Model",    "Input",   "Answer",
+    static const char *const titles[KW_N_SECTIONS] = {"Model",    "Tests",   "Input", "Answer",
                                                       "Sampling", "Machine", "Output"};
     return titles[section];
 }

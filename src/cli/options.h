@@ -62,6 +62,7 @@ typedef enum kw_option_kind {
 
 enum kw_option_section {
     KW_SECTION_MODEL,
+    KW_SECTION_TESTS,
     KW_SECTION_INPUT,
     KW_SECTION_ANSWER,
     KW_SECTION_SAMPLING,
