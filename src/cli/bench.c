@@ -248,6 +248,12 @@ static int run_bench(kw_cli *cli)
                                .cache_type = o->cache_type,
                                .format = o->output,
                                .batch = o->batch > 0 ? (int)o->batch : 512};
+    const double load = kw_cli_overload(b.system.n_cpus);
+    if (load > 0.0)
+        kw_cli_note(cli,
+                    "the machine is busy (load %.1f on %d processors): expect better figures when "
+                    "it is quiet",
+                    load, b.system.n_cpus);
     kw_status status = read_lists(&b, &err);
     if (status == KW_OK)
         status = all_tests(&b, &err);

@@ -57,6 +57,10 @@ static void look_at_limits(findings *f)
     if (s->memory_bytes > 0 && s->memory_bytes < physical - physical / 16)
         warn(f, "a container limits memory to %s of the machine's %s",
              kw_print_bytes(s->memory_bytes, a), kw_print_bytes(physical, b));
+    const double load = kw_cli_overload(s->n_cpus);
+    if (load > 0.0)
+        warn(f, "the machine is busy (load %.1f on %d processors): speeds are measured too low",
+             load, s->n_cpus);
     if (s->available_bytes > 0 && s->available_bytes < (uint64_t)1 << 30)
         warn(f, "only %s of memory are available", kw_print_bytes(s->available_bytes, a));
 }

@@ -148,6 +148,12 @@ void kw_cli_unload(kw_loaded *loaded)
     *loaded = (kw_loaded){0};
 }
 
+double kw_cli_overload(int n_cpus)
+{
+    double load[1];
+    return getloadavg(load, 1) == 1 && load[0] > 0.5 + 1.1 * n_cpus ? load[0] : 0.0;
+}
+
 bool kw_cli_can_write(const char *path, kw_error *err)
 {
     struct stat info;

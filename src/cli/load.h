@@ -41,6 +41,9 @@ kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err);
 kw_status kw_cli_load(kw_cli *cli, const char *path, int n_threads, kw_loaded *out, kw_error *err);
 kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_error *err);
 void kw_cli_unload(kw_loaded *loaded);
+/* Processes that want a processor, when they are clearly more than the processors; else 0. Measured
+ * speeds are then too low. */
+double kw_cli_overload(int n_cpus);
 /* Is path fit for --out? What is there must be a regular file: a device or a pipe cannot be
  * replaced by the file that takes its name once it is whole. */
 bool kw_cli_can_write(const char *path, kw_error *err);
