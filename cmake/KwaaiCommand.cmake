@@ -21,7 +21,7 @@ if(NOT KWAAI_BUILTIN_FOUND)
     file(WRITE ${KWAAI_BUILTIN_MODEL} "")
 endif()
 
-if(KWAAI_CLI_SOURCES AND KWAAI_TEXT AND NOT KWAAI_WASM)
+if(KWAAI_CLI_SOURCES AND NOT KWAAI_WASM)
     add_library(kw_cli STATIC ${KWAAI_CLI_SOURCES})
     target_include_directories(kw_cli PRIVATE ${KWAAI_GENERATED})
     target_link_libraries(kw_cli PUBLIC kw_engine kw_format kw_text PRIVATE kw_flags)

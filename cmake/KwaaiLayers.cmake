@@ -5,9 +5,9 @@
 # Files whose suffix names a platform or processor that is not the target's are left out.
 if(KWAAI_WASM)
     # Where the host of the browser stands in for a library (pcre2, utf8proc) likewise.
-    set(KWAAI_FOREIGN "_(linux|posix|macos|windows|x86|arm|arm64|pcre2|utf8proc)\\.c$")
+    set(KWAAI_FOREIGN "_(linux|posix|macos|windows|x86|arm|arm64|pcre2|utf8proc|none)\\.c$")
 else()
-    set(KWAAI_FOREIGN "_(wasm|macos|windows)\\.c$")
+    set(KWAAI_FOREIGN "_(wasm|macos|windows|none)\\.c$")
 endif()
 
 function(kw_layer name)
@@ -65,10 +65,10 @@ if(NOT KWAAI_WASM)
     find_package(Threads REQUIRED)
     target_link_libraries(kw_threads INTERFACE Threads::Threads)
 endif()
-# The seams text/pattern.h and text/unicode.h; a browser has its own and needs no library. Without
-# the libraries for a foreign processor the layers from text upward are left out.
+# The seams text/pattern.h and text/unicode.h; a browser has its own and needs no library. For a
+# foreign processor without the libraries, *_none.c refuse by name what needs them.
 add_library(kw_text_system INTERFACE)
-set(KWAAI_TEXT ON)
+set(KWAAI_PATTERNS ON)
 if(NOT KWAAI_WASM)
     find_package(PkgConfig)
     if(PKG_CONFIG_FOUND)
@@ -78,7 +78,8 @@ if(NOT KWAAI_WASM)
     if(PCRE2_FOUND AND UTF8PROC_FOUND)
         target_link_libraries(kw_text_system INTERFACE PkgConfig::PCRE2 PkgConfig::UTF8PROC)
     elseif(CMAKE_CROSSCOMPILING)
-        set(KWAAI_TEXT OFF)
+        set(KWAAI_PATTERNS OFF)
+        set(KWAAI_FOREIGN "_(wasm|macos|windows|pcre2|utf8proc)\\.c$")
     else()
         message(FATAL_ERROR "PCRE2 or utf8proc is missing: run tools/install-deps.sh "
             "(Debian packages pkg-config libpcre2-dev libutf8proc-dev)")
@@ -92,11 +93,9 @@ kw_layer(graph LINK kw_tensor)
 kw_layer(backend LINK kw_graph kw_os)
 kw_layer(plan LINK kw_graph)
 kw_layer(format LINK kw_tensor kw_os)
-if(KWAAI_TEXT)
-    kw_layer(text LINK kw_base kw_os kw_text_system)
-    kw_layer(model LINK kw_graph kw_format)
-    kw_layer(engine LINK kw_plan kw_model kw_text kw_backend kw_os)
-endif()
+kw_layer(text LINK kw_base kw_os kw_text_system)
+kw_layer(model LINK kw_graph kw_format)
+kw_layer(engine LINK kw_plan kw_model kw_text kw_backend kw_os)
 
 # libkwaai.a and libkwaai.so: all layers in one.
 get_property(KWAAI_OBJECTS GLOBAL PROPERTY KWAAI_OBJECTS)
@@ -105,7 +104,7 @@ add_library(kwaai STATIC ${KWAAI_OBJECTS})
 target_link_libraries(kwaai PUBLIC kw_libm kw_threads kw_text_system)
 target_include_directories(kwaai PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 set_target_properties(kwaai PROPERTIES LINKER_LANGUAGE C)
-if(KWAAI_TEXT AND NOT KWAAI_WASM)
+if(NOT KWAAI_WASM)
     add_library(kwaai_so SHARED ${KWAAI_OBJECTS})
     target_link_libraries(kwaai_so PRIVATE kw_libm kw_threads kw_text_system kw_flags)
     set_target_properties(kwaai_so PROPERTIES OUTPUT_NAME kwaai LINKER_LANGUAGE C

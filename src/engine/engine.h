@@ -13,6 +13,8 @@
 
 #include <stdatomic.h>
 
+#define KW_DEFAULT_CONTEXT 4096 /* positions of a session, or the model's when that is less */
+
 struct kw_engine {
     const kw_backend *backend;
     kw_device *device;

@@ -149,10 +149,17 @@ static kw_status print_config(const kw_net *net, bool json, kw_buf *out, kw_erro
     return KW_OK;
 }
 
+/* The cache that a session has when nothing else is asked. */
+static int64_t positions(const kw_net *net)
+{
+    const int64_t trained = net->family->context(net->config);
+    return KW_MIN(trained, (int64_t)KW_DEFAULT_CONTEXT);
+}
+
 static kw_status print_graph(const kw_net *net, bool json, kw_buf *out, kw_error *err)
 {
     kw_graph *graph;
-    KW_TRY(kw_net_build(net, &(kw_net_options){4096, KW_F16}, &graph, err));
+    KW_TRY(kw_net_build(net, &(kw_net_options){positions(net), KW_F16}, &graph, err));
     kw_graph_print(graph, json, out);
     kw_buf_printf(out, "%s", json ? "\n" : "");
     kw_graph_free(graph);
@@ -164,7 +171,7 @@ static kw_status print_plans(kw_engine *engine, const kw_net *net, bool json, kw
 {
     static const int64_t bounds[][KW_N_EXTENTS] = {{0, 1, 1}, {0, 512, 1}, {0, 64, 64}};
     kw_graph *graph;
-    kw_status status = kw_net_build(net, &(kw_net_options){4096, KW_F16}, &graph, err);
+    kw_status status = kw_net_build(net, &(kw_net_options){positions(net), KW_F16}, &graph, err);
     if (status != KW_OK)
         return status;
     kw_buf_printf(out, "%s", json ? "[" : "");

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define DEFAULT_BATCH 512
-#define DEFAULT_CONTEXT 4096
 #define SCORE_BATCH 64 /* tokens of a chunk whose logits are all wanted */
 #define MAX_CONTEXT (1 << 26)
 
@@ -96,7 +95,7 @@ static kw_status open_session(kw_session *session, const kw_session_config *conf
     if (asked < 0 || asked > MAX_CONTEXT || batch < 0 || batch > MAX_CONTEXT)
         return kw_fail(err, KW_E_ARG, "session: context %d, batch %d: must be 0 to %d", asked,
                        batch, MAX_CONTEXT);
-    session->context = asked > 0 ? asked : (int)KW_MIN(trained, (int64_t)DEFAULT_CONTEXT);
+    session->context = asked > 0 ? asked : (int)KW_MIN(trained, (int64_t)KW_DEFAULT_CONTEXT);
     session->batch = KW_MIN(batch > 0 ? batch : DEFAULT_BATCH, session->context);
     if (session->context > trained)
         kw_log_print(&model->engine->log, KW_LOG_WARN,

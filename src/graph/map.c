@@ -69,6 +69,21 @@ uint64_t kw_map_hash(const kw_map_program *program)
     return hash;
 }
 
+/* imm counts for constants only, by its bits. */
+bool kw_map_equal(const kw_map_program *a, const kw_map_program *b)
+{
+    if (a->n_src != b->n_src || a->n_instr != b->n_instr)
+        return false;
+    for (int i = 0; i < a->n_instr; i++) {
+        const kw_map_instr *x = &a->instr[i], *y = &b->instr[i];
+        const int arity = kw_map_arity((kw_map_op)x->op);
+        if (x->op != y->op || (arity >= 1 && x->a != y->a) || (arity == 2 && x->b != y->b) ||
+            (x->op == KW_MAP_CONST && memcmp(&x->imm, &y->imm, sizeof x->imm) != 0))
+            return false;
+    }
+    return true;
+}
+
 /* Where register r of a part lives in the joined program: sources through `sources`, results after
  * `base`. */
 static uint8_t moved(uint8_t r, int n_src, const uint8_t *sources, int base)

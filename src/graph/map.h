@@ -50,6 +50,7 @@ typedef struct kw_map_program {
 bool kw_map_valid(const kw_map_program *program);
 /* The same for equal programs; what the backend finds hot kernels by. */
 uint64_t kw_map_hash(const kw_map_program *program);
+bool kw_map_equal(const kw_map_program *a, const kw_map_program *b);
 /* The program that feeds the result of `inner` into source `slot` of `outer`: its sources are those
  * of outer without slot, then those of inner. False when it would not fit. */
 bool kw_map_compose(const kw_map_program *outer, int slot, const kw_map_program *inner,

@@ -89,6 +89,11 @@ static kw_ref use(kw_build *b, const kw_tensor_view *view, const char *name, kw_
     if (!kw_shape_eq(view->shape, shape))
         return complain(b, name, "has another shape", shape, view->shape);
     if (view->dtype >= KW_N_DTYPES) {
+        if (b->unreadable) {
+            kw_buf_printf(b->unreadable, "%s%s (%s)", b->n_unreadable++ ? "\n" : "", name,
+                          view->type_name);
+            return kw_weight_leaf(b->graph, name, KW_F32, shape, NULL);
+        }
         if (b->graph->error.code == KW_OK)
             (void)kw_fail(&b->graph->error, KW_E_UNSUPPORTED,
                           "%s: weight \"%s\" is of type %s, which this version cannot run yet",
@@ -201,14 +206,15 @@ static void list_names(kw_buf *out, bool json, const char *title, kw_str names, 
 
 kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_missing, kw_error *err)
 {
-    kw_buf missing = {0}, unused = {0};
+    kw_buf missing = {0}, unused = {0}, unreadable = {0};
     size_t n_unused = 0;
-    kw_build b = {.net = net, .options = {.positions = 16, .cache = KW_F16}, .missing = &missing};
+    kw_build b = {.net = net,
+                  .options = {.positions = 16, .cache = KW_F16},
+                  .missing = &missing,
+                  .unreadable = &unreadable};
     b.used = calloc(KW_MAX(net->file->n_tensors, (size_t)1), sizeof *b.used);
     kw_status status =
         b.used ? start(&b, err) : kw_fail(err, KW_E_NOMEM, "model: no memory for a survey");
-    if (status == KW_E_UNSUPPORTED) /* a type that cannot run is no missing weight */
-        status = KW_OK;
     for (size_t i = 0; b.used && i < net->file->n_tensors; i++)
         if (!b.used[i])
             kw_buf_printf(&unused, "%s%.*s", n_unused++ ? "\n" : "",
@@ -216,11 +222,14 @@ kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_mis
     list_names(out, json, "missing", (kw_str){missing.data, missing.len}, b.n_missing);
     kw_buf_printf(out, "%s", json ? "," : "");
     list_names(out, json, "unused", (kw_str){unused.data, unused.len}, n_unused);
-    out->failed |= missing.failed || unused.failed;
+    kw_buf_printf(out, "%s", json ? "," : "");
+    list_names(out, json, "unreadable", (kw_str){unreadable.data, unreadable.len}, b.n_unreadable);
+    out->failed |= missing.failed || unused.failed || unreadable.failed;
     *n_missing = b.n_missing;
     kw_graph_free(b.graph);
     free(b.used);
     kw_buf_free(&missing);
     kw_buf_free(&unused);
+    kw_buf_free(&unreadable);
     return status;
 }

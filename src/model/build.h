@@ -9,9 +9,10 @@ struct kw_build {
     const kw_net *net;
     kw_net_options options;
     kw_graph *graph;
-    bool *used;      /* [n_tensors], survey only */
-    kw_buf *missing; /* survey only: complaints go here, one a line, and the build goes on */
-    size_t n_missing;
+    bool *used;         /* [n_tensors], survey only */
+    kw_buf *missing;    /* survey only: complaints go here, one a line, and the build goes on */
+    kw_buf *unreadable; /* survey only: likewise, weights of types that cannot run */
+    size_t n_missing, n_unreadable;
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "model/build.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,8 +70,9 @@ static kw_status set_field(const kw_field *field, const char *key, const kw_valu
         return kw_fail(err, KW_E_FORMAT, "config: %s is not a number", key);
     switch (field->type) {
     case KW_FIELD_INT: {
-        if (!(number >= -9e15 && number <= 9e15))
-            return kw_fail(err, KW_E_FORMAT, "config: %s = %g is out of range", key, number);
+        if (!(number >= -9e15 && number <= 9e15) || floor(number) < number)
+            return kw_fail(err, KW_E_FORMAT, "config: %s = %g is no whole number in range", key,
+                           number);
         const int64_t whole = (int64_t)number;
         memcpy(to, &whole, sizeof whole);
         break;

@@ -25,6 +25,8 @@ static const golden_case cases[] = {
     {"golden/llama/gqa-f16-sharded", "", false},
     {"golden/llama/linear-rope-bias", "", false},
     {"golden/llama/llama3-rope-bf16-tied", "", false},
+    {"golden/mistral/nowindow", "", false},
+    {"golden/mistral/sliding", "", false},
     {"golden/gguf/f32-small", "/model.gguf", false},
     {"golden/gguf/f16", "/model.gguf", false},
     {"golden/gguf/q8_0", "/model.gguf", true},

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "os/system.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,19 +228,23 @@ kw_status kw_cpu_compile(kw_device *device, const kw_unit *unit, kw_program **ou
 static void print_step(const kw_step *step, bool json, kw_buf *out)
 {
     const kw_node *node = step->node;
-    const char *epilogue = node->op == KW_OP_MATMUL && node->program ? "+epilogue" : "";
+    /* A matmul's kernel is chosen by the type of its weight. */
+    const bool matmul = node->op == KW_OP_MATMUL;
+    const char *type = matmul ? kw_dtype_info(step->src[1].dtype)->name : "";
+    char kernel[64];
+    (void)snprintf(kernel, sizeof kernel, "%s%s%s%s", step->kernel, matmul ? "_" : "", type,
+                   matmul && node->program ? "+epilogue" : "");
     char shape[64];
     (void)kw_shape_print(node->shape, shape, sizeof shape);
     if (json)
         kw_buf_printf(out,
-                      "{\"wave\":%u,\"op\":\"%s\",\"kernel\":\"%s%s\",\"dtype\":\"%s\","
+                      "{\"wave\":%u,\"op\":\"%s\",\"kernel\":\"%s\",\"dtype\":\"%s\","
                       "\"shape\":%s}",
-                      (unsigned)step->wave, kw_op_get(node->op)->name, step->kernel, epilogue,
+                      (unsigned)step->wave, kw_op_get(node->op)->name, kernel,
                       kw_dtype_info(node->dtype)->name, shape);
     else
-        kw_buf_printf(out, "  wave %-4u %-10s %-8s %-16s %s%s\n", (unsigned)step->wave,
-                      kw_op_get(node->op)->name, kw_dtype_info(node->dtype)->name, shape,
-                      step->kernel, epilogue);
+        kw_buf_printf(out, "  wave %-4u %-10s %-8s %-16s %s\n", (unsigned)step->wave,
+                      kw_op_get(node->op)->name, kw_dtype_info(node->dtype)->name, shape, kernel);
 }
 
 void kw_cpu_program_print(const kw_program *p, bool json, kw_buf *out)

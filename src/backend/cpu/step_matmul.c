@@ -80,27 +80,6 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
     }
 }
 
-static const char *kernel_name(const kw_step *step, bool gemv)
-{
-    static const char *const names[2][KW_N_DTYPES] = {
-        {[KW_F32] = "gemm_f32",
-         [KW_F16] = "gemm_f16",
-         [KW_BF16] = "gemm_bf16",
-         [KW_Q8_0] = "gemm_q8_0",
-         [KW_Q4_0] = "gemm_q4_0",
-         [KW_Q4_K] = "gemm_q4_k",
-         [KW_Q6_K] = "gemm_q6_k"},
-        {[KW_F32] = "gemv_f32",
-         [KW_F16] = "gemv_f16",
-         [KW_BF16] = "gemv_bf16",
-         [KW_Q8_0] = "gemv_q8_0",
-         [KW_Q4_0] = "gemv_q4_0",
-         [KW_Q4_K] = "gemv_q4_k",
-         [KW_Q6_K] = "gemv_q6_k"},
-    };
-    return names[gemv][step->src[1].dtype];
-}
-
 kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
 {
     const kw_dtype w = step->src[1].dtype;
@@ -124,6 +103,6 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
         step->scratch_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
     }
     step->weight_chunks = (uint32_t)((n + step->weight_rows - 1) / step->weight_rows);
-    step->kernel = kernel_name(step, step->rows_bound == 1);
+    step->kernel = step->rows_bound == 1 ? "gemv" : "gemm";
     return KW_OK;
 }

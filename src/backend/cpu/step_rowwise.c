@@ -197,17 +197,16 @@ void (*kw_map_hot(const kw_cpu_kernels *kernels, const kw_map_program *program,
     const kw_map_program mul = {2, 1, {{KW_MAP_MUL, 0, 1, 0}}};
     const kw_map_program silu_mul = {
         2, 3, {{KW_MAP_SIGMOID, 0, 0, 0}, {KW_MAP_MUL, 0, 2, 0}, {KW_MAP_MUL, 3, 1, 0}}};
-    const uint64_t hash = kw_map_hash(program);
     *name = "map";
-    if (hash == kw_map_hash(&add)) {
+    if (kw_map_equal(program, &add)) {
         *name = "add";
         return kernels->map_add;
     }
-    if (hash == kw_map_hash(&mul)) {
+    if (kw_map_equal(program, &mul)) {
         *name = "mul";
         return kernels->map_mul;
     }
-    if (hash == kw_map_hash(&silu_mul)) {
+    if (kw_map_equal(program, &silu_mul)) {
         *name = "silu_mul";
         return kernels->map_silu_mul;
     }

@@ -47,6 +47,9 @@ static kw_status check_rope(kw_decoder_config *c, kw_error *err)
         r->scaling = KW_ROPE_LINEAR; /* old files name only the factor */
     if (r->original_context <= 0)
         r->original_context = (double)c->context;
+    if (!(r->original_context >= 1 && r->original_context <= 1e12))
+        return kw_fail(err, KW_E_FORMAT, "config: rope original context is %g, must be 1 to 1e12",
+                       r->original_context);
     if (!(r->base > 1.0 && r->base < 1e12))
         return kw_fail(err, KW_E_FORMAT, "config: rope base is %g, must be 1 to 1e12", r->base);
     if (r->scaling != KW_ROPE_PLAIN && !(r->factor >= 1.0 && r->factor <= 1e6))
@@ -55,9 +58,11 @@ static kw_status check_rope(kw_decoder_config *c, kw_error *err)
         return kw_fail(err, KW_E_FORMAT,
                        "config: rope low_freq_factor %g and high_freq_factor %g are no range",
                        r->low_freq, r->high_freq);
-    if (r->scaling == KW_ROPE_YARN && !(r->beta_slow > 0 && r->beta_fast > 0))
-        return kw_fail(err, KW_E_FORMAT, "config: yarn beta_fast %g, beta_slow %g", r->beta_fast,
-                       r->beta_slow);
+    if (r->scaling == KW_ROPE_YARN && !(r->beta_slow > 0 && r->beta_fast > 0 &&
+                                        r->attention_factor >= 0 && r->attention_factor <= 1e6))
+        return kw_fail(err, KW_E_FORMAT,
+                       "config: yarn beta_fast %g, beta_slow %g, attention_factor %g", r->beta_fast,
+                       r->beta_slow, r->attention_factor);
     if (c->n_rot == 0)
         c->n_rot = c->head_dim;
     KW_TRY(check_range("rope dimension_count", c->n_rot, 2, c->head_dim, err));

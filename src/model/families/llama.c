@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* llama.c - LLaMA 1, 2, 3.x, TinyLlama, Code Llama and what shares their shape.
+/* llama.c - LLaMA 1, 2, 3.x, TinyLlama, Code Llama, Mistral 7B and what shares their shape.
  * Source: Touvron et al. 2023, arXiv:2302.13971; the files' own metadata for everything else. */
 #include "model/blocks/decoder.h"
 #include "model/families/families.h"
@@ -94,7 +94,7 @@ static void sizes(const void *config, int *dim, int *layers)
     *layers = (int)c->layers;
 }
 
-static const char *const arch[] = {"llama", NULL};
+static const char *const arch[] = {"llama", "mistral", NULL};
 
 const kw_family kw_family_llama = {
     .name = "llama",

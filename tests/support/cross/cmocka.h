@@ -182,5 +182,7 @@ static inline int kw_cm_run_group(const char *name, const struct CMUnitTest *tes
     kw_cm_run_group(#tests, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 #define cmocka_run_group_tests_name(name, tests, setup, teardown)                                  \
     kw_cm_run_group(name, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
+#define _cmocka_run_group_tests(name, tests, n, setup, teardown)                                   \
+    kw_cm_run_group(name, tests, n, setup, teardown)
 
 #endif
