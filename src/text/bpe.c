@@ -101,19 +101,15 @@ static void heap_pop(kw_merger *m)
         sift_down(m->heap, m->n_heap, 0);
 }
 
-static bool heap_push(kw_merger *m, candidate item)
+/* There is room: see add_candidates. */
+static void heap_push(kw_merger *m, candidate item)
 {
-    candidate *heap = kw_grow(m->heap, &m->cap_heap, m->n_heap + 1, sizeof(*heap));
-    if (!heap)
-        return false;
-    m->heap = heap;
     size_t at = m->n_heap++;
-    while (at > 0 && item.order < heap[(at - 1) / 4].order) {
-        heap[at] = heap[(at - 1) / 4];
+    while (at > 0 && item.order < m->heap[(at - 1) / 4].order) {
+        m->heap[at] = m->heap[(at - 1) / 4];
         at = (at - 1) / 4;
     }
-    heap[at] = item;
-    return true;
+    m->heap[at] = item;
 }
 
 /* --- symbols --- */
@@ -197,10 +193,12 @@ static bool candidate_of(const kw_bpe *bpe, kw_merger *m, kw_str piece, uint32_t
     return true;
 }
 
+/* The candidates of all neighbours. Each merge takes one from the heap and adds at most two, and
+ * there is one merge less than symbols at most, so twice the symbols is room for all. */
 static kw_status add_candidates(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_error *err)
 {
     m->n_heap = 0;
-    candidate *heap = kw_grow(m->heap, &m->cap_heap, m->n_symbols, sizeof(*heap));
+    candidate *heap = kw_grow(m->heap, &m->cap_heap, 2 * m->n_symbols, sizeof(*heap));
     if (!heap)
         return NOMEM(err);
     m->heap = heap;
@@ -230,11 +228,10 @@ static kw_status merge_all(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_err
         if (a->next != NONE)
             m->symbols[a->next].previous = left;
         candidate more;
-        if (a->next != NONE && candidate_of(bpe, m, piece, left, &more) && !heap_push(m, more))
-            return NOMEM(err);
-        if (a->previous != NONE && candidate_of(bpe, m, piece, a->previous, &more) &&
-            !heap_push(m, more))
-            return NOMEM(err);
+        if (a->next != NONE && candidate_of(bpe, m, piece, left, &more))
+            heap_push(m, more);
+        if (a->previous != NONE && candidate_of(bpe, m, piece, a->previous, &more))
+            heap_push(m, more);
     }
     return KW_OK;
 }

@@ -101,14 +101,22 @@ static kw_str with_spaces(kw_str text, char *room)
     return changed ? (kw_str){room, n} : text;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* A single byte written <0xNN>, or -1. */
 static int byte_of(kw_str text)
 {
-    static const char digits[] = "0123456789ABCDEF0123456789abcdef";
     if (text.len != 6 || memcmp(text.data, "<0x", 3) != 0 || text.data[5] != '>')
         return -1;
-    const char *high = memchr(digits, text.data[3], 32), *low = memchr(digits, text.data[4], 32);
-    return high && low ? (int)((high - digits) % 16 * 16 + (low - digits) % 16) : -1;
+    const int high = hex_digit(text.data[3]), low = hex_digit(text.data[4]);
+    return high < 0 || low < 0 ? -1 : 16 * high + low;
 }
 
 /* What decoding writes for a token; `room` holds its length. */

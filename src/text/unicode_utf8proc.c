@@ -9,9 +9,10 @@
 kw_status kw_unicode_nfc(kw_str text, char **out, size_t *len, kw_error *err)
 {
     utf8proc_uint8_t *composed;
-    const utf8proc_ssize_t n =
-        utf8proc_map((const utf8proc_uint8_t *)(text.len ? text.data : ""),
-                     (utf8proc_ssize_t)text.len, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)(text.len ? text.data : "");
+    /* The library means a set of bits by its enum. NOLINTNEXTLINE(*EnumCastOutOfRange) */
+    const utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    const utf8proc_ssize_t n = utf8proc_map(bytes, (utf8proc_ssize_t)text.len, &composed, options);
     if (n == UTF8PROC_ERROR_NOMEM)
         return kw_fail(err, KW_E_NOMEM, "unicode: out of memory normalising %zu bytes", text.len);
     if (n < 0)

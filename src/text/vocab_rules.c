@@ -9,9 +9,9 @@
 /* One way to cut text: known by code, or by splits in the words of tokenizer.json. */
 typedef struct way {
     const char *name;
-    kw_pretokenizer pre;
     const kw_step *steps;
     size_t n_steps;
+    kw_pretokenizer pre;
     bool ignore_merges, add_bos;
 } way;
 
@@ -51,8 +51,8 @@ static const kw_step qwen35[] = {REGEX(
     CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*"
                 "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")};
 
-#define STEPS(list) KW_PRE_CUSTOM, list, KW_COUNT(list)
-#define KNOWN(pre) pre, NULL, 0
+#define STEPS(list) list, KW_COUNT(list), KW_PRE_CUSTOM
+#define KNOWN(pre) NULL, 0, pre
 
 static const way ways[] = {
     {"gpt-2", KNOWN(KW_PRE_GPT2), false, false},

@@ -20,6 +20,11 @@ QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{
 GPT4O = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
          r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
          r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+          r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+          r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN35 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+          r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 DEEPSEEK3 = ["\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
              r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
              r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
@@ -118,16 +123,31 @@ def train_bytes(size, pre):
     return tokenizer
 
 
-def train_characters(size):
-    """Merges over characters with byte fallback, spaces as U+2581, as Llama 2's file has them."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
-    special = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % b for b in range(256)]
-    tokenizer.train_from_iterator((CORPUS + TEXTS) * 2, trainers.BpeTrainer(
-        vocab_size=size, show_progress=False, special_tokens=special, limit_alphabet=60))
-    model = json.loads(tokenizer.to_str())["model"]
-    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in model["merges"]]
-    return lambda **options: Tokenizer(models.BPE(vocab=model["vocab"], merges=merges, **options))
+def train_characters(n_merges):
+    """Merges over characters with byte fallback, spaces as U+2581, as Llama 2's file has them. Trained here, on
+    the first eight lines, so that the characters of the others go through byte fallback; the library's own
+    trainer breaks ties differently each time."""
+    lines = [list(line.replace(" ", "\u2581")) for line in CORPUS[:8]]
+    tokens = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % b for b in range(256)]
+    tokens += sorted(set(c for line in lines for c in line))
+    merges = []
+    for _ in range(n_merges):
+        counts = {}
+        for line in lines:
+            for pair in zip(line, line[1:]):
+                counts[pair] = counts.get(pair, 0) + 1
+        left, right = min(counts, key=lambda p: (-counts[p], p))
+        merges.append((left, right))
+        if left + right not in tokens:
+            tokens.append(left + right)
+        for line in lines:
+            i = 0
+            while i + 1 < len(line):
+                if (line[i], line[i + 1]) == (left, right):
+                    line[i:i + 2] = [left + right]
+                i += 1
+    vocab = {token: i for i, token in enumerate(tokens)}
+    return lambda **options: Tokenizer(models.BPE(vocab=vocab, merges=merges, **options))
 
 
 def split(expression, behavior="isolated", invert=False):
@@ -166,12 +186,17 @@ def make_byte_pipelines():
         "after-bytes": pre([pre_tokenizers.ByteLevel(add_prefix_space=False), split("[0-9]{3}"),
                             pre_tokenizers.Punctuation("contiguous")]),
         "gpt-4o": pre([split(GPT4O), raw_bytes()]),
+        "tekken": pre([split(TEKKEN), raw_bytes()]),
+        "qwen35": pre([split(QWEN35), raw_bytes()]),
+        "starcoder": pre([pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]),
         "deepseek-v3": pre([split(e) for e in DEEPSEEK3] + [raw_bytes()]),
     }
     made = {}
     for name, way in ways.items():
         tokenizer = Tokenizer(model)
         tokenizer.pre_tokenizer = way
+        if name.startswith("qwen"):
+            tokenizer.normalizer = normalizers.NFC()
         tokenizer.decoder = decoders.ByteLevel()
         tokenizer.add_tokens([AddedToken("<strip>", lstrip=True, rstrip=True, normalized=False),
                               AddedToken("word", single_word=True, normalized=False)])
@@ -183,7 +208,7 @@ def make_byte_pipelines():
 
 
 def make_character_pipelines():
-    model = train_characters(560)
+    model = train_characters(200)
     metaspace = pre_tokenizers.Metaspace
     ways = {
         "metaspace-first": (metaspace("\u2581", "first", False), None),

@@ -265,12 +265,37 @@ static void test_hf_qwen2(void **state)
     check_hf("tests/golden/tokenizers/qwen2", false, 220, false);
 }
 
+/* The steps that GGUF's name for a way to cut text stands for, instead of those of a
+ * tokenizer.json. */
+static void take_ggml_steps(const char *name, kw_arena *arena, kw_vocab *vocab)
+{
+    kw_ggml_vocab raw;
+    kw_vocab named;
+    kw_error err;
+    bool unknown_way;
+    kw_ggml_vocab_init(&raw);
+    raw.model = KW_STR("gpt2");
+    raw.pre = kw_str_from(name);
+    raw.n_tokens = vocab->n_tokens;
+    raw.tokens = vocab->tokens;
+    raw.merges = vocab->tokens; /* there must be some; they are not looked at here */
+    check_ok(kw_vocab_from_ggml(&raw, arena, &named, &unknown_way, &err), &err);
+    assert_false(unknown_way);
+    vocab->pre = named.pre;
+    vocab->custom_steps = named.custom_steps;
+    vocab->normalizers = named.normalizers;
+    vocab->n_normalizers = named.n_normalizers;
+    vocab->splitters = named.splitters;
+    vocab->n_splitters = named.n_splitters;
+}
+
 /* Ours, a file for each step and option that this build reads: a tokenizer.json with its cases as
  * one more key, and without a model where it is the one in model.json. */
-static void check_pipeline(const char *name, kw_str model)
+static void check_pipeline(const char *name, kw_str model, bool by_ggml_name)
 {
     char path[PATH_SIZE], file[PATH_SIZE];
     kw_arena arena = {0};
+    kw_vocab vocab;
     kw_tokenizer *t;
     kw_error err;
     snprintf(file, sizeof(file), "tests/golden/tokenizers/pipelines/%s.json", name);
@@ -282,7 +307,10 @@ static void check_pipeline(const char *name, kw_str model)
     const int n = kw_tree_get(tree, "model")
                       ? sprintf(whole, "%s", text.data)
                       : sprintf(whole, "{\"model\":%s,%s", model.data, text.data + 1);
-    check_ok(kw_tokenizer_from_json((kw_str){whole, (size_t)n}, name, &t, &err), &err);
+    check_ok(kw_vocab_from_json((kw_str){whole, (size_t)n}, name, &arena, &vocab, &err), &err);
+    if (by_ggml_name)
+        take_ggml_steps(name, &arena, &vocab);
+    check_ok(kw_tokenizer_create(&vocab, &t, &err), &err);
     size_t n_cases = 0;
     for (const kw_tree *c = kw_tree_get(tree, "cases")->child; c; c = c->next, n_cases++) {
         const kw_tree *expected = kw_tree_get(c, "ids");
@@ -306,12 +334,17 @@ static void test_hf_pipelines(void **state)
                                         "gpt-4o",           "merged-next",     "merged-previous",
                                         "metaspace-first",  "metaspace-never", "metaspace-always",
                                         "prepend",          "punctuation",     "replace-regex",
-                                        "removed-inverted", "whitespace",      "whitespace-split"};
+                                        "removed-inverted", "whitespace",      "whitespace-split",
+                                        "tekken",           "qwen35",          "starcoder"};
+    static const char *const ggml_names[] = {"deepseek-v3", "gpt-4o", "tekken", "qwen35",
+                                             "starcoder"};
     char path[PATH_SIZE];
     source_path("tests/golden/tokenizers/pipelines/model.json", path);
     const kw_str model = read_file(path);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        check_pipeline(names[i], model);
+        check_pipeline(names[i], model, false);
+    for (size_t i = 0; i < sizeof(ggml_names) / sizeof(ggml_names[0]); i++)
+        check_pipeline(ggml_names[i], model, true);
     free_text(model);
 }
 
