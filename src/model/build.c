@@ -125,7 +125,15 @@ const float *kw_weight_values(kw_build *b, const char *name, int64_t n)
     if (!view)
         return NULL;
     const kw_ref leaf = use(b, view, shown, SHAPE(n));
-    return leaf.id && view->dtype == KW_F32 ? view->data : NULL;
+    /* A survey gets a leaf for what it complained about. */
+    if (!leaf.id || view->dtype >= KW_N_DTYPES || !kw_shape_eq(view->shape, SHAPE(n)))
+        return NULL;
+    if (view->dtype == KW_F32)
+        return view->data;
+    char what[48];
+    (void)snprintf(what, sizeof what, "is of type %s, not f32", kw_dtype_info(view->dtype)->name);
+    (void)complain(b, shown, what, SHAPE(n), view->shape);
+    return NULL;
 }
 
 kw_ref kw_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int head_dim)

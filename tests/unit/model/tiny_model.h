@@ -64,8 +64,16 @@ static inline void tiny_unset(tiny *t, const char *key)
     *meta = t->metas[--t->n_metas];
 }
 
+/* A tiny is copied by value: its specs' names must be its own. */
+static inline void tiny_own_names(tiny *t)
+{
+    for (size_t i = 0; i < t->n_tensors; i++)
+        t->tensors[i].name = t->names[i];
+}
+
 static inline kw_tensor_spec *tiny_tensor(tiny *t, const char *name)
 {
+    tiny_own_names(t);
     for (size_t i = 0; i < t->n_tensors; i++)
         if (strcmp(t->names[i], name) == 0)
             return &t->tensors[i];
@@ -86,7 +94,6 @@ static inline void tiny_remove_tensor(tiny *t, const char *name)
     for (size_t i = (size_t)(tiny_tensor(t, name) - t->tensors); i + 1 < t->n_tensors; i++) {
         memcpy(t->names[i], t->names[i + 1], TINY_NAME);
         t->tensors[i] = t->tensors[i + 1];
-        t->tensors[i].name = t->names[i];
     }
     t->n_tensors--;
 }
@@ -212,6 +219,7 @@ static inline const char *tiny_write(tiny *t)
     const int fd = mkstemp(t->path);
     assert_true(fd >= 0);
     (void)close(fd);
+    tiny_own_names(t);
     kw_status status =
         kw_gguf_create(t->path, t->metas, t->n_metas, t->tensors, t->n_tensors, &writer, &err);
     for (size_t i = 0; status == KW_OK && i < t->n_tensors; i++) {
