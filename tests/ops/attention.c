@@ -261,7 +261,7 @@ static void angles(void **state)
     double freq[N / 2], want[T * N];
     (void)state;
     for (int i = 0; i < N / 2; i++)
-        freq[i] = pow(500000, -2.0 * i / N);
+        freq[i] = pow(500000, -2.0 * i / (double)N);
     for (int i = 0; i < T * N / 2; i++) {
         want[2 * i] = 1.25 * cos(i / (N / 2) * freq[i % (N / 2)]);
         want[2 * i + 1] = 1.25 * sin(i / (N / 2) * freq[i % (N / 2)]);
