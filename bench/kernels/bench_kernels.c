@@ -117,60 +117,38 @@ static double read_rate(const uint8_t *data, bool far)
     return (double)w.stretch / run_time(read_stretch, &w, 0.4, far) * 1e-9;
 }
 
-enum { PEAK_ROUNDS = 20000, PEAK_CHAINS = 12 };
+enum { PEAK_ROUNDS = 20000, PEAK_CHAINS = 10 };
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void peak_bytes_avx2(void *context)
-{
-    (void)context;
-    __m256i x[PEAK_CHAINS], w = _mm256_set1_epi8(3);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        x[i] = _mm256_set1_epi8((char)i);
-    for (int r = 0; r < PEAK_ROUNDS; r++)
-        for (int i = 0; i < PEAK_CHAINS; i++)
-            x[i] = _mm256_maddubs_epi16(x[i], w);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        sink ^= (uint64_t)_mm256_extract_epi64(x[i], 0);
-}
+/* Ten independent chains of one operation, each kept in a register of its own. */
+#define CHAINS(X) X(a) X(b) X(c) X(d) X(e) X(f) X(g) X(h) X(i) X(j)
+#define PEAK(name, isa, type, one, step)                                                           \
+    __attribute__((target(isa))) static void name(void *context)                                   \
+    {                                                                                              \
+        (void)context;                                                                             \
+        type w = one, a = w, b = w, c = w, d = w, e = w, f = w, g = w, h = w, i = w, j = w;        \
+        for (int r = 0; r < PEAK_ROUNDS; r++) {                                                    \
+            CHAINS(step)                                                                           \
+        }                                                                                          \
+    }
+#define KEEP(x) __asm__ volatile("" : "+v"(x));
+#define STEP_BYTES_AVX2(x)                                                                         \
+    x = _mm256_maddubs_epi16(x, w);                                                                \
+    KEEP(x)
+#define STEP_FLOATS_AVX2(x)                                                                        \
+    x = _mm256_fmadd_ps(x, w, w);                                                                  \
+    KEEP(x)
+#define STEP_BYTES_AVX512(x)                                                                       \
+    x = _mm512_dpbusd_epi32(x, w, w);                                                              \
+    KEEP(x)
+#define STEP_FLOATS_AVX512(x)                                                                      \
+    x = _mm512_fmadd_ps(x, w, w);                                                                  \
+    KEEP(x)
 
-__attribute__((target("avx2,fma"))) static void peak_floats_avx2(void *context)
-{
-    (void)context;
-    __m256 x[PEAK_CHAINS], w = _mm256_set1_ps(0.5f);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        x[i] = _mm256_set1_ps((float)i);
-    for (int r = 0; r < PEAK_ROUNDS; r++)
-        for (int i = 0; i < PEAK_CHAINS; i++)
-            x[i] = _mm256_fmadd_ps(x[i], w, w);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        sink ^= (uint64_t)_mm256_extract_epi64(_mm256_castps_si256(x[i]), 0);
-}
-
-__attribute__((target("avx512f,avx512vnni"))) static void peak_bytes_avx512(void *context)
-{
-    (void)context;
-    __m512i x[PEAK_CHAINS], w = _mm512_set1_epi8(3);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        x[i] = _mm512_set1_epi8((char)i);
-    for (int r = 0; r < PEAK_ROUNDS; r++)
-        for (int i = 0; i < PEAK_CHAINS; i++)
-            x[i] = _mm512_dpbusd_epi32(x[i], w, w);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        sink ^= (uint64_t)_mm512_reduce_add_epi64(x[i]);
-}
-
-__attribute__((target("avx512f"))) static void peak_floats_avx512(void *context)
-{
-    (void)context;
-    __m512 x[PEAK_CHAINS], w = _mm512_set1_ps(0.5f);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        x[i] = _mm512_set1_ps((float)i);
-    for (int r = 0; r < PEAK_ROUNDS; r++)
-        for (int i = 0; i < PEAK_CHAINS; i++)
-            x[i] = _mm512_fmadd_ps(x[i], w, w);
-    for (int i = 0; i < PEAK_CHAINS; i++)
-        sink ^= (uint64_t)_mm512_reduce_add_epi64(_mm512_castps_si512(x[i]));
-}
+PEAK(peak_bytes_avx2, "avx2", __m256i, _mm256_set1_epi8(3), STEP_BYTES_AVX2)
+PEAK(peak_floats_avx2, "avx2,fma", __m256, _mm256_set1_ps(0.5f), STEP_FLOATS_AVX2)
+PEAK(peak_bytes_avx512, "avx512f,avx512vnni", __m512i, _mm512_set1_epi32(3), STEP_BYTES_AVX512)
+PEAK(peak_floats_avx512, "avx512f", __m512, _mm512_set1_ps(0.5f), STEP_FLOATS_AVX512)
 #endif
 
 /* Products and sums of bytes, of floats, per second in units of 1e9; 0 where not measured. */

@@ -6,7 +6,7 @@
  * sum over positions is sequential in every lane. So both have the order of the scalar definition.
  * Source: Milakov and Gimelshein 2018, arXiv:1805.02867 (online softmax). */
 
-enum { QUERIES = 4, TILE_BLOCKS = KW_ATTN_TILE / KW_ATTN_BLOCK };
+enum { QUERIES = 4, ATTN_BLOCKS = KW_ATTN_TILE / KW_ATTN_BLOCK };
 
 /* Positions [from, to) of the tile that begins at `start`, for n queries from `query` on. */
 typedef struct attend_tile {
@@ -27,8 +27,8 @@ static KV_INLINE void attend_scores(attend_tile *t, int b, int n_q, int n_blocks
 {
     const size_t dim = (size_t)t->args->head_dim;
     const float *q = t->args->q + (size_t)t->query * dim;
-    const uint8_t *keys[TILE_BLOCKS];
-    kv_f sum[QUERIES][TILE_BLOCKS];
+    const uint8_t *keys[ATTN_BLOCKS];
+    kv_f sum[QUERIES][ATTN_BLOCKS];
     KV_UNROLL
     for (int j = 0; j < n_blocks; j++) {
         keys[j] = cache_block(t, t->args->k, t->start + (b + j) * KW_ATTN_BLOCK);

@@ -16,37 +16,32 @@ static KV_INLINE void store_part(float *p, kv_f x, size_t n)
     memcpy(p, lanes, n * sizeof *p);
 }
 
-/* Bytes to bring near, a few at a time. A miss is cheaper when it was asked for long before, and
- * when it was not asked for together with all others. */
-typedef struct fetcher {
-    uintptr_t at, end;
-    size_t due;
-} fetcher;
-
-static KV_INLINE fetcher fetch_begin(const void *p, size_t bytes)
-{
-    return (fetcher){(uintptr_t)p, (uintptr_t)p + bytes, 0};
-}
-
-static KV_INLINE void fetch_next(fetcher *f, size_t bytes)
-{
-    f->due += bytes;
-    for (; f->due >= 64 && f->at < f->end; f->due -= 64, f->at += 64)
-        kv_prefetch((const void *)f->at);
-}
-
-/* Memory runs ahead of four rows by whole tiles of four, this far at least: the latency of memory
- * times its bandwidth, and what the processor's own prefetcher does not see coming. */
+/* Memory that gemv brings near while it computes four rows: the four rows this far ahead at least,
+ * by whole tiles of four. It is the latency of memory times its bandwidth, and what the processor's
+ * own prefetcher does not see coming. */
 enum { FETCH_AHEAD_BYTES = 18 * 1024 };
 
-/* What to fetch while rows [row, row + 4) of n_rows are computed; nothing at the end. */
+typedef struct fetcher {
+    uintptr_t at, step_mask;
+} fetcher;
+
+/* For rows [row, row + 4) of n_rows. Near the end it asks again for what is near already. */
 static KV_INLINE fetcher fetch_rows(const uint8_t *w, size_t row_bytes, size_t row, size_t n_rows)
 {
     const size_t tile = 4 * row_bytes;
     const size_t ahead = (FETCH_AHEAD_BYTES + tile - 1) / tile * 4;
-    if (row + ahead + 4 > n_rows)
-        return fetch_begin(NULL, 0);
-    return fetch_begin(w + (row + ahead) * row_bytes, tile);
+    const bool inside = row + ahead + 4 <= n_rows;
+    return (fetcher){(uintptr_t)(w + (inside ? row + ahead : row) * row_bytes),
+                     inside ? UINTPTR_MAX : 0};
+}
+
+/* The next `bytes`, a constant: no branch, and a line more than once rather than never. */
+static KV_INLINE void fetch_next(fetcher *f, size_t bytes)
+{
+    KV_UNROLL
+    for (size_t i = 0; i < bytes; i += 64)
+        kv_prefetch((const void *)(f->at + i));
+    f->at += bytes & f->step_mask;
 }
 
 /* Pointers to four rows from `row` on; the last one stands in for those beyond n_rows. */

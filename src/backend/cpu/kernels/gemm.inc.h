@@ -1,35 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* gemm.inc.h - the walk over the tiles of a panel that all weight classes share. */
 
+/* Memory to bring near, spread over a call: a miss is cheaper when it was asked for long before,
+ * and not together with all others. */
+typedef struct spreader {
+    uintptr_t at, end;
+    size_t due, bytes; /* owed now; added in each step */
+} spreader;
+
+static KV_INLINE void spread_step(spreader *s)
+{
+    s->due += s->bytes;
+    for (; s->due >= 64 && s->at < s->end; s->due -= 64, s->at += 64)
+        kv_prefetch((const void *)s->at);
+}
+
 typedef struct gemm_call {
     float *out;
     size_t out_stride;
     const uint8_t *panel;
     const void *x;
     size_t k, n_rows, n_cols;
-    fetcher fetch;
-    size_t fetch_bytes; /* to bring near in each group or superblock */
+    spreader next;
 } gemm_call;
 
-/* The largest tile of any class, as it leaves the registers. */
-enum { TILE_COLS_MAX = 8, TILE_ROWS_MAX = 32 };
-
-static KV_INLINE void gemm_store(const gemm_call *call, const float *tile, size_t tile_rows,
-                                 size_t row, size_t col, size_t tile_cols)
+/* Spreads next_bytes over n_steps steps. */
+static KV_INLINE void gemm_spread(gemm_call *call, const void *next, size_t next_bytes,
+                                  size_t n_steps)
 {
-    const size_t n = KW_MIN(tile_rows, call->n_rows - row);
-    const size_t end = KW_MIN(col + tile_cols, call->n_cols);
-    for (size_t c = col; c < end; c++)
-        memcpy(call->out + c * call->out_stride + row, tile + (c - col) * tile_rows,
-               n * sizeof *tile);
+    call->next = (spreader){(uintptr_t)next, (uintptr_t)next, 0, 0};
+    if (next) {
+        call->next.end += next_bytes;
+        call->next.bytes = next_bytes / (n_steps + 1) + 1;
+    }
 }
 
-/* Spreads next_bytes over `steps` steps of each of this call's tiles. */
-static KV_INLINE void gemm_fetch(gemm_call *call, const void *next, size_t next_bytes,
-                                 size_t tile_rows, size_t tile_cols, size_t steps)
+/* ---- integer classes: a lane is a row ---- */
+
+enum {
+    TILE_ROWS = KV_TILE_VECTORS * KV_ROWS,
+    TILE_BLOCKS = KV_COLUMNS / KV_TILE_COLS /* of columns that share the registers */
+};
+static_assert(KW_PANEL_ROWS % TILE_ROWS == 0 && KV_COLUMNS % KV_TILE_COLS == 0, "whole tiles");
+
+typedef kv_rows_f tile_sums[KV_TILE_VECTORS][KV_TILE_COLS];
+
+/* Blocks that hold any column of this call; a constant where there is but one. */
+static KV_INLINE size_t tile_blocks(const gemm_call *call)
 {
-    const size_t row_tiles = (call->n_rows + tile_rows - 1) / tile_rows;
-    const size_t col_tiles = (call->n_cols + tile_cols - 1) / tile_cols;
-    call->fetch = fetch_begin(next, next ? next_bytes : 0);
-    call->fetch_bytes = next ? next_bytes / (row_tiles * col_tiles * steps + 1) + 1 : 0;
+    return TILE_BLOCKS == 1 ? 1 : (call->n_cols + KV_TILE_COLS - 1) / KV_TILE_COLS;
+}
+
+static KV_INLINE void tile_clear(tile_sums sum[TILE_BLOCKS])
+{
+    KV_UNROLL
+    for (int i = 0; i < TILE_BLOCKS * KV_TILE_VECTORS * KV_TILE_COLS; i++)
+        sum[i / (KV_TILE_VECTORS * KV_TILE_COLS)][i / KV_TILE_COLS % KV_TILE_VECTORS]
+           [i % KV_TILE_COLS] = kv_rows_set1(0.0f);
+}
+
+static KV_INLINE void tile_store(const gemm_call *call, size_t row, tile_sums sum[TILE_BLOCKS])
+{
+    const size_t n = KW_MIN((size_t)TILE_ROWS, call->n_rows - row);
+    KV_UNROLL
+    for (size_t c = 0; c < KV_COLUMNS; c++) {
+        float lanes[TILE_ROWS];
+        KV_UNROLL
+        for (size_t v = 0; v < KV_TILE_VECTORS; v++)
+            kv_rows_storef(lanes + v * KV_ROWS, sum[c / KV_TILE_COLS][v][c % KV_TILE_COLS]);
+        if (c < call->n_cols)
+            memcpy(call->out + c * call->out_stride + row, lanes, n * sizeof *lanes);
+    }
 }

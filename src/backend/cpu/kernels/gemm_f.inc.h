@@ -4,6 +4,8 @@
  * Panel: rows of f32, padded with zeros to whole vectors and by one vector more, so that the rows
  * of a tile do not fall into the same set of the cache. Each output keeps its own sixteen lanes. */
 
+static_assert(KW_PANEL_ROWS % KV_F_ROWS == 0 && KV_COLUMNS % KV_F_COLS == 0, "whole tiles");
+
 static size_t f_stride(size_t k)
 {
     return kw_align_up(k, 16) + 16;
@@ -31,49 +33,70 @@ static KV_INLINE void panel_f(void *panel, const void *w, size_t row_bytes, size
     }
 }
 
-/* One tile: out[c][KV_F_ROWS] of KV_F_COLS columns at x[c]. */
-static KV_INLINE void gemm_f_tile(float out[KV_F_COLS][KV_F_ROWS], const float *w,
-                                  const float *const x[KV_F_COLS], size_t k, gemm_call *call)
+/* A stretch of k: the columns' part of it, packed, and a tile of weights stay in the first-level
+ * cache. Where k is a power of two, unpacked columns would all fall into the same sets of it. */
+enum { F_STRETCH = 512, F_PACKED = F_STRETCH + 16 };
+
+typedef struct f_work {
+    _Alignas(64) float x[KV_COLUMNS][F_PACKED];
+    float lanes[KW_PANEL_ROWS][KV_COLUMNS][16]; /* of every output, between stretches */
+} f_work;
+
+/* n elements of KV_F_ROWS rows from `row` on and of KV_F_COLS columns from `col` on; n is a
+ * multiple of 16. w: the first row's. */
+static KV_INLINE void gemm_f_tile(f_work *work, const float *w, size_t stride, size_t n, size_t row,
+                                  size_t col)
 {
-    kv_f lanes[KV_F_ROWS][KV_F_COLS];
-    const size_t whole = k / 16 * 16, stride = f_stride(k);
+    kv_f sum[KV_F_ROWS][KV_F_COLS];
     KV_UNROLL
-    for (int i = 0; i < KV_F_ROWS * KV_F_COLS; i++)
-        lanes[i / KV_F_COLS][i % KV_F_COLS] = kv_zero();
-    for (size_t i = 0; i < k; i += 16) {
+    for (size_t i = 0; i < KV_F_ROWS * KV_F_COLS; i++)
+        sum[i / KV_F_COLS][i % KV_F_COLS] =
+            kv_load(work->lanes[row + i / KV_F_COLS][col + i % KV_F_COLS]);
+    for (size_t k = 0; k < n; k += 16) {
         kv_f a[KV_F_ROWS];
         KV_UNROLL
         for (size_t r = 0; r < KV_F_ROWS; r++)
-            a[r] = kv_load(w + r * stride + i);
+            a[r] = kv_load(w + r * stride + k);
         KV_UNROLL
         for (size_t c = 0; c < KV_F_COLS; c++) {
-            const kv_f b = i < whole ? kv_load(x[c] + i) : load_part(x[c] + i, k - whole);
+            const kv_f b = kv_load_shared(work->x[col + c] + k);
             KV_UNROLL
             for (size_t r = 0; r < KV_F_ROWS; r++)
-                lanes[r][c] = kv_fma(a[r], b, lanes[r][c]);
+                sum[r][c] = kv_fma(a[r], b, sum[r][c]);
         }
-        fetch_next(&call->fetch, call->fetch_bytes);
     }
     KV_UNROLL
-    for (size_t c = 0; c < KV_F_COLS; c++)
-        KV_UNROLL
-    for (size_t r = 0; r < KV_F_ROWS; r++)
-        out[c][r] = kv_sum(lanes[r][c]);
+    for (size_t i = 0; i < KV_F_ROWS * KV_F_COLS; i++)
+        kv_store(work->lanes[row + i / KV_F_COLS][col + i % KV_F_COLS],
+                 sum[i / KV_F_COLS][i % KV_F_COLS]);
+}
+
+/* All outputs over elements [at, at + n); n is ragged only at the end of k. */
+static void gemm_f_stretch(gemm_call *call, f_work *work, size_t at, size_t n)
+{
+    const size_t stride = f_stride(call->k);
+    for (size_t c = 0; c < call->n_cols; c++) {
+        memcpy(work->x[c], (const float *)call->x + c * call->k + at, n * sizeof(float));
+        memset(work->x[c] + n, 0, (kw_align_up(n, 16) - n) * sizeof(float));
+    }
+    for (size_t r = 0; r < call->n_rows; r += KV_F_ROWS) {
+        const float *w = (const float *)(const void *)call->panel + r * stride + at;
+        for (size_t c = 0; c < call->n_cols; c += KV_F_COLS)
+            gemm_f_tile(work, w, stride, kw_align_up(n, 16), r, c);
+        spread_step(&call->next);
+    }
 }
 
 static void gemm_f(float *out, size_t out_stride, const void *panel, const void *x, size_t k,
                    size_t n_rows, size_t n_cols, const void *next, size_t next_bytes)
 {
-    gemm_call call = {out, out_stride, panel, x, k, n_rows, n_cols, {0, 0, 0}, 0};
-    gemm_fetch(&call, next, next_bytes, KV_F_ROWS, KV_F_COLS, k / 16 + 1);
-    for (size_t c = 0; c < n_cols; c += KV_F_COLS) {
-        const float *columns[KV_F_COLS];
-        for (size_t i = 0; i < KV_F_COLS; i++)
-            columns[i] = (const float *)x + KW_MIN(c + i, n_cols - 1) * k;
-        for (size_t r = 0; r < n_rows; r += KV_F_ROWS) {
-            float tile[KV_F_COLS][KV_F_ROWS];
-            gemm_f_tile(tile, (const float *)panel + r * f_stride(k), columns, k, &call);
-            gemm_store(&call, tile[0], KV_F_ROWS, r, c, KV_F_COLS);
-        }
-    }
+    f_work work;
+    gemm_call call = {out, out_stride, panel, x, k, n_rows, n_cols, {0, 0, 0, 0}};
+    gemm_spread(&call, next, next_bytes, (k / F_STRETCH + 1) * ((n_rows - 1) / KV_F_ROWS + 1));
+    memset(&work, 0, sizeof work);
+    for (size_t at = 0; at < k; at += F_STRETCH)
+        gemm_f_stretch(&call, &work, at, KW_MIN((size_t)F_STRETCH, k - at));
+    for (size_t c = 0; c < n_cols; c++)
+        for (size_t r = 0; r < n_rows; r++)
+            out[c * out_stride + r] = kv_sum(kv_load(work.lanes[r][c]));
 }

@@ -67,7 +67,8 @@ static KV_INLINE void panel_k_super(uint8_t *dst, const uint8_t *w, size_t row_b
     kv_b32 rows[KV_ROWS][GROUPS];
     for (size_t i = 0; i < KV_ROWS; i++) {
         block[i] = first + i < n_rows ? w + (first + i) * row_bytes : nothing;
-        unpack_k(type, rows[i], block[i]);
+        unpack_k(type, rows[i], block[i], 0);
+        unpack_k(type, rows[i] + 4, block[i], 1);
     }
     for (size_t g = 0; g < GROUPS; g++) {
         kv_b32 group[KV_ROWS];
@@ -145,50 +146,51 @@ static KV_INLINE void gemm_k_mins(k_sums mins, const uint8_t *w, const uint8_t *
     }
 }
 
-/* One tile: out[c][TILE_ROWS] for KV_TILE_COLS columns. x: the first of them in its tile. */
-static KV_INLINE void gemm_k_tile(float out[KV_TILE_COLS][TILE_ROWS], const uint8_t *w,
-                                  const uint8_t *x, size_t n_supers, const k_type type,
-                                  fetcher *fetch, size_t fetch_bytes)
+/* One superblock of KV_TILE_COLS columns, x being the first of them in its tile. */
+static KV_INLINE void gemm_k_super(tile_sums sum, const uint8_t *w, const uint8_t *x,
+                                   const k_type type)
 {
-    kv_rows_f sum[KV_TILE_VECTORS][KV_TILE_COLS];
+    k_sums scaled, mins;
     KV_UNROLL
     for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
-        sum[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_rows_set1(0.0f);
-    for (size_t s = 0; s < n_supers; s++) {
-        k_sums scaled, mins;
+        scaled[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_rows_zero();
+    KV_ROLLED
+    for (int g = 0; g < GROUPS; g++)
+        gemm_k_group(scaled, w + g * KW_QK * TILE_ROWS,
+                     w + K_SCALES_AT + 4 * TILE_ROWS * g * (type.halves ? 2 : 1),
+                     x + KW_ACT_BLOCK * KV_COLUMNS * g, type);
+    gemm_k_mins(mins, w + K_MINS_AT, x);
+    KV_UNROLL
+    for (int c = 0; c < KV_TILE_COLS; c++) {
+        const kv_rows_f da = kv_rows_set1(kv_f32(x + KW_QK * KV_COLUMNS + 4 * c));
         KV_UNROLL
-        for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
-            scaled[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_rows_zero();
-        for (int g = 0; g < GROUPS; g++) {
-            gemm_k_group(scaled, w + g * KW_QK * TILE_ROWS,
-                         w + K_SCALES_AT + 4 * TILE_ROWS * g * (type.halves ? 2 : 1),
-                         x + KW_ACT_BLOCK * KV_COLUMNS * g, type);
-            fetch_next(fetch, fetch_bytes);
-        }
-        gemm_k_mins(mins, w + K_MINS_AT, x);
-        KV_UNROLL
-        for (int c = 0; c < KV_TILE_COLS; c++) {
-            const kv_rows_f da = kv_rows_set1(kv_f32(x + KW_QK * KV_COLUMNS + 4 * c));
-            KV_UNROLL
-            for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                const uint8_t *d = w + K_D_AT + 4 * v * KV_ROWS;
-                kv_rows_i dot = scaled[v][c];
-                if (!type.dmin_at)
-                    dot = kv_rows_sub(dot, mins[v][c]);
-                const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(d), da);
-                sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
-                if (type.dmin_at) {
-                    const kv_rows_f min_scale = kv_rows_mulf(kv_rows_load_f(d + 4 * TILE_ROWS), da);
-                    sum[v][c] = kv_rows_subf(sum[v][c],
-                                             kv_rows_mulf(min_scale, kv_rows_of_int(mins[v][c])));
-                }
+        for (int v = 0; v < KV_TILE_VECTORS; v++) {
+            const uint8_t *d = w + K_D_AT + 4 * v * KV_ROWS;
+            const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(d), da);
+            kv_rows_i dot = scaled[v][c];
+            if (!type.dmin_at)
+                dot = kv_rows_sub(dot, mins[v][c]);
+            sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
+            if (type.dmin_at) {
+                const kv_rows_f min = kv_rows_mulf(kv_rows_load_f(d + 4 * TILE_ROWS), da);
+                sum[v][c] = kv_rows_subf(sum[v][c], kv_rows_mulf(min, kv_rows_of_int(mins[v][c])));
             }
         }
+    }
+}
+
+/* One tile of rows; as gemm_s32_tile. */
+static KV_INLINE void gemm_k_tile(gemm_call *call, size_t row, const uint8_t *w, const k_type type)
+{
+    const uint8_t *x = call->x;
+    tile_sums sum[TILE_BLOCKS];
+    tile_clear(sum);
+    for (size_t s = 0; s < call->k / KW_QK_K; s++) {
+        for (size_t b = 0; b < tile_blocks(call); b++)
+            gemm_k_super(sum[b], w, x + 4 * b * KV_TILE_COLS, type);
+        spread_step(&call->next);
         w += K_SUPER_BYTES;
         x += GROUPS * KW_ACT_BLOCK * KV_COLUMNS;
     }
-    KV_UNROLL
-    for (int c = 0; c < KV_TILE_COLS; c++)
-        for (int v = 0; v < KV_TILE_VECTORS; v++)
-            kv_rows_storef(out[c] + v * KV_ROWS, sum[v][c]);
+    tile_store(call, row, sum);
 }

@@ -4,8 +4,7 @@
  * Panel: for each tile of TILE_ROWS rows, for each group: bytes [8][TILE_ROWS][4] and the scales
  * f32 [TILE_ROWS]. A lane is a row, so every output has the one accumulator that gemv gives it. */
 
-enum { TILE_ROWS = KV_TILE_VECTORS * KV_ROWS, S32_GROUP_BYTES = KW_QK * TILE_ROWS + 4 * TILE_ROWS };
-static_assert(KW_PANEL_ROWS % TILE_ROWS == 0 && KV_COLUMNS % KV_TILE_COLS == 0, "whole tiles");
+enum { S32_GROUP_BYTES = KW_QK * TILE_ROWS + 4 * TILE_ROWS };
 
 static size_t panel_bytes_s32(size_t k)
 {
@@ -47,54 +46,58 @@ static KV_INLINE void panel_s32(void *panel, const void *w, size_t row_bytes, si
     }
 }
 
-/* One tile: out[c][TILE_ROWS] for KV_TILE_COLS columns. x: the first of them in its tile. */
-static KV_INLINE void gemm_s32_tile(float out[KV_TILE_COLS][TILE_ROWS], const uint8_t *w,
-                                    const uint8_t *x, size_t n_groups, const s32_type type,
-                                    fetcher *fetch, size_t fetch_bytes)
+/* One group of KV_TILE_COLS columns, x being the first of them in its tile. */
+static KV_INLINE void gemm_s32_group(tile_sums sum, const uint8_t *w, const uint8_t *x,
+                                     const s32_type type)
 {
-    kv_rows_f sum[KV_TILE_VECTORS][KV_TILE_COLS];
+    kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
     KV_UNROLL
     for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
-        sum[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_rows_set1(0.0f);
-    for (size_t g = 0; g < n_groups; g++) {
-        kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
-        KV_UNROLL
-        for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
-            acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
-        KV_ROLLED
-        for (int j = 0; j < KW_QK / 4; j++) {
-            KV_UNROLL
-            for (int c = 0; c < KV_TILE_COLS; c++) {
-                const kv_rows_b a = kv_rows_same(x + 4 * (j * KV_COLUMNS + c));
-                KV_UNROLL
-                for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                    const kv_rows_b q = kv_rows_load_b(w + 4 * (j * TILE_ROWS + v * KV_ROWS));
-                    acc[v][c] = kv_acc_step(type.kind, acc[v][c], q, a);
-                }
-            }
-        }
-        const uint8_t *scales = w + KW_QK * TILE_ROWS;
-        const uint8_t *da = x + KW_QK * KV_COLUMNS, *pairs = da + 4 * KV_COLUMNS;
+        acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
+    KV_ROLLED
+    for (int j = 0; j < KW_QK / 4; j++) {
         KV_UNROLL
         for (int c = 0; c < KV_TILE_COLS; c++) {
-            const kv_rows_f d = kv_rows_set1(kv_f32(da + 4 * c));
-            const kv_rows_i bias = kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pairs + 4 * c),
-                                                    kv_rows_pair((int16_t)type.bias));
+            const kv_rows_b a = kv_rows_same(x + 4 * (j * KV_COLUMNS + c));
             KV_UNROLL
             for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                kv_rows_i dot = kv_acc_flush(type.kind, acc[v][c]);
-                if (type.bias)
-                    dot = kv_rows_sub(dot, bias);
-                const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(scales + 4 * v * KV_ROWS), d);
-                sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
+                const kv_rows_b q = kv_rows_load_b(w + 4 * (j * TILE_ROWS + v * KV_ROWS));
+                acc[v][c] = kv_acc_step(type.kind, acc[v][c], q, a);
             }
         }
-        fetch_next(fetch, fetch_bytes);
+    }
+    const uint8_t *scales = w + KW_QK * TILE_ROWS;
+    const uint8_t *da = x + KW_QK * KV_COLUMNS, *pairs = da + 4 * KV_COLUMNS;
+    KV_UNROLL
+    for (int c = 0; c < KV_TILE_COLS; c++) {
+        const kv_rows_f d = kv_rows_set1(kv_f32(da + 4 * c));
+        const kv_rows_i bias = kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pairs + 4 * c),
+                                                kv_rows_pair((int16_t)type.bias));
+        KV_UNROLL
+        for (int v = 0; v < KV_TILE_VECTORS; v++) {
+            kv_rows_i dot = kv_acc_flush(type.kind, acc[v][c]);
+            if (type.bias)
+                dot = kv_rows_sub(dot, bias);
+            const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(scales + 4 * v * KV_ROWS), d);
+            sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
+        }
+    }
+}
+
+/* One tile of rows. Each group of weights meets all of the columns while it is in the first-level
+ * cache; where they do not fit into the registers, their sums wait in memory. */
+static KV_INLINE void gemm_s32_tile(gemm_call *call, size_t row, const uint8_t *w,
+                                    const s32_type type)
+{
+    const uint8_t *x = call->x;
+    tile_sums sum[TILE_BLOCKS];
+    tile_clear(sum);
+    for (size_t g = 0; g < call->k / KW_QK; g++) {
+        for (size_t b = 0; b < tile_blocks(call); b++)
+            gemm_s32_group(sum[b], w, x + 4 * b * KV_TILE_COLS, type);
+        spread_step(&call->next);
         w += S32_GROUP_BYTES;
         x += KW_ACT_BLOCK * KV_COLUMNS;
     }
-    KV_UNROLL
-    for (int c = 0; c < KV_TILE_COLS; c++)
-        for (int v = 0; v < KV_TILE_VECTORS; v++)
-            kv_rows_storef(out[c] + v * KV_ROWS, sum[v][c]);
+    tile_store(call, row, sum);
 }

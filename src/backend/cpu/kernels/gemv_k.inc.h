@@ -11,17 +11,22 @@ static KV_INLINE void k_row(kv_part *scaled, kv_part *mins, const uint8_t *block
 {
     int16_t scale[KW_QK_K / 16];
     kv_h16 wide, min;
-    kv_b32 w[GROUPS];
     scales_k(type, &wide, &min, block);
     kv_store_h16(scale, wide);
+    KV_MEMORY(scale);
     *mins = kv_dot16(min, sums);
-    unpack_k(type, w, block);
     kv_part sum = kv_part_zero();
     KV_UNROLL
-    for (int g = 0; g < GROUPS; g++) {
-        const kv_b32 q = kv_load_b32(x + g * KW_ACT_BLOCK);
-        sum = type.halves ? kv_dot_scaled2(sum, type.kind, w[g], q, scale + 2 * g)
-                          : kv_dot_scaled(sum, type.kind, w[g], q, scale + 2 * g);
+    for (int half = 0; half < 2; half++) {
+        kv_b32 w[4];
+        unpack_k(type, w, block, half);
+        KV_UNROLL
+        for (int i = 0; i < 4; i++) {
+            const int g = 4 * half + i;
+            const kv_b32 q = kv_load_b32(x + g * KW_ACT_BLOCK);
+            sum = type.halves ? kv_dot_scaled2(sum, type.kind, w[i], q, scale + 2 * g)
+                              : kv_dot_scaled(sum, type.kind, w[i], q, scale + 2 * g);
+        }
     }
     *scaled = sum;
 }

@@ -3,23 +3,17 @@
  * function, each class is a gemv, a panel and a gemm. */
 
 /* Every tile of a panel, for one weight type of an integer class. */
-#define GEMM_TILES(type_name, TYPE, class, elems, tile_bytes)                                      \
+#define GEMM(type_name, TYPE, class, elems, tile_bytes)                                            \
     static void gemm_##type_name(float *out, size_t out_stride, const void *panel, const void *x,  \
                                  size_t k, size_t n_rows, size_t n_cols, const void *next,         \
                                  size_t next_bytes)                                                \
     {                                                                                              \
-        gemm_call call = {out, out_stride, panel, x, k, n_rows, n_cols, {0, 0, 0}, 0};             \
-        gemm_fetch(&call, next, next_bytes, TILE_ROWS, KV_TILE_COLS, k / KW_QK);                   \
-        for (size_t r = 0; r < n_rows; r += TILE_ROWS) {                                           \
-            const uint8_t *w =                                                                     \
-                (const uint8_t *)panel + r / TILE_ROWS * (k / (elems)) * tile_bytes;               \
-            for (size_t c = 0; c < n_cols; c += KV_TILE_COLS) {                                    \
-                float tile[KV_TILE_COLS][TILE_ROWS];                                               \
-                gemm_##class##_tile(tile, w, (const uint8_t *)x + 4 * c, k / (elems), TYPE,        \
-                                    &call.fetch, call.fetch_bytes);                                \
-                gemm_store(&call, tile[0], TILE_ROWS, r, c, KV_TILE_COLS);                         \
-            }                                                                                      \
-        }                                                                                          \
+        gemm_call call = {out, out_stride, panel, x, k, n_rows, n_cols, {0, 0, 0, 0}};             \
+        gemm_spread(&call, next, next_bytes,                                                       \
+                    (n_rows + TILE_ROWS - 1) / TILE_ROWS * (k / (elems)));                         \
+        for (size_t r = 0; r < n_rows; r += TILE_ROWS)                                             \
+            gemm_##class##_tile(&call, r, call.panel + r / TILE_ROWS * (k / (elems)) * tile_bytes, \
+                                TYPE);                                                             \
     }
 
 #define GEMV(type_name, TYPE, class)                                                               \
@@ -39,7 +33,7 @@
 #define INTEGER_TYPE(type_name, TYPE, class, elems, tile_bytes)                                    \
     GEMV(type_name, TYPE, class)                                                                   \
     PANEL(type_name, TYPE, class)                                                                  \
-    GEMM_TILES(type_name, TYPE, class, elems, tile_bytes)
+    GEMM(type_name, TYPE, class, elems, tile_bytes)
 
 #define FLOAT_TYPE(type_name, TYPE)                                                                \
     GEMV(type_name, TYPE, f)                                                                       \

@@ -16,15 +16,15 @@ typedef struct k_type {
     bool halves;    /* a group's halves have scales of their own */
 } k_type;
 
-static KV_INLINE void unpack_q4_k(kv_b32 w[GROUPS], const uint8_t *block)
+/* Half 0 or 1 of a superblock: four groups. */
+static KV_INLINE void unpack_q4_k(kv_b32 w[4], const uint8_t *block, int half)
 {
-    const uint8_t *qs = block + offsetof(kw_block_q4_k, qs);
-    KV_UNROLL
-    for (int i = 0; i < GROUPS; i += 2) {
-        const kv_b32 both = kv_load_b32(qs + i / 2 * KW_QK);
-        w[i] = kv_low4(both);
-        w[i + 1] = kv_high4(both);
-    }
+    const uint8_t *qs = block + offsetof(kw_block_q4_k, qs) + 64 * half;
+    const kv_b32 first = kv_load_b32(qs), second = kv_load_b32(qs + 32);
+    w[0] = kv_low4(first);
+    w[1] = kv_high4(first);
+    w[2] = kv_low4(second);
+    w[3] = kv_high4(second);
 }
 
 static KV_INLINE void scales_q4_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
@@ -37,18 +37,15 @@ static KV_INLINE void scales_q4_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
     *min = kv_twice((b & 0x3f3f3f3fu) | (uint64_t)min_high << 32);
 }
 
-static KV_INLINE void unpack_q6_k(kv_b32 w[GROUPS], const uint8_t *block)
+static KV_INLINE void unpack_q6_k(kv_b32 w[4], const uint8_t *block, int half)
 {
-    KV_UNROLL
-    for (int half = 0; half < 2; half++) {
-        const uint8_t *ql = block + 64 * half;
-        const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q6_k, qh) + 32 * half);
-        const kv_b32 l0 = kv_load_b32(ql), l1 = kv_load_b32(ql + 32);
-        w[4 * half] = kv_join6(kv_low4(l0), high, 0);
-        w[4 * half + 1] = kv_join6(kv_low4(l1), high, 2);
-        w[4 * half + 2] = kv_join6(kv_high4(l0), high, 4);
-        w[4 * half + 3] = kv_join6(kv_high4(l1), high, 6);
-    }
+    const uint8_t *ql = block + 64 * half;
+    const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q6_k, qh) + 32 * half);
+    const kv_b32 first = kv_load_b32(ql), second = kv_load_b32(ql + 32);
+    w[0] = kv_join6(kv_low4(first), high, 0);
+    w[1] = kv_join6(kv_low4(second), high, 2);
+    w[2] = kv_join6(kv_high4(first), high, 4);
+    w[3] = kv_join6(kv_high4(second), high, 6);
 }
 
 static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
@@ -63,13 +60,13 @@ static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
 #define TYPE_Q6_K                                                                                  \
     ((k_type){KW_Q6_K, sizeof(kw_block_q6_k), offsetof(kw_block_q6_k, d), 0, KV_U6, 5, true})
 
-/* The eight groups of a superblock. The type is a constant wherever this is inlined. */
-static KV_INLINE void unpack_k(const k_type type, kv_b32 w[GROUPS], const uint8_t *block)
+/* Half 0 or 1 of a superblock: four groups. The type is a constant wherever this is inlined. */
+static KV_INLINE void unpack_k(const k_type type, kv_b32 w[4], const uint8_t *block, int half)
 {
     if (type.dtype == KW_Q4_K)
-        unpack_q4_k(w, block);
+        unpack_q4_k(w, block, half);
     else
-        unpack_q6_k(w, block);
+        unpack_q6_k(w, block, half);
 }
 
 /* Sixteen scales and as many minima (or scales once more), one per 16 weights. */

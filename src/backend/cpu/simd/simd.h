@@ -13,6 +13,10 @@
 /* Unrolled fully, a loop over products tempts compilers to load everything first and to spill. */
 #define KV_ROLLED _Pragma("GCC unroll 1")
 
+/* An array that was just written becomes memory to the compiler, which would otherwise take its
+ * elements out of the register they came from: a load that repeats an element is free. */
+#define KV_MEMORY(array) __asm__("" : "+m"(array))
+
 typedef enum kv_kind { KV_U4, KV_U6, KV_S8 } kv_kind;
 
 static KV_INLINE uint16_t kv_u16(const void *p)

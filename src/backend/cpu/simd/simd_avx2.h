@@ -54,6 +54,16 @@ static KV_INLINE kv_f kv_load(const float *p)
     return (kv_f){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
 
+/* The same, for a vector that several operations use: gcc would load it again for each of them. */
+static KV_INLINE kv_f kv_load_shared(const float *p)
+{
+    kv_f x = kv_load(p);
+#if !defined(__clang__)
+    __asm__("" : "+x"(x.a), "+x"(x.b));
+#endif
+    return x;
+}
+
 static KV_INLINE void kv_store(float *p, kv_f x)
 {
     _mm256_storeu_ps(p, x.a);
@@ -275,18 +285,27 @@ static KV_INLINE kv_part kv_dot(kv_kind kind, kv_b32 w, kv_b32 a)
     return _mm256_madd_epi16(kv_pairs(kind, w, a), _mm256_set1_epi16(1));
 }
 
+/* v . a + w . b of nibbles. */
+static KV_INLINE kv_part kv_dot_two(kv_b32 v, kv_b32 a, kv_b32 w, kv_b32 b)
+{
+    const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(v, a), _mm256_maddubs_epi16(w, b));
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
 /* sum + scale * (w . a); scale points to the same int16 twice. */
 static KV_INLINE kv_part kv_dot_scaled(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,
                                        const int16_t *scale)
 {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(kv_pairs(kind, w, a), kv_scale_all(scale)));
+    const __m256i products = _mm256_madd_epi16(kv_pairs(kind, w, a), kv_scale_all(scale));
+    return kv_in_order(_mm256_add_epi32(sum, products));
 }
 
 /* The same with scale[0] for the first half of the bytes and scale[1] for the second. */
 static KV_INLINE kv_part kv_dot_scaled2(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,
                                         const int16_t *scale)
 {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(kv_pairs(kind, w, a), kv_scale_halves(scale)));
+    const __m256i products = _mm256_madd_epi16(kv_pairs(kind, w, a), kv_scale_halves(scale));
+    return kv_in_order(_mm256_add_epi32(sum, products));
 }
 
 /* ---- panels: KV_ROWS rows at once ---- */

@@ -40,6 +40,11 @@ static KV_INLINE kv_f kv_load(const float *p)
     return _mm512_loadu_ps(p);
 }
 
+static KV_INLINE kv_f kv_load_shared(const float *p)
+{
+    return kv_load(p);
+}
+
 static KV_INLINE void kv_store(float *p, kv_f x)
 {
     _mm512_storeu_ps(p, x);
@@ -225,6 +230,11 @@ static KV_INLINE kv_part kv_dot(kv_kind kind, kv_b32 w, kv_b32 a)
 {
     (void)kind;
     return _mm256_dpbusd_epi32(_mm256_setzero_si256(), w, a);
+}
+
+static KV_INLINE kv_part kv_dot_two(kv_b32 v, kv_b32 a, kv_b32 w, kv_b32 b)
+{
+    return _mm256_dpbusd_epi32(_mm256_dpbusd_epi32(_mm256_setzero_si256(), v, a), w, b);
 }
 
 static KV_INLINE kv_part kv_dot_scaled(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,

@@ -53,6 +53,11 @@ static KV_INLINE kv_f kv_load(const float *p)
     return (kv_f){vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)};
 }
 
+static KV_INLINE kv_f kv_load_shared(const float *p)
+{
+    return kv_load(p);
+}
+
 static KV_INLINE void kv_store(float *p, kv_f x)
 {
     vst1q_f32(p, x.a);

@@ -53,6 +53,11 @@ static KV_INLINE kv_f kv_load(const float *p)
                   wasm_v128_load(p + 12)};
 }
 
+static KV_INLINE kv_f kv_load_shared(const float *p)
+{
+    return kv_load(p);
+}
+
 static KV_INLINE void kv_store(float *p, kv_f x)
 {
     wasm_v128_store(p, x.a);

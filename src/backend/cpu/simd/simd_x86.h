@@ -40,17 +40,30 @@ static KV_INLINE kv_b32 kv_join6(kv_b32 low, kv_b32 high, int shift)
     return _mm256_or_si256(low, _mm256_and_si256(moved, _mm256_set1_epi8(0x30)));
 }
 
+/* Added up in the order written: a compiler that reorders integer sums keeps all terms alive, which
+ * takes more registers than there are. */
+static KV_INLINE __m256i kv_in_order(__m256i x)
+{
+    __asm__("" : "+x"(x));
+    return x;
+}
+
 static KV_INLINE kv_part kv_part_zero(void)
 {
     return _mm256_setzero_si256();
 }
 
-static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
+/* In each half: the sums of that half's four lanes of a, b, c, d. */
+static KV_INLINE __m256i kv_sum4_lanes(kv_part a, kv_part b, kv_part c, kv_part d)
 {
     const __m256i ab = _mm256_add_epi32(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     const __m256i cd = _mm256_add_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
-    const __m256i sum =
-        _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    return _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+}
+
+static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
+{
+    const __m256i sum = kv_sum4_lanes(a, b, c, d);
     return _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 }
 
@@ -84,13 +97,19 @@ static KV_INLINE void kv_store_h16(int16_t *p, kv_h16 x)
     _mm256_storeu_si256((__m256i *)p, x);
 }
 
+static KV_INLINE __m128i kv_gather4(const uint8_t *p, size_t stride)
+{
+    __m128i x = _mm_cvtsi32_si128((int32_t)kv_u32(p));
+    x = _mm_insert_epi32(x, (int32_t)kv_u32(p + stride), 1);
+    x = _mm_insert_epi32(x, (int32_t)kv_u32(p + 2 * stride), 2);
+    return _mm_insert_epi32(x, (int32_t)kv_u32(p + 3 * stride), 3);
+}
+
 /* Eight pairs of int16, stride bytes apart. */
 static KV_INLINE kv_h16 kv_gather_pairs(const uint8_t *p, size_t stride)
 {
-    return _mm256_setr_epi32((int32_t)kv_u32(p), (int32_t)kv_u32(p + stride),
-                             (int32_t)kv_u32(p + 2 * stride), (int32_t)kv_u32(p + 3 * stride),
-                             (int32_t)kv_u32(p + 4 * stride), (int32_t)kv_u32(p + 5 * stride),
-                             (int32_t)kv_u32(p + 6 * stride), (int32_t)kv_u32(p + 7 * stride));
+    const __m256i low = _mm256_castsi128_si256(kv_gather4(p, stride));
+    return _mm256_inserti128_si256(low, kv_gather4(p + 4 * stride, stride), 1);
 }
 
 static KV_INLINE kv_part kv_dot16(kv_h16 x, kv_h16 y)
