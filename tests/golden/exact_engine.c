@@ -30,6 +30,7 @@ typedef struct variant {
     const char *isa;
     int n_threads, batch, piece; /* piece: tokens a call, 0: all at once */
     kw_cache_type cache;
+    size_t n; /* tokens of the prompt; what comes later cannot matter for what came before */
 } variant;
 
 static void prompt(int32_t tokens[N_TOKENS], int vocab)
@@ -55,16 +56,16 @@ static float *compute(const char *path, const variant *v, size_t *bytes)
     kw_engine_close(probe);
     golden_open(&run, path, &config, &session);
     prompt(tokens, run.vocab);
-    const size_t vocab = (size_t)run.vocab, piece = v->piece ? (size_t)v->piece : N_TOKENS;
-    float *logits = malloc(N_TOKENS * vocab * sizeof *logits);
+    const size_t vocab = (size_t)run.vocab, piece = v->piece ? (size_t)v->piece : v->n;
+    float *logits = malloc(v->n * vocab * sizeof *logits);
     assert_non_null(logits);
-    for (size_t done = 0; done < N_TOKENS; done += piece) {
-        const size_t n = N_TOKENS - done < piece ? N_TOKENS - done : piece;
+    for (size_t done = 0; done < v->n; done += piece) {
+        const size_t n = v->n - done < piece ? v->n - done : piece;
         assert_int_equal(
             kw_session_eval(run.session, tokens + done, n, false, logits + done * vocab, NULL),
             KW_OK);
     }
-    *bytes = N_TOKENS * vocab * sizeof *logits;
+    *bytes = v->n * vocab * sizeof *logits;
     golden_close(&run);
     return logits;
 }
@@ -96,27 +97,29 @@ static void bits_are_equal(void **state)
     const char *name = *state, *path = golden_path(name);
     if (!path)
         skip();
-    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16};
+    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16, N_TOKENS};
     size_t bytes, same;
     float *want = compute(path, &base, &bytes);
     assert_non_null(want);
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
-        const variant variants[] = {{isas[i], 1, 0, 0, KW_CACHE_F16},
-                                    {isas[i], 2, 0, 0, KW_CACHE_F16},
-                                    {isas[i], 2, 7, 13, KW_CACHE_F16},
-                                    {isas[i], 2, 0, 1, KW_CACHE_F16}};
-        for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
+        /* Scalar is slow: its way token by token is compared on a shorter prompt. */
+        const size_t singles = i == 0 ? 40 : N_TOKENS;
+        const variant variants[] = {{isas[i], 2, 7, 13, KW_CACHE_F16, i == 0 ? 140 : N_TOKENS},
+                                    {isas[i], 2, 0, 1, KW_CACHE_F16, singles},
+                                    {isas[i], 2, 0, 0, KW_CACHE_F16, N_TOKENS},
+                                    {isas[i], 1, 0, 0, KW_CACHE_F16, N_TOKENS}};
+        for (size_t v = 0; v < (i == 0 ? 3 : 4); v++) {
             float *got = compute(path, &variants[v], &same);
             if (!got) {
                 print_message("%s: no %s on this machine: not compared\n", name, isas[i]);
                 break;
             }
-            assert_int_equal(bytes, same);
-            if (memcmp(got, want, bytes) != 0)
+            assert_true(same <= bytes);
+            if (memcmp(got, want, same) != 0)
                 fail_msg("%s: %s, %d threads, batch %d, pieces of %d: other bits than scalar", name,
                          isas[i], variants[v].n_threads, variants[v].batch, variants[v].piece);
             free(got);
-            if (v == 1)
+            if (v == 2)
                 check_last(path, &variants[v], want, bytes);
         }
     }
