@@ -170,7 +170,7 @@ int32_t kw_sample(kw_sampler *s, const float *logits, const int32_t *history, si
     size_t kept = select_top(s, logits, (size_t)KW_MAX(c->top_k, 0));
     if (!isfinite(s->candidates[0].logit))
         return s->candidates[0].id;
-    if (c->top_p > 0 && c->top_p < 1.0f)
+    if (c->top_p < 1.0f)
         kept = cut_top_p(s->candidates, kept, c->top_p);
     if (c->min_p > 0)
         kept = cut_min_p(s->candidates, kept, c->min_p);
