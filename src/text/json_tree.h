@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define KW_TREE_MAX_NODES 65536
+#define KW_TREE_MAX_NODES 262144
 
 typedef struct kw_tree {
     kw_json_kind kind;            /* OBJECT, ARRAY or a scalar */

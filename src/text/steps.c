@@ -143,8 +143,8 @@ static kw_status find_next(finder *f, size_t from, bool *found, kw_span *match, 
     return KW_OK;
 }
 
-/* Adds the part [start, end), `delimiter` or not, in the step's mode. Lengths are kept in spans
- * whose `joined` state the caller carries: whether the part before was a delimiter. */
+/* Adds a part, `delimiter` or not, in the step's mode. Spans from `first` on are of the same piece;
+ * *before tells whether the part before was a delimiter. */
 static bool add_part(kw_spans *spans, const kw_step *step, size_t first, kw_span part,
                      bool delimiter, bool *before)
 {
@@ -255,27 +255,21 @@ static kw_status write_replaced(sink *s, const kw_compiled_step *step, kw_str pi
 {
     finder f = {step, piece, NULL};
     kw_status status = KW_OK;
-    size_t from = 0;
-    while (from < piece.len) {
+    for (size_t from = 0; from < piece.len;) {
         bool found;
         kw_span match;
         KW_GOTO(status, find_next(&f, from, &found, &match, err));
-        if (!found)
-            break;
-        size_t next = match.end;
-        KW_GOTO(status, sink_add(s, piece.data + from, match.start - from, err));
-        KW_GOTO(status, sink_add(s, step->step.with.data, step->step.with.len, err));
-        if (match.start == match.end && next < piece.len) {
+        size_t next = found ? match.end : piece.len;
+        KW_GOTO(status, sink_add(s, piece.data + from, (found ? match.start : next) - from, err));
+        if (found)
+            KW_GOTO(status, sink_add(s, step->step.with.data, step->step.with.len, err));
+        if (found && match.start == match.end && next < piece.len) { /* empty: moves on by one */
             uint32_t codepoint;
             next += kw_utf8_decode(piece.data + next, piece.len - next, &codepoint);
             KW_GOTO(status, sink_add(s, piece.data + match.end, next - match.end, err));
-        } else if (match.start == match.end) {
-            from = piece.len;
-            break;
         }
         from = next;
     }
-    status = sink_add(s, piece.data + from, piece.len - from, err);
 fail:
     kw_matcher_end(f.matcher);
     return status;

@@ -7,8 +7,6 @@
 #include "text/alphabet.h"
 #include "text/tokenizer.h"
 
-#include <stdlib.h>
-
 /* Longest way from a key's home slot; a good hash at half load stays far below it. */
 #define PROBE_MAX 256
 #define METASPACE "\xE2\x96\x81"
@@ -49,18 +47,35 @@ static uint32_t hash_bytes(const char *data, size_t len)
     return hash_end(&s);
 }
 
-/* The hash of the bytes that text spells in the alphabet, or of itself when it is none. */
-static uint32_t hash_spelled(kw_str text)
+/* Adds the bytes that text spells in the alphabet; false when it is none. */
+static bool hash_spelled(hasher *s, kw_str text)
 {
-    hasher s = {1, 0, 0};
     for (size_t pos = 0; pos < text.len;) {
+        if (text.data[pos] > 0x20 && text.data[pos] < 0x7F) { /* most are themselves */
+            hash_byte(s, (unsigned char)text.data[pos++]);
+            continue;
+        }
         uint32_t codepoint;
         pos += kw_utf8_decode(text.data + pos, text.len - pos, &codepoint);
         const int byte = kw_alphabet_to_byte(codepoint);
         if (byte < 0)
-            return hash_bytes(text.data, text.len);
-        hash_byte(&s, (unsigned char)byte);
+            return false;
+        hash_byte(s, (unsigned char)byte);
     }
+    return true;
+}
+
+/* The hash of a text in two parts, in the alphabet where it is that. */
+static uint32_t hash_parts(bool byte_level, kw_merge text)
+{
+    hasher s = {1, 0, 0};
+    if (byte_level && hash_spelled(&s, text.left) && hash_spelled(&s, text.right))
+        return hash_end(&s);
+    s = (hasher){1, 0, 0};
+    for (size_t i = 0; i < text.left.len; i++)
+        hash_byte(&s, (unsigned char)text.left.data[i]);
+    for (size_t i = 0; i < text.right.len; i++)
+        hash_byte(&s, (unsigned char)text.right.data[i]);
     return hash_end(&s);
 }
 
@@ -166,7 +181,7 @@ static kw_status insert(kw_tokens *t, int32_t id, kw_error *err)
     const kw_str raw = raw_at(t, id);
     const uint32_t hash = hash_bytes(raw.data, raw.len);
     if (t->byte_level && raw.data == t->spelling[id].data)
-        t->any_plain = t->any_plain || hash != hash_spelled(raw);
+        t->any_plain = t->any_plain || hash != hash_parts(true, (kw_merge){raw, {NULL, 0}});
     size_t at = hash & t->mask;
     for (size_t probe = 0; probe < PROBE_MAX; probe++, at = (at + 1) & t->mask) {
         kw_token_slot *slot = &t->slots[at];
@@ -240,29 +255,36 @@ int32_t kw_tokens_find_raw(const kw_tokens *tokens, const char *raw, size_t len)
     return -1;
 }
 
-/* The least id under this hash that is spelled so, or `best` when that is less. */
-static int32_t find_spelled(const kw_tokens *tokens, uint32_t hash, kw_str spelling, int32_t best)
+static bool is_spelled(const kw_tokens *tokens, int32_t id, kw_merge text)
+{
+    const kw_str spelling = tokens->spelling[id], left = text.left, right = text.right;
+    return spelling.len == left.len + right.len &&
+           (left.len == 0 || memcmp(spelling.data, left.data, left.len) == 0) &&
+           (right.len == 0 || memcmp(spelling.data + left.len, right.data, right.len) == 0);
+}
+
+/* The first id under this hash that is spelled so, or -1. Of equal ones the least came first. */
+static int32_t find_spelled(const kw_tokens *tokens, uint32_t hash, kw_merge text)
 {
     size_t at = hash & tokens->mask;
     for (size_t probe = 0; probe < tokens->probe; probe++, at = (at + 1) & tokens->mask) {
         const kw_token_slot *slot = &tokens->slots[at];
         if (slot->hash == 0)
             break;
-        if (slot->hash == hash && (best < 0 || slot->id < best) &&
-            kw_str_eq(tokens->spelling[slot->id], spelling))
-            best = slot->id;
+        if (slot->hash == hash && is_spelled(tokens, slot->id, text))
+            return slot->id;
     }
-    return best;
+    return -1;
 }
 
 int32_t kw_tokens_find(const kw_tokens *tokens, kw_str spelling)
 {
-    int32_t best = -1;
-    if (tokens->byte_level)
-        best = find_spelled(tokens, hash_spelled(spelling), spelling, best);
-    if (!tokens->byte_level || tokens->any_plain)
-        best = find_spelled(tokens, hash_bytes(spelling.data, spelling.len), spelling, best);
-    return best;
+    const kw_merge text = {spelling, {NULL, 0}};
+    const int32_t id = find_spelled(tokens, hash_parts(tokens->byte_level, text), text);
+    if (!tokens->any_plain)
+        return id;
+    const int32_t plain = find_spelled(tokens, hash_bytes(spelling.data, spelling.len), text);
+    return id < 0 || (plain >= 0 && plain < id) ? plain : id;
 }
 
 size_t kw_pair_hash(int32_t left, int32_t right)
@@ -300,27 +322,54 @@ bool kw_merge_split(kw_str joined, kw_merge *out)
     return true;
 }
 
-/* The ids of a merge's parts and of their joined spelling; false when one is missing. */
-static kw_status resolve(const kw_tokens *tokens, kw_merge merge, kw_pair_slot *out, bool *known,
-                         kw_error *err)
+/* Looking up one of many: what, and where it is. */
+typedef struct lookup {
+    kw_merge text;
+    uint32_t hash;
+    int32_t id;
+    size_t len;
+} lookup;
+
+#define LOOKUPS 96 /* at once; three for each merge */
+
+/* Finds n spellings. Step by step for all of them, so that reads of memory that is not in the cache
+ * do not wait for one another: this is most of the time it takes to load a large vocabulary. */
+static void find_all(const kw_tokens *tokens, lookup *list, size_t n)
 {
-    char few[128], *room = few;
-    const size_t len = merge.left.len + merge.right.len;
-    *known = false;
-    if (merge.left.len == 0 || merge.right.len == 0)
-        return KW_OK;
-    out->left = kw_tokens_find(tokens, merge.left);
-    out->right = kw_tokens_find(tokens, merge.right);
-    if (out->left < 0 || out->right < 0)
-        return KW_OK;
-    if (len > sizeof(few) && !(room = malloc(len)))
-        return NOMEM(err, tokens->n);
-    memcpy(room, merge.left.data, merge.left.len);
-    memcpy(room + merge.left.len, merge.right.data, merge.right.len);
-    out->id = kw_tokens_find(tokens, (kw_str){room, len});
-    *known = out->id >= 0;
-    if (room != few)
-        free(room);
+    for (size_t i = 0; i < n; i++)
+        list[i].hash = hash_parts(tokens->byte_level, list[i].text);
+    for (size_t i = 0; i < n; i++) {
+        const kw_token_slot *slot = &tokens->slots[list[i].hash & tokens->mask];
+        list[i].id = slot->hash == list[i].hash ? slot->id : -1;
+    }
+    for (size_t i = 0; i < n; i++)
+        list[i].len = list[i].id >= 0 ? tokens->spelling[list[i].id].len : 0;
+    for (size_t i = 0; i < n; i++) {
+        const kw_merge text = list[i].text;
+        const bool likely = list[i].len == text.left.len + text.right.len;
+        if (list[i].id < 0 || !likely || !is_spelled(tokens, list[i].id, text))
+            list[i].id = find_spelled(tokens, list[i].hash, text);
+    }
+}
+
+/* Adds up to LOOKUPS / 3 merges, the first of them with this rank. */
+static kw_status add_merges(kw_pairs *pairs, const kw_tokens *tokens, const kw_merge *merges,
+                            size_t n, size_t rank, kw_error *err)
+{
+    lookup list[LOOKUPS];
+    for (size_t i = 0; i < n; i++) {
+        const kw_str none = {NULL, 0};
+        list[3 * i].text = (kw_merge){merges[i].left, none};
+        list[3 * i + 1].text = (kw_merge){merges[i].right, none};
+        list[3 * i + 2].text = merges[i];
+    }
+    find_all(tokens, list, 3 * n);
+    for (size_t i = 0; i < n; i++) {
+        const kw_pair_slot merge = {list[3 * i].id, list[3 * i + 1].id, (uint32_t)(rank + i),
+                                    list[3 * i + 2].id};
+        if (merge.left >= 0 && merge.right >= 0 && merge.id >= 0)
+            KW_TRY(insert_pair(pairs, merge, err));
+    }
     return KW_OK;
 }
 
@@ -333,14 +382,17 @@ kw_status kw_pairs_build(const kw_tokens *tokens, const kw_str *joined, const kw
         return kw_fail(err, KW_E_NOMEM, "vocabulary: out of memory for %zu merges", n);
     for (size_t i = 0; i < size; i++)
         pairs.slots[i].left = -1;
-    for (size_t i = 0; i < n; i++) {
-        kw_pair_slot merge = {.rank = (uint32_t)i};
-        kw_merge parts;
-        bool known = false;
-        if (joined ? kw_merge_split(joined[i], &parts) : (parts = apart[i], true))
-            KW_TRY(resolve(tokens, parts, &merge, &known, err));
-        if (known)
-            KW_TRY(insert_pair(&pairs, merge, err));
+    for (size_t at = 0; at < n; at += LOOKUPS / 3) {
+        kw_merge merges[LOOKUPS / 3];
+        const size_t more = KW_MIN(n - at, LOOKUPS / 3);
+        for (size_t i = 0; i < more; i++) {
+            merges[i] = (kw_merge){{NULL, 0}, {NULL, 0}}; /* spells nothing, which is no token */
+            if (!joined)
+                merges[i] = apart[at + i];
+            else
+                kw_merge_split(joined[at + i], &merges[i]);
+        }
+        KW_TRY(add_merges(&pairs, tokens, merges, more, at, err));
     }
     *out = pairs;
     return KW_OK;
