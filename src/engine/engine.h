@@ -65,6 +65,9 @@ struct kw_session {
 kw_status kw_engine_reserve(kw_engine *engine, uint64_t bytes, const char *what, kw_error *err);
 void kw_engine_release(kw_engine *engine, uint64_t bytes);
 
+/* Whether these tokens exist and fit behind the session's position. */
+kw_status kw_session_check(const kw_session *session, const int32_t *tokens, size_t n,
+                           kw_error *err);
 /* kw_session_eval that leaves a pending cancellation in force. */
 kw_status kw_session_advance(kw_session *session, const int32_t *tokens, size_t n, bool last_only,
                              float *logits, kw_error *err);

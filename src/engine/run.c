@@ -8,6 +8,7 @@
 #include "engine/sampler.h"
 #include "os/system.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,7 +137,7 @@ static bool out_of_room(const answer *a)
     const kw_constraints *c = a->limits;
     if (c->max_tokens >= 0 && a->n_generated >= (size_t)c->max_tokens)
         return true;
-    return c->max_ms > 0 && kw_clock_ns() - a->start_ns >= c->max_ms * 1000000u;
+    return c->max_ms > 0 && (kw_clock_ns() - a->start_ns) / 1000000u >= c->max_ms;
 }
 
 static kw_status generate(answer *a, kw_error *err)
@@ -210,12 +211,15 @@ static kw_status check_arguments(const kw_input *input, const kw_constraints *c,
                        c->struct_size, sizeof *c);
     if (!(c->temperature >= 0 && c->temperature <= 1000) || c->top_k < 0 ||
         !(c->top_p >= 0 && c->top_p <= 1) || !(c->min_p >= 0 && c->min_p <= 1) ||
-        !(c->repeat_penalty > 0 && c->repeat_penalty <= 1000))
+        !(c->repeat_penalty > 0 && c->repeat_penalty <= 1000) ||
+        !(fabsf(c->presence_penalty) <= 1000) || !(fabsf(c->frequency_penalty) <= 1000))
         return kw_fail(err, KW_E_ARG,
                        "run: temperature %g (0 to 1000), top_k %d (0 or more), top_p %g and "
-                       "min_p %g (0 to 1), repeat_penalty %g (above 0)",
+                       "min_p %g (0 to 1), repeat_penalty %g (above 0), presence_penalty %g and "
+                       "frequency_penalty %g (-1000 to 1000)",
                        (double)c->temperature, c->top_k, (double)c->top_p, (double)c->min_p,
-                       (double)c->repeat_penalty);
+                       (double)c->repeat_penalty, (double)c->presence_penalty,
+                       (double)c->frequency_penalty);
     return KW_OK;
 }
 
@@ -254,6 +258,8 @@ static kw_status run(answer *a, const kw_input *input, kw_error *err)
                          "run: %zu input tokens at position %d do not fit the context of %d "
                          "(-c makes it larger)",
                          n, s->position, s->context);
+    if (status == KW_OK)
+        status = kw_session_check(s, tokens, n, err); /* all of it, before any of it is read */
     if (status == KW_OK)
         status = read_prompt(a, tokens, n, err);
     free(tokens);

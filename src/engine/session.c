@@ -23,7 +23,7 @@ void kw_session_close(kw_session *session)
     kw_engine *engine = session->model->engine;
     for (int i = 0; i < KW_N_BUCKETS; i++)
         kw_plan_free(session->plan[i]);
-    for (int i = 0; session->states && i < session->graph->n_states; i++)
+    for (int i = 0; session->states && session->state_bytes && i < session->graph->n_states; i++)
         engine->backend->free(engine->device, session->states[i], session->state_bytes[i]);
     kw_engine_release(engine, session->reserved_bytes);
     kw_graph_free(session->graph);
@@ -198,8 +198,8 @@ static kw_status step(kw_session *session, const int32_t *tokens, size_t n, size
     return KW_OK;
 }
 
-static kw_status check_tokens(const kw_session *session, const int32_t *tokens, size_t n,
-                              kw_error *err)
+kw_status kw_session_check(const kw_session *session, const int32_t *tokens, size_t n,
+                           kw_error *err)
 {
     if (n == 0)
         return kw_fail(err, KW_E_ARG, "session: no tokens");
@@ -216,7 +216,7 @@ static kw_status check_tokens(const kw_session *session, const int32_t *tokens, 
 kw_status kw_session_advance(kw_session *session, const int32_t *tokens, size_t n, bool last_only,
                              float *logits, kw_error *err)
 {
-    KW_TRY(check_tokens(session, tokens, n, err));
+    KW_TRY(kw_session_check(session, tokens, n, err));
     const bool all = logits && !last_only;
     const size_t most =
         (size_t)session->bound[all ? KW_BUCKET_SCORE : KW_BUCKET_PROMPT][KW_EXTENT_TOKENS];
