@@ -13,7 +13,7 @@ static void write_text(void *user, const char *text, size_t len)
 
 static kw_status inspect(kw_cli *cli, const char *path, kw_stage stage, kw_error *err)
 {
-    const bool json = cli->parsed.options.json != 0;
+    const kw_inspection what = {stage, cli->parsed.options.json != 0, write_text, &cli->out};
     kw_engine *engine;
     int n_threads;
     KW_TRY(kw_cli_threads(cli, &n_threads, err));
@@ -23,10 +23,9 @@ static kw_status inspect(kw_cli *cli, const char *path, kw_stage stage, kw_error
         kw_builtin image = {0};
         status = kw_cli_builtin(cli, &image, err);
         if (status == KW_OK)
-            status = kw_inspect_memory(engine, image.data, image.len, "(built-in)", stage, json,
-                                       write_text, &cli->out, err);
+            status = kw_inspect_memory(engine, image.data, image.len, "(built-in)", &what, err);
     } else {
-        status = kw_inspect(engine, path, stage, json, write_text, &cli->out, err);
+        status = kw_inspect(engine, path, &what, err);
     }
     kw_engine_close(engine);
     return status;

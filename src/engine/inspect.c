@@ -189,49 +189,50 @@ static kw_status print_plans(kw_engine *engine, const kw_net *net, bool json, kw
     return status;
 }
 
-static kw_status inspect(kw_engine *engine, kw_model_file *file, kw_stage stage, bool json,
+static kw_status inspect(kw_engine *engine, kw_model_file *file, const kw_inspection *what,
                          kw_buf *out, kw_error *err)
 {
-    if (stage == KW_STAGE_FILE) {
+    const bool json = what->json;
+    if (what->stage == KW_STAGE_FILE) {
         print_file(file, json, out);
         return KW_OK;
     }
-    kw_net *net;
+    kw_net *net = NULL;
     KW_TRY(kw_net_open(file, &net, err));
-    const kw_status status = stage == KW_STAGE_CONFIG  ? print_config(net, json, out, err)
-                             : stage == KW_STAGE_GRAPH ? print_graph(net, json, out, err)
-                                                       : print_plans(engine, net, json, out, err);
+    const kw_status status = what->stage == KW_STAGE_CONFIG ? print_config(net, json, out, err)
+                             : what->stage == KW_STAGE_GRAPH
+                                 ? print_graph(net, json, out, err)
+                                 : print_plans(engine, net, json, out, err);
     kw_net_close(net);
     return status;
 }
 
 /* Closes the file. */
-static kw_status inspect_file(kw_engine *engine, kw_model_file *file, kw_stage stage, bool json,
-                              kw_text_fn write, void *user, kw_error *err)
+static kw_status inspect_file(kw_engine *engine, kw_model_file *file, const kw_inspection *what,
+                              kw_error *err)
 {
     kw_buf out = {0};
-    kw_status status = inspect(engine, file, stage, json, &out, err);
+    kw_status status = inspect(engine, file, what, &out, err);
     if (status == KW_OK)
         status = kw_buf_status(&out, err);
     if (status == KW_OK)
-        write(user, out.data, out.len);
+        what->write(what->user, out.data, out.len);
     kw_buf_free(&out);
     kw_model_file_close(file);
     return status;
 }
 
-kw_status kw_inspect(kw_engine *engine, const char *path, kw_stage stage, bool json,
-                     kw_text_fn write, void *user, kw_error *err)
+kw_status kw_inspect(kw_engine *engine, const char *path, const kw_inspection *what, kw_error *err)
 {
-    kw_model_file *file;
+    kw_model_file *file = NULL;
     KW_TRY(kw_model_file_open(path, NULL, &file, err));
-    return inspect_file(engine, file, stage, json, write, user, err);
+    return inspect_file(engine, file, what, err);
 }
 
 kw_status kw_inspect_memory(kw_engine *engine, const void *data, size_t len, const char *name,
-                            kw_stage stage, bool json, kw_text_fn write, void *user, kw_error *err)
+                            const kw_inspection *what, kw_error *err)
 {
-    kw_model_file *file;
+    kw_model_file *file = NULL;
     KW_TRY(kw_model_file_from_memory(data, len, name, &file, err));
-    return inspect_file(engine, file, stage, json, write, user, err);
+    return inspect_file(engine, file, what, err);
 }

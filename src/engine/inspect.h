@@ -20,12 +20,18 @@ bool kw_stage_by_name(const char *name, kw_stage *out);
 /* Receives text in pieces. */
 typedef void (*kw_text_fn)(void *user, const char *text, size_t len);
 
+typedef struct kw_inspection {
+    kw_stage stage;
+    bool json;
+    kw_text_fn write;
+    void *user; /* given to write */
+} kw_inspection;
+
 /* Writes one stage of the model at path. The file is checked as kw_model_load does, except that
  * KW_STAGE_FILE needs only its container to be readable. */
-kw_status kw_inspect(kw_engine *engine, const char *path, kw_stage stage, bool json,
-                     kw_text_fn write, void *user, kw_error *err);
+kw_status kw_inspect(kw_engine *engine, const char *path, const kw_inspection *what, kw_error *err);
 /* The same for an image in memory. */
 kw_status kw_inspect_memory(kw_engine *engine, const void *data, size_t len, const char *name,
-                            kw_stage stage, bool json, kw_text_fn write, void *user, kw_error *err);
+                            const kw_inspection *what, kw_error *err);
 
 #endif

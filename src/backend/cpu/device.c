@@ -25,8 +25,8 @@ static kw_status cpu_open(const kw_device_config *config, kw_device **out, kw_er
 {
     kw_system system;
     kw_system_query(&system);
-    int n = config->n_threads > 0 ? config->n_threads
-                                  : KW_MIN(KW_MAX(system.n_cores, 1), MAX_WORKERS);
+    int n =
+        config->n_threads > 0 ? config->n_threads : KW_MIN(KW_MAX(system.n_cores, 1), MAX_WORKERS);
     if (n > MAX_WORKERS)
         return kw_fail(err, KW_E_ARG, "cpu: %d threads asked, the limit is %d", n, MAX_WORKERS);
     if (!kw_thread_available())
