@@ -73,15 +73,21 @@ static kw_status describe(kw_model *model, kw_error *err)
     return KW_OK;
 }
 
-/* Builds a graph once, so that every weight was looked up and checked before the first session. */
+/* Builds and plans one token once, so that every weight was looked up and everything that runs was
+ * checked before the first session. */
 static kw_status check_weights(kw_model *model, kw_error *err)
 {
-    kw_graph *graph;
+    const kw_engine *engine = model->engine;
+    kw_graph *graph = NULL;
+    kw_plan *plan = NULL;
     KW_TRY(kw_net_build(model->net, &(kw_net_options){16, KW_F16}, &graph, err));
     const kw_node *logits = kw_graph_node(graph, graph->outputs[0]);
     model->vocab = logits->shape.dim[1];
+    const kw_status status =
+        kw_plan_create(graph, engine->backend, engine->device, graph->bound, &plan, err);
+    kw_plan_free(plan);
     kw_graph_free(graph);
-    return KW_OK;
+    return status;
 }
 
 void kw_model_close(kw_model *model)

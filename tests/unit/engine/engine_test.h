@@ -85,6 +85,7 @@ static inline void add_tokenizer(tiny *t)
     tiny_set(t, "tokenizer.ggml.bos_token_id", kw_gguf_u32(T_BOS));
     tiny_set(t, "tokenizer.ggml.eos_token_id", kw_gguf_u32(T_EOS));
     tiny_set(t, "tokenizer.ggml.unknown_token_id", kw_gguf_u32(T_UNK));
+    tiny_set(t, "tokenizer.ggml.add_space_prefix", kw_gguf_bool(false));
 }
 
 static inline kw_model *load_tiny(kw_engine *engine, tiny *t)

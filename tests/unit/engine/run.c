@@ -36,11 +36,11 @@ static void text_inputs_are_tokenized(void **state)
     static record r;
     rig m = open_script(hello_script, 64);
     const kw_constraints c = greedy();
-    kw_input input = {.struct_size = sizeof input, .text = " Hello"};
+    kw_input input = {.struct_size = sizeof input, .text = "lo"};
     kw_result result = {.struct_size = sizeof result};
     (void)state;
     must(kw_run(m.session, &input, &c, note, &r, &result, &r.err), &r.err);
-    assert_int_equal(result.n_prompt, 3); /* bos, " Hel", "lo" */
+    assert_int_equal(result.n_prompt, 2); /* bos, "lo" */
     assert_string_equal(r.text, " world\xe2\x82\xac!");
     /* no bos after position 0 */
     const int at = kw_session_position(m.session);
@@ -48,13 +48,21 @@ static void text_inputs_are_tokenized(void **state)
     input.text = "lo and more";
     input.text_len = 2;
     must(kw_run(m.session, &input, &c, note, &r, &result, &r.err), &r.err);
-    assert_true(result.n_prompt < 3);
+    assert_int_equal(result.n_prompt, 1);
+    assert_string_equal(r.text, " world\xe2\x82\xac!");
     assert_int_equal(kw_session_position(m.session),
                      at + (int)result.n_prompt + (int)result.n_generated);
     /* nor when it is not wanted */
     must(kw_session_rewind(m.session, 0, &r.err), &r.err);
     memset(&r, 0, sizeof r);
-    input = (kw_input){.struct_size = sizeof input, .text = " Hello", .no_special = true};
+    input = (kw_input){.struct_size = sizeof input, .text = "lo", .no_special = true};
+    must(kw_run(m.session, &input, &c, note, &r, &result, &r.err), &r.err);
+    assert_int_equal(result.n_prompt, 1);
+    /* special tokens only when they are meant */
+    must(kw_session_rewind(m.session, 0, &r.err), &r.err);
+    memset(&r, 0, sizeof r);
+    input = (kw_input){
+        .struct_size = sizeof input, .text = "<s>lo", .no_special = true, .parse_special = true};
     must(kw_run(m.session, &input, &c, note, &r, &result, &r.err), &r.err);
     assert_int_equal(result.n_prompt, 2);
     close_rig(&m);
