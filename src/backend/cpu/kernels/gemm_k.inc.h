@@ -97,13 +97,13 @@ static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_
                                    const uint8_t *x, const k_type type)
 {
     const int per_scale = type.halves ? 4 : 8, steps = KW_MIN(per_scale, kv_acc_steps(type.kind));
-    KV_ROLLED
+    KV_STEPS
     for (int j = 0; j < KW_QK / 4; j += steps) {
         kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
         KV_UNROLL
         for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
             acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
-        KV_ROLLED
+        KV_STEPS
         for (int i = j; i < j + steps; i++) {
             KV_UNROLL
             for (int c = 0; c < KV_TILE_COLS; c++) {
@@ -186,9 +186,9 @@ static KV_INLINE void gemm_k_tile(gemm_call *call, size_t row, const uint8_t *w,
     tile_sums sum[TILE_BLOCKS];
     tile_clear(sum);
     for (size_t s = 0; s < call->k / KW_QK_K; s++) {
+        spread_step(&call->next);
         for (size_t b = 0; b < tile_blocks(call); b++)
             gemm_k_super(sum[b], w, x + 4 * b * KV_TILE_COLS, type);
-        spread_step(&call->next);
         w += K_SUPER_BYTES;
         x += GROUPS * KW_ACT_BLOCK * KV_COLUMNS;
     }

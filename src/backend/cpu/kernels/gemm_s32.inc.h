@@ -54,7 +54,7 @@ static KV_INLINE void gemm_s32_group(tile_sums sum, const uint8_t *w, const uint
     KV_UNROLL
     for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
         acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
-    KV_ROLLED
+    KV_STEPS
     for (int j = 0; j < KW_QK / 4; j++) {
         KV_UNROLL
         for (int c = 0; c < KV_TILE_COLS; c++) {
@@ -93,9 +93,9 @@ static KV_INLINE void gemm_s32_tile(gemm_call *call, size_t row, const uint8_t *
     tile_sums sum[TILE_BLOCKS];
     tile_clear(sum);
     for (size_t g = 0; g < call->k / KW_QK; g++) {
+        spread_step(&call->next); /* first: clang would sink the products behind its branches */
         for (size_t b = 0; b < tile_blocks(call); b++)
             gemm_s32_group(sum[b], w, x + 4 * b * KV_TILE_COLS, type);
-        spread_step(&call->next);
         w += S32_GROUP_BYTES;
         x += KW_ACT_BLOCK * KV_COLUMNS;
     }

@@ -10,8 +10,9 @@
 /* Kernels are built from small functions whose type parameters must become constants. */
 #define KV_INLINE inline __attribute__((always_inline, unused))
 #define KV_UNROLL _Pragma("GCC unroll 16")
-/* Unrolled fully, a loop over products tempts compilers to load everything first and to spill. */
 #define KV_ROLLED _Pragma("GCC unroll 1")
+/* Loops over the products of a panel are KV_STEPS, which each simd_<isa>.h sets to what its
+ * registers allow: unrolled further, they tempt compilers to load everything first and to spill. */
 
 /* An array that was just written becomes memory to the compiler, which would otherwise take its
  * elements out of the register they came from: a load that repeats an element is free. */

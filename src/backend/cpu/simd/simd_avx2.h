@@ -29,6 +29,8 @@ enum {
     KV_SIGNED_BIAS = 0
 };
 
+#define KV_STEPS _Pragma("GCC unroll 2")
+
 typedef struct kv_f {
     __m256 a, b;
 } kv_f;

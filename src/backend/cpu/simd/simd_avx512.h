@@ -19,6 +19,8 @@ enum {
     KV_SIGNED_BIAS = 128
 };
 
+#define KV_STEPS _Pragma("GCC unroll 8")
+
 typedef __m512 kv_f;
 typedef __m512i kv_i;
 typedef __mmask16 kv_m;

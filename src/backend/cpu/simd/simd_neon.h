@@ -20,6 +20,8 @@ enum {
     KV_SIGNED_BIAS = 0
 };
 
+#define KV_STEPS _Pragma("GCC unroll 8")
+
 typedef struct kv_f {
     float32x4_t a, b, c, d;
 } kv_f;

@@ -21,6 +21,8 @@ enum {
     KV_SIGNED_BIAS = 0
 };
 
+#define KV_STEPS _Pragma("GCC unroll 2")
+
 typedef struct kv_f {
     v128_t a, b, c, d;
 } kv_f;
