@@ -160,6 +160,8 @@ static void emit_supported(pass *p, uint32_t id, const kw_node *node)
 {
     const kw_op_info *info = kw_op_get(node->op);
     const bool leaf = node->n_src == 0;
+    if (p->to->error.code != KW_OK)
+        return; /* lower() looks at its sources, which are no values then */
     if (leaf || p->backend->supports(p->device, p->from, node) || !info->lower) {
         emit(p, id, node);
         return;
