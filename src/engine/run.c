@@ -83,7 +83,7 @@ static void send_token(answer *a, int32_t token, size_t len)
                         .text_len = len,
                         .token = token,
                         .n_done = a->n_generated});
-    if (len > 0) {
+    if (len > 0 && a->held.data) {
         memmove(a->held.data, a->held.data + len, a->held.len - len);
         a->held.len -= len;
     }

@@ -49,6 +49,15 @@ bool kw_map_valid(const kw_map_program *program)
     return true;
 }
 
+/* The bits of a constant; 0 where imm does not count. */
+static uint32_t imm_bits(const kw_map_instr *in)
+{
+    uint32_t bits = 0;
+    if (in->op == KW_MAP_CONST)
+        memcpy(&bits, &in->imm, sizeof bits);
+    return bits;
+}
+
 uint64_t kw_map_hash(const kw_map_program *program)
 {
     /* FNV-1a over the fields that an instruction uses. */
@@ -58,18 +67,14 @@ uint64_t kw_map_hash(const kw_map_program *program)
     for (int i = 0; i < program->n_instr; i++) {
         const kw_map_instr *in = &program->instr[i];
         const int arity = kw_map_arity((kw_map_op)in->op);
-        uint32_t imm = 0;
-        if (in->op == KW_MAP_CONST)
-            memcpy(&imm, &in->imm, sizeof imm);
         hash = (hash ^ in->op) * prime;
         hash = (hash ^ (arity >= 1 ? in->a : 0u)) * prime;
         hash = (hash ^ (arity == 2 ? in->b : 0u)) * prime;
-        hash = (hash ^ imm) * prime;
+        hash = (hash ^ imm_bits(in)) * prime;
     }
     return hash;
 }
 
-/* imm counts for constants only, by its bits. */
 bool kw_map_equal(const kw_map_program *a, const kw_map_program *b)
 {
     if (a->n_src != b->n_src || a->n_instr != b->n_instr)
@@ -78,7 +83,7 @@ bool kw_map_equal(const kw_map_program *a, const kw_map_program *b)
         const kw_map_instr *x = &a->instr[i], *y = &b->instr[i];
         const int arity = kw_map_arity((kw_map_op)x->op);
         if (x->op != y->op || (arity >= 1 && x->a != y->a) || (arity == 2 && x->b != y->b) ||
-            (x->op == KW_MAP_CONST && memcmp(&x->imm, &y->imm, sizeof x->imm) != 0))
+            imm_bits(x) != imm_bits(y))
             return false;
     }
     return true;

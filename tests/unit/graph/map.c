@@ -163,6 +163,7 @@ static void hash_sees_what_matters_and_nothing_else(void **state)
     p.instr[1].imm = 7.0f;
     p.instr[3] = (kw_map_instr){KW_MAP_EXP, 1, 1, 1}; /* beyond the program */
     assert_true(kw_map_hash(&p) == hash);
+    assert_true(kw_map_equal(&p, &base));
 
     p = base;
     p.instr[0].imm = 3.0f;
@@ -179,6 +180,33 @@ static void hash_sees_what_matters_and_nothing_else(void **state)
     p = base;
     p.n_src = 1;
     assert_true(kw_map_hash(&p) != hash);
+}
+
+/* Equality is by what is computed: each field that the hash sees, and the sign of a zero. */
+static void equality_sees_the_same(void **state)
+{
+    const kw_map_program base = {
+        2, 3, {{KW_MAP_CONST, 0, 0, 0.0f}, {KW_MAP_MUL, 0, 2, 0}, {KW_MAP_NEG, 3, 0, 0}}};
+    kw_map_program p[7];
+    (void)state;
+    for (int i = 0; i < 7; i++)
+        p[i] = base;
+    p[0].instr[0].imm = -0.0f;
+    p[1].instr[1].b = 1;
+    p[2].instr[1].a = 1;
+    p[3].instr[1].op = KW_MAP_ADD;
+    p[4].n_instr = 2;
+    p[5].n_src = 1;
+    p[6].instr[2].a = 2;
+    for (int i = 0; i < 7; i++) {
+        assert_false(kw_map_equal(&p[i], &base));
+        assert_false(kw_map_equal(&base, &p[i]));
+    }
+    for (int trial = 0; trial < 200; trial++) {
+        const kw_map_program a = random_program(2, 3), b = random_program(2, 3);
+        assert_true(kw_map_equal(&a, &a));
+        assert_int_equal(kw_map_equal(&a, &b), kw_map_hash(&a) == kw_map_hash(&b));
+    }
 }
 
 /* No two of many different programs share a hash. */
@@ -266,6 +294,7 @@ int main(void)
         cmocka_unit_test(programs_are_checked),
         cmocka_unit_test(every_operation_has_a_name_and_an_arity),
         cmocka_unit_test(hash_sees_what_matters_and_nothing_else),
+        cmocka_unit_test(equality_sees_the_same),
         cmocka_unit_test(hashes_differ),
         cmocka_unit_test(composition_computes_both),
         cmocka_unit_test(compositions_that_do_not_fit_are_refused),
