@@ -33,7 +33,9 @@ static float get(const cache *c, const uint8_t *p, size_t i)
     return x;
 }
 
-/* Positions outside [first, end) are nan: they must not reach the result. */
+/* Positions outside [first, end) are nan or, every other time, huge: they must not reach the
+ * result.
+ */
 static void cache_new(cache *c, int head_dim, bool half, int64_t first, int64_t end)
 {
     const size_t dim = (size_t)head_dim;
@@ -45,8 +47,9 @@ static void cache_new(cache *c, int head_dim, bool half, int64_t first, int64_t 
     const size_t bytes = c->n_blocks ? (c->n_blocks - 1) * c->stride + block : 0;
     c->k = allocate(bytes);
     c->v = allocate(bytes);
-    memset(c->k, 0xff, bytes);
-    memset(c->v, 0xff, bytes);
+    const int junk = random_u32() & 1 ? 0xff : 0x7b;
+    memset(c->k, junk, bytes);
+    memset(c->v, junk, bytes);
     for (int64_t pos = first; pos < end; pos++) {
         uint8_t *k = c->k + (size_t)pos / KW_ATTN_BLOCK * c->stride;
         uint8_t *v = c->v + (size_t)pos / KW_ATTN_BLOCK * c->stride;

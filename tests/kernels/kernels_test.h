@@ -25,21 +25,25 @@
 #define KW_TEST_FEATURES 0u
 #endif
 
+/* A test is told its instruction set through its state; not every test has one. */
+#define KW_TEST_NAME(isa) static char name_##isa[] __attribute__((unused)) = #isa;
+
 #if defined(__x86_64__)
-static char name_avx2[] = "avx2", name_avx512[] = "avx512";
+KW_TEST_NAME(avx2)
+KW_TEST_NAME(avx512)
 #define ON_EVERY_ISA(f)                                                                            \
     {#f " avx2", f, NULL, NULL, name_avx2},                                                        \
     {                                                                                              \
         #f " avx512", f, NULL, NULL, name_avx512                                                   \
     }
 #elif defined(__aarch64__)
-static char name_neon[] = "neon";
+KW_TEST_NAME(neon)
 #define ON_EVERY_ISA(f) {#f " neon", f, NULL, NULL, name_neon}
 #elif defined(__wasm__)
-static char name_wasm128[] = "wasm128";
+KW_TEST_NAME(wasm128)
 #define ON_EVERY_ISA(f) {#f " wasm128", f, NULL, NULL, name_wasm128}
 #else
-static char name_scalar[] = "scalar";
+KW_TEST_NAME(scalar)
 #define ON_EVERY_ISA(f) {#f " scalar", f, NULL, NULL, name_scalar}
 #endif
 

@@ -52,13 +52,13 @@ static KV_INLINE void attend_scores(attend_tile *t, int b, int n_q, int n_blocks
         kv_store(t->score[i] + (b + j) * KW_ATTN_BLOCK, sum[i][j]);
 }
 
-/* Sets the lanes of the tile's blocks [first, end) that lie outside the range. */
-static KV_INLINE void attend_mask(const attend_tile *t, float *lane, int first, int end, float x)
+/* Scores of the tile's blocks [first, end) that lie outside the range: their exponential is 0. */
+static KV_INLINE void attend_mask(const attend_tile *t, float *lane, int first, int end)
 {
     for (int i = first * KW_ATTN_BLOCK; i < (int)(t->from - t->start); i++)
-        lane[i] = x;
+        lane[i] = -INFINITY;
     for (int i = (int)(t->to - t->start); i < end * KW_ATTN_BLOCK; i++)
-        lane[i] = x;
+        lane[i] = -INFINITY;
 }
 
 /* Scores of query i to exponentials, with the running maximum and sum, over blocks [first, end). */
@@ -67,7 +67,7 @@ static KV_INLINE void attend_softmax(attend_tile *t, int i, int first, int end)
     float *m = &t->args->m[t->query + i], *l = &t->args->l[t->query + i], *lane = t->score[i];
     kv_f most = kv_set1(*m), sum = kv_zero();
     float carry[16];
-    attend_mask(t, lane, first, end, -INFINITY);
+    attend_mask(t, lane, first, end);
     for (int b = first; b < end; b++)
         most = kv_max(kv_load(lane + b * KW_ATTN_BLOCK), most);
     const float largest = kv_largest(most);
@@ -75,7 +75,6 @@ static KV_INLINE void attend_softmax(attend_tile *t, int i, int first, int end)
         float *block = lane + b * KW_ATTN_BLOCK;
         kv_store(block, v_exp(kv_sub(kv_load(block), kv_set1(largest))));
     }
-    attend_mask(t, lane, first, end, 0.0f);
     for (int b = first; b < end; b++)
         sum = kv_add(sum, kv_load(lane + b * KW_ATTN_BLOCK));
     kv_store(carry, v_exp(kv_set1(*m - largest)));

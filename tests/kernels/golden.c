@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* golden.c - the bits of the scalar definition, the same on every machine that runs this test: one
+ * hash over the results of each family of slots, recorded on x86-64 and met on AArch64 and in
+ * WebAssembly. A change of a hash is a change of the numerics, and of every recorded result with
+ * it.
+ */
+#include "kernels_test.h"
+
+#include "base/check.h"
+#include "tensor/quant/blocks.h"
+
+#include <stdio.h>
+
+#define MATMUL_HASH 0x0ea15ee665380659u
+#define ROWS_HASH 0xa082a5b3108ec089u
+#define ATTENTION_HASH 0x5bbde4315729e919u
+
+enum { K = 512, ROWS = 8 };
+
+typedef struct hash {
+    uint64_t value;
+} hash;
+
+/* FNV-1a over the bits. */
+static void take(hash *h, const void *data, size_t bytes)
+{
+    const uint8_t *p = data;
+    for (size_t i = 0; i < bytes; i++)
+        h->value = (h->value ^ p[i]) * 0x100000001b3u;
+}
+
+static void check(const hash *h, uint64_t expected, const char *what)
+{
+    if (h->value != expected)
+        fail_msg("%s: the results hash to %016llx, recorded is %016llx", what,
+                 (unsigned long long)h->value, (unsigned long long)expected);
+}
+
+static const hash begin = {0xcbf29ce484222325u};
+
+static void setup(kw_cpu_kernels *t, float *x, size_t n)
+{
+    random_state = 20251123;
+    assert_true(kw_cpu_kernels_select(t, 0, "scalar"));
+    random_floats(x, n, -2.0f, 2.0f);
+}
+
+/* Encoded by the dtype's codec is not exact arithmetic of this layer; random blocks with sane
+ * scales are. */
+static void random_blocks(kw_dtype dtype, uint8_t *w, size_t bytes)
+{
+    const size_t block = kw_dtype_info(dtype)->block_bytes;
+    for (size_t i = 0; i < bytes; i++)
+        w[i] = (uint8_t)random_u32();
+    for (size_t at = 0; at < bytes; at += block) {
+        const uint16_t d = (uint16_t)(0x1800 + random_u32() % 0xc00);
+        const float f = random_float(-1.0f, 1.0f);
+        const size_t d_at = dtype == KW_Q6_K ? offsetof(kw_block_q6_k, d) : 0;
+        if (dtype == KW_F32)
+            memcpy(w + at, &f, 4);
+        else if (dtype == KW_BF16)
+            memcpy(w + at, (const uint8_t *)&f + 2, 2);
+        else
+            memcpy(w + at + d_at, &d, 2);
+        if (dtype == KW_Q4_K)
+            memcpy(w + at + offsetof(kw_block_q4_k, dmin), &d, 2);
+    }
+}
+
+static void matmul(void **state)
+{
+    (void)state;
+    kw_cpu_kernels t;
+    static float x[K];
+    static uint8_t w[ROWS * K * 4], tile[K / KW_QK * KW_ACT_BLOCK];
+    float y[ROWS];
+    setup(&t, x, K);
+    hash h = begin;
+    for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
+        const kw_weight_class class = t.matmul[dtype].weight_class;
+        size_t row_bytes = 0;
+        if (class == KW_CLASS_NONE)
+            continue;
+        assert_true(kw_row_bytes((kw_dtype)dtype, K, &row_bytes));
+        random_blocks((kw_dtype)dtype, w, ROWS * row_bytes);
+        (class == KW_CLASS_S32 ? t.quantize_a32 : t.quantize_a256)(tile, x, K, 1, 0);
+        t.matmul[dtype].gemv(y, w, row_bytes, ROWS, class == KW_CLASS_F ? (void *)x : tile, K);
+        take(&h, y, sizeof y);
+        take(&h, tile, sizeof tile);
+    }
+    check(&h, MATMUL_HASH, "matmul");
+}
+
+static void rows(void **state)
+{
+    (void)state;
+    kw_cpu_kernels t;
+    static float x[K], y[K];
+    uint16_t half[K];
+    setup(&t, x, K);
+    hash h = begin;
+    t.rms_norm(y, x, x, K - 3, 1e-5f);
+    take(&h, y, sizeof y);
+    t.layer_norm(y, x, x, x, K - 3, 1e-5f);
+    take(&h, y, sizeof y);
+    t.softmax(y, K - 5);
+    take(&h, y, sizeof y);
+    t.map_silu_mul(y, x, x, K);
+    take(&h, y, sizeof y);
+    t.rope(y, x, K / 2, 0);
+    t.rope(y, x, K / 2, 1);
+    take(&h, y, sizeof y);
+    t.f16_from_f32(half, x, K);
+    take(&h, half, sizeof half);
+    for (int op = KW_MAP_EXP; op < KW_N_MAP_OPS; op++) {
+        kw_map_program p = {.n_src = 1, .n_instr = 2};
+        p.instr[0] = (kw_map_instr){.op = op == KW_MAP_LOG ? KW_MAP_ABS : KW_MAP_NEG};
+        p.instr[1] = (kw_map_instr){.op = (uint8_t)op, .a = 1};
+        const float *src[KW_MAP_MAX_SRC] = {x};
+        t.map(&p, y, src, K);
+        take(&h, y, sizeof y);
+    }
+    check(&h, ROWS_HASH, "rows");
+}
+
+static void attention(void **state)
+{
+    (void)state;
+    enum { DIM = 40, BLOCKS = 6 };
+    kw_cpu_kernels t;
+    static float q[2 * DIM], k[BLOCKS][DIM][16], v[BLOCKS][16][DIM];
+    float m[2], l[2], acc[2 * DIM];
+    setup(&t, q, 2 * DIM);
+    random_floats(k[0][0], BLOCKS * DIM * 16, -1.0f, 1.0f);
+    random_floats(v[0][0], BLOCKS * DIM * 16, -1.0f, 1.0f);
+    const kw_attend_args args = {.q = q,
+                                 .n_q = 2,
+                                 .head_dim = DIM,
+                                 .k = k,
+                                 .v = v,
+                                 .block_stride = sizeof k[0],
+                                 .first = 5,
+                                 .end = 93,
+                                 .m = m,
+                                 .l = l,
+                                 .acc = acc};
+    t.attend_f32(&args);
+    t.attend_merge(&m[0], &l[0], acc, m[1], l[1], acc + DIM, DIM);
+    hash h = begin;
+    take(&h, m, sizeof m);
+    take(&h, l, sizeof l);
+    take(&h, acc, sizeof acc);
+    check(&h, ATTENTION_HASH, "attention");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matmul),
+        cmocka_unit_test(rows),
+        cmocka_unit_test(attention),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
