@@ -209,7 +209,7 @@ static void check_distribution(const kw_constraints *c, const float *logits, int
     for (int i = 0; i < n; i++)
         sum += exp((double)(logits[i] / c->temperature));
     for (int i = 0; i < n; i++) {
-        const double want = DRAWS * exp((double)(logits[i] / c->temperature)) / sum;
+        const double want = (double)DRAWS * exp((double)(logits[i] / c->temperature)) / sum;
         chi += (counts[i] - want) * (counts[i] - want) / want;
     }
     /* the mean is n - 1, the deviation sqrt(2 (n - 1)): six of them is no accident */
