@@ -260,8 +260,9 @@ static void run_gemm(void *context)
     for (size_t c = 0; c < TOKENS; c += cols) {
         const void *x =
             b->dtype <= KW_BF16 ? (void *)(b->x + c * b->k) : (void *)(b->tile + c / cols * tile);
-        b->table.matmul[b->dtype].gemm(b->y + c * KW_PANEL_ROWS, KW_PANEL_ROWS, b->panel, x, b->k,
-                                       KW_PANEL_ROWS, KW_MIN(cols, TOKENS - c), NULL, 0);
+        b->table.matmul[b->dtype].gemm(&(kw_gemm_args){b->y + c * KW_PANEL_ROWS, KW_PANEL_ROWS,
+                                                       b->panel, x, b->k, KW_PANEL_ROWS,
+                                                       KW_MIN(cols, TOKENS - c), NULL, 0});
     }
 }
 

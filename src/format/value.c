@@ -35,9 +35,10 @@ static int64_t load_int(const unsigned char *src, size_t bytes, bool is_signed)
     uint64_t v = 0;
     for (size_t i = bytes; i-- > 0;)
         v = v << 8 | src[i];
-    const uint64_t sign = UINT64_C(1) << (8 * bytes - 1);
-    if (is_signed && bytes < 8)
+    if (is_signed && bytes > 0 && bytes < 8) {
+        const uint64_t sign = UINT64_C(1) << (8 * bytes - 1);
         v = (v ^ sign) - sign;
+    }
     return (int64_t)v;
 }
 

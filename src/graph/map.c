@@ -5,8 +5,8 @@
 #include "graph/map.h"
 
 #include "base/check.h"
+#include "tensor/half.h"
 
-#include <string.h>
 
 static const struct {
     const char *name;

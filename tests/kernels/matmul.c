@@ -139,8 +139,9 @@ static void check_gemm(const kw_cpu_kernels *t, const problem *p)
             quantize(t, p, tile, c, t->columns, c);
     output out = output_new(p->n_cols * stride * sizeof(float));
     float *y = output_data(&out);
-    m->gemm(y, stride, panel, is_float_class(p) ? (void *)p->x : tile, p->k, p->n_rows, p->n_cols,
-            p->n_cols % 2 ? p->w : NULL, p->n_rows * p->row_bytes);
+    m->gemm(&(kw_gemm_args){y, stride, panel, is_float_class(p) ? (void *)p->x : tile, p->k,
+                            p->n_rows, p->n_cols, p->n_cols % 2 ? p->w : NULL,
+                            p->n_rows * p->row_bytes});
     char what[64];
     snprintf(what, sizeof what, "gemm %s k=%zu cols=%zu", kw_dtype_info(p->dtype)->name, p->k,
              p->n_cols);

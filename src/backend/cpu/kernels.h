@@ -41,6 +41,20 @@ typedef enum kw_weight_class {
     KW_CLASS_F
 } kw_weight_class;
 
+/* out[c * out_stride + r] = row r . column c, for n_rows <= KW_PANEL_ROWS, n_cols <= columns. */
+typedef struct kw_gemm_args {
+    float *out;
+    size_t out_stride;
+    const void *panel;
+    /* An activation tile laid out with cols = `columns` of the table (all of its columns are
+     * readable, those beyond n_cols hold anything), or f32 rows x[c * k] for class F. */
+    const void *x;
+    size_t k, n_rows, n_cols;
+    /* Weights that the caller will convert next: prefetched to L2 during the call; NULL: none. */
+    const void *next;
+    size_t next_bytes;
+} kw_gemm_args;
+
 /* One slot set per weight dtype; all NULL and KW_CLASS_NONE where a type cannot be multiplied. */
 typedef struct kw_matmul_kernels {
     kw_weight_class weight_class;
@@ -53,13 +67,7 @@ typedef struct kw_matmul_kernels {
     size_t (*panel_bytes)(size_t k);
     /* Converts n_rows <= KW_PANEL_ROWS rows; missing rows become zeros. */
     void (*panel)(void *panel, const void *w, size_t row_bytes, size_t n_rows, size_t k);
-    /* out[c * out_stride + r] = row r . column c, for n_rows <= KW_PANEL_ROWS, n_cols <= columns.
-     * x: an activation tile laid out with cols = `columns` of the table (all of its columns are
-     * readable, those beyond n_cols hold anything), or f32 rows x[c * k] for class F.
-     * next: weights that the caller will convert next, next_bytes of them, which the kernel
-     * prefetches to L2 while it computes (NULL: none). */
-    void (*gemm)(float *out, size_t out_stride, const void *panel, const void *x, size_t k,
-                 size_t n_rows, size_t n_cols, const void *next, size_t next_bytes);
+    void (*gemm)(const kw_gemm_args *args);
 } kw_matmul_kernels;
 
 /* One group of query heads that share a key/value head, over positions [first, end) of one split.

@@ -51,8 +51,13 @@ static void dot_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
     (void)wave;
     (void)chunk;
     for (int i = 0; i < DOT_REPEATS; i++)
-        k->matmul[KW_Q8_0].gemm(out, KW_PANEL_ROWS, panel, act, DOT_K, KW_PANEL_ROWS, k->columns,
-                                NULL, 0);
+        k->matmul[KW_Q8_0].gemm(&(kw_gemm_args){.out = out,
+                                                .out_stride = KW_PANEL_ROWS,
+                                                .panel = panel,
+                                                .x = act,
+                                                .k = DOT_K,
+                                                .n_rows = KW_PANEL_ROWS,
+                                                .n_cols = k->columns});
 }
 
 /* Units of `amount` a second for jobs of n chunks: on this thread alone, or on the pool. */

@@ -73,8 +73,15 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
     for (size_t i = 0; i < tiles; i++) {
         const size_t c = i * cols, live = KW_MIN(tokens - c, cols);
         const size_t from = next_bytes * i / tiles, to = next_bytes * (i + 1) / tiles;
-        step->matmul->gemm(out + c * n, n, scratch, column(step, x, c), k, rows, live,
-                           next_bytes ? ahead + from : NULL, to - from);
+        step->matmul->gemm(&(kw_gemm_args){.out = out + c * n,
+                                           .out_stride = n,
+                                           .panel = scratch,
+                                           .x = column(step, x, c),
+                                           .k = k,
+                                           .n_rows = rows,
+                                           .n_cols = live,
+                                           .next = next_bytes ? ahead + from : NULL,
+                                           .next_bytes = to - from});
         for (size_t t = c; step->node->program && t < c + live; t++)
             epilogue(step, exec, out + t * n, (int64_t)t, r0, rows);
     }

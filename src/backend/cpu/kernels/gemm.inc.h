@@ -24,15 +24,14 @@ typedef struct gemm_call {
     spreader next;
 } gemm_call;
 
-/* Spreads next_bytes over n_steps steps. */
-static KV_INLINE void gemm_spread(gemm_call *call, const void *next, size_t next_bytes,
-                                  size_t n_steps)
+/* The prefetch is spread over n_steps steps. */
+static KV_INLINE gemm_call gemm_begin(const kw_gemm_args *a, size_t n_steps)
 {
-    call->next = (spreader){(uintptr_t)next, (uintptr_t)next, 0, 0};
-    if (next) {
-        call->next.end += next_bytes;
-        call->next.bytes = next_bytes / (n_steps + 1) + 1;
-    }
+    gemm_call call = {a->out, a->out_stride, a->panel, a->x, a->k, a->n_rows, a->n_cols, {0}};
+    if (a->next)
+        call.next = (spreader){(uintptr_t)a->next, (uintptr_t)a->next + a->next_bytes, 0,
+                               a->next_bytes / (n_steps + 1) + 1};
+    return call;
 }
 
 /* ---- integer classes: a lane is a row ---- */
@@ -70,5 +69,18 @@ static KV_INLINE void tile_store(const gemm_call *call, size_t row, tile_sums su
             kv_rows_storef(lanes + v * KV_ROWS, sum[c / KV_TILE_COLS][v][c % KV_TILE_COLS]);
         if (c < call->n_cols)
             memcpy(call->out + c * call->out_stride + row, lanes, n * sizeof *lanes);
+    }
+}
+
+/* Four weights of every row times four activations of every column. */
+static KV_INLINE void tile_step(kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS], const uint8_t *w,
+                                const uint8_t *x, const kv_kind kind)
+{
+    KV_UNROLL
+    for (int c = 0; c < KV_TILE_COLS; c++) {
+        const kv_rows_b a = kv_rows_same(x + 4 * c);
+        KV_UNROLL
+        for (int v = 0; v < KV_TILE_VECTORS; v++)
+            acc[v][c] = kv_acc_step(kind, acc[v][c], kv_rows_load_b(w + 4 * v * KV_ROWS), a);
     }
 }

@@ -87,16 +87,15 @@ static void gemm_f_stretch(gemm_call *call, f_work *work, size_t at, size_t n)
     }
 }
 
-static void gemm_f(float *out, size_t out_stride, const void *panel, const void *x, size_t k,
-                   size_t n_rows, size_t n_cols, const void *next, size_t next_bytes)
+static void gemm_f(const kw_gemm_args *args)
 {
     f_work work;
-    gemm_call call = {out, out_stride, panel, x, k, n_rows, n_cols, {0, 0, 0, 0}};
-    gemm_spread(&call, next, next_bytes, (k / F_STRETCH + 1) * ((n_rows - 1) / KV_F_ROWS + 1));
+    gemm_call call =
+        gemm_begin(args, (args->k / F_STRETCH + 1) * ((args->n_rows - 1) / KV_F_ROWS + 1));
     memset(&work, 0, sizeof work);
-    for (size_t at = 0; at < k; at += F_STRETCH)
-        gemm_f_stretch(&call, &work, at, KW_MIN((size_t)F_STRETCH, k - at));
-    for (size_t c = 0; c < n_cols; c++)
-        for (size_t r = 0; r < n_rows; r++)
-            out[c * out_stride + r] = kv_sum(kv_load(work.lanes[r][c]));
+    for (size_t at = 0; at < args->k; at += F_STRETCH)
+        gemm_f_stretch(&call, &work, at, KW_MIN((size_t)F_STRETCH, args->k - at));
+    for (size_t c = 0; c < args->n_cols; c++)
+        for (size_t r = 0; r < args->n_rows; r++)
+            args->out[c * args->out_stride + r] = kv_sum(kv_load(work.lanes[r][c]));
 }

@@ -104,17 +104,8 @@ static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_
         for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
             acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
         KV_STEPS
-        for (int i = j; i < j + steps; i++) {
-            KV_UNROLL
-            for (int c = 0; c < KV_TILE_COLS; c++) {
-                const kv_rows_b a = kv_rows_same(x + 4 * (i * KV_COLUMNS + c));
-                KV_UNROLL
-                for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                    const kv_rows_b q = kv_rows_load_b(w + 4 * (i * TILE_ROWS + v * KV_ROWS));
-                    acc[v][c] = kv_acc_step(type.kind, acc[v][c], q, a);
-                }
-            }
-        }
+        for (int i = j; i < j + steps; i++)
+            tile_step(acc, w + 4 * i * TILE_ROWS, x + 4 * i * KV_COLUMNS, type.kind);
         const uint8_t *scale = scales + 4 * TILE_ROWS * (j / per_scale);
         KV_UNROLL
         for (int v = 0; v < KV_TILE_VECTORS; v++) {

@@ -55,17 +55,8 @@ static KV_INLINE void gemm_s32_group(tile_sums sum, const uint8_t *w, const uint
     for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
         acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
     KV_STEPS
-    for (int j = 0; j < KW_QK / 4; j++) {
-        KV_UNROLL
-        for (int c = 0; c < KV_TILE_COLS; c++) {
-            const kv_rows_b a = kv_rows_same(x + 4 * (j * KV_COLUMNS + c));
-            KV_UNROLL
-            for (int v = 0; v < KV_TILE_VECTORS; v++) {
-                const kv_rows_b q = kv_rows_load_b(w + 4 * (j * TILE_ROWS + v * KV_ROWS));
-                acc[v][c] = kv_acc_step(type.kind, acc[v][c], q, a);
-            }
-        }
-    }
+    for (int j = 0; j < KW_QK / 4; j++)
+        tile_step(acc, w + 4 * j * TILE_ROWS, x + 4 * j * KV_COLUMNS, type.kind);
     const uint8_t *scales = w + KW_QK * TILE_ROWS;
     const uint8_t *da = x + KW_QK * KV_COLUMNS, *pairs = da + 4 * KV_COLUMNS;
     KV_UNROLL

@@ -4,15 +4,12 @@
 
 /* Every tile of a panel, for one weight type of an integer class. */
 #define GEMM(type_name, TYPE, class, elems, tile_bytes)                                            \
-    static void gemm_##type_name(float *out, size_t out_stride, const void *panel, const void *x,  \
-                                 size_t k, size_t n_rows, size_t n_cols, const void *next,         \
-                                 size_t next_bytes)                                                \
+    static void gemm_##type_name(const kw_gemm_args *args)                                         \
     {                                                                                              \
-        gemm_call call = {out, out_stride, panel, x, k, n_rows, n_cols, {0, 0, 0, 0}};             \
-        gemm_spread(&call, next, next_bytes,                                                       \
-                    (n_rows + TILE_ROWS - 1) / TILE_ROWS * (k / (elems)));                         \
-        for (size_t r = 0; r < n_rows; r += TILE_ROWS)                                             \
-            gemm_##class##_tile(&call, r, call.panel + r / TILE_ROWS * (k / (elems)) * tile_bytes, \
+        const size_t n_blocks = args->k / (elems);                                                 \
+        gemm_call call = gemm_begin(args, (args->n_rows + TILE_ROWS - 1) / TILE_ROWS * n_blocks);  \
+        for (size_t r = 0; r < args->n_rows; r += TILE_ROWS)                                       \
+            gemm_##class##_tile(&call, r, call.panel + r / TILE_ROWS * n_blocks * tile_bytes,      \
                                 TYPE);                                                             \
     }
 

@@ -218,16 +218,13 @@ static float dot_bf16(const uint8_t *row, const void *x, size_t k, size_t cols, 
         for (size_t r = 0; r < n_rows; r++)                                                        \
             memcpy((uint8_t *)panel + r * packed, (const uint8_t *)w + r * row_bytes, packed);     \
     }                                                                                              \
-    static void gemm_##type(float *out, size_t out_stride, const void *panel, const void *x,       \
-                            size_t k, size_t n_rows, size_t n_cols, const void *next,              \
-                            size_t next_bytes)                                                     \
+    static void gemm_##type(const kw_gemm_args *a)                                                 \
     {                                                                                              \
-        const size_t packed = k / (block) * (bytes);                                               \
-        (void)next, (void)next_bytes;                                                              \
-        for (size_t c = 0; c < n_cols; c++)                                                        \
-            for (size_t r = 0; r < n_rows; r++)                                                    \
-                out[c * out_stride + r] =                                                          \
-                    dot_##type((const uint8_t *)panel + r * packed, x, k, SCALAR_COLUMNS, c);      \
+        const size_t packed = a->k / (block) * (bytes);                                            \
+        for (size_t c = 0; c < a->n_cols; c++)                                                     \
+            for (size_t r = 0; r < a->n_rows; r++)                                                 \
+                a->out[c * a->out_stride + r] = dot_##type((const uint8_t *)a->panel + r * packed, \
+                                                           a->x, a->k, SCALAR_COLUMNS, c);         \
     }
 
 SCALAR_MATMUL(q4_0, KW_QK, sizeof(kw_block_q4_0))
