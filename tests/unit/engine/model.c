@@ -8,6 +8,8 @@
 #include "engine/inspect.h"
 #include "engine/synthetic.h"
 
+#include <math.h>
+
 enum { VOCAB = 48 };
 
 /* ---- engines ----------------------------------------------------------------------------------
@@ -42,6 +44,9 @@ static void engines_check_their_configuration(void **state)
     }
     kw_engine_close(NULL);
     kw_model_close(NULL);
+    must(kw_engine_open(NULL, &engine, &err), &err); /* all defaults */
+    kw_engine_close(engine);
+    assert_true(strlen(kw_version()) >= 5);
 }
 
 static void presets_have_budgets(void **state)
@@ -226,6 +231,64 @@ static void hostile_files_are_refused(void **state)
     assert_load_refused(&t, KW_E_UNSUPPORTED, "matmul of f64");
 }
 
+/* Lists of a tokenizer that do not go together. */
+static void hostile_tokenizers_are_refused(void **state)
+{
+    static const float nan_scores[N_SCRIPT] = {NAN};
+    static const int32_t wild_types[N_SCRIPT] = {INT32_MAX};
+    const struct {
+        const char *key;
+        kw_value value;
+        const char *words;
+    } cases[] = {
+        {"tokenizer.ggml.tokens", kw_gguf_array(KW_GGUF_I32, script_types, N_SCRIPT),
+         "tokenizer.ggml.tokens is no array of strings"},
+        {"tokenizer.ggml.tokens", kw_gguf_array(KW_GGUF_STRING, script_pieces, 0), ""},
+        {"tokenizer.ggml.scores", kw_gguf_array(KW_GGUF_F32, script_scores, N_SCRIPT - 1),
+         "tokenizer.ggml.scores has 15 items for 16 tokens"},
+        {"tokenizer.ggml.scores", kw_gguf_array(KW_GGUF_STRING, script_pieces, N_SCRIPT),
+         "tokenizer.ggml.scores: item 0 is no number"},
+        {"tokenizer.ggml.token_type", kw_gguf_array(KW_GGUF_I32, script_types, 1),
+         "tokenizer.ggml.token_type has 1 items for 16 tokens"},
+        {"tokenizer.ggml.token_type", kw_gguf_array(KW_GGUF_I32, wild_types, N_SCRIPT),
+         "tokenizer.ggml.token_type: item 0"},
+        {"tokenizer.ggml.bos_token_id", kw_gguf_int(KW_GGUF_I64, INT64_MAX), ""},
+        {"tokenizer.ggml.eos_token_id", kw_gguf_int(KW_GGUF_I32, -2), ""},
+        {"tokenizer.ggml.model", kw_gguf_string(KW_STR("unheard-of")), "unheard-of"},
+    };
+    kw_engine *engine = new_engine(1, 0);
+    (void)state;
+    for (size_t i = 0; i < KW_COUNT(cases); i++) {
+        kw_model *model = NULL;
+        kw_error err = {0};
+        tiny t = tiny_script(hello_script, N_SCRIPT, 64);
+        add_tokenizer(&t);
+        tiny_set(&t, cases[i].key, cases[i].value);
+        if (kw_model_load(engine, tiny_write(&t), NULL, &model, &err) == KW_OK)
+            fail_msg("case %zu loads", i);
+        if (!strstr(err.message, cases[i].words) || err.message[0] == '\0')
+            fail_msg("case %zu: \"%s\", expected \"%s\"", i, err.message, cases[i].words);
+        tiny_remove(&t);
+    }
+    /* scores that are no numbers order nothing, and crash nothing */
+    kw_model *model = NULL;
+    tiny t = tiny_script(hello_script, N_SCRIPT, 64);
+    add_tokenizer(&t);
+    tiny_set(&t, "tokenizer.ggml.scores", kw_gguf_array(KW_GGUF_F32, nan_scores, N_SCRIPT));
+    if (kw_model_load(engine, tiny_write(&t), NULL, &model, NULL) == KW_OK) {
+        int32_t *ids = NULL;
+        size_t n = 0;
+        assert_int_equal(kw_model_tokenize(model, "lo!ab<s>", 8, true, true, &ids, &n, NULL),
+                         KW_OK);
+        for (size_t i = 0; i < n; i++)
+            assert_in_range(ids[i], 0, N_SCRIPT - 1);
+        kw_free(ids);
+    }
+    kw_model_close(model);
+    tiny_remove(&t);
+    kw_engine_close(engine);
+}
+
 /* Fewer tokens than rows: ids without a spelling are drawn, and are no text. */
 static void ids_beyond_the_tokenizer_are_no_text(void **state)
 {
@@ -332,6 +395,36 @@ static void synthetic_models_run(void **state)
     close_rig(&r);
 }
 
+/* The file that is written for other programs is the model that runs here. */
+static void synthetic_files_are_the_same(void **state)
+{
+    char path[] = "/tmp/kw-synthetic-XXXXXX";
+    static float made[32000], written[32000];
+    const int32_t token = 77;
+    kw_error err = {0};
+    kw_engine *engine = new_engine(1, 0);
+    const int fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0);
+    (void)close(fd);
+    must(kw_synthetic_write(engine, "llama-15m", "q4_0", path, &err), &err);
+    for (int way = 0; way < 2; way++) {
+        kw_model *model = NULL;
+        must(way == 0 ? kw_model_synthetic(engine, "llama-15m", "q4_0", &model, &err)
+                      : kw_model_load(engine, path, NULL, &model, &err),
+             &err);
+        kw_session *session = new_session(model, 16, 1);
+        must(kw_session_eval(session, &token, 1, true, way == 0 ? made : written, &err), &err);
+        kw_session_close(session);
+        kw_model_close(model);
+    }
+    assert_memory_equal(made, written, sizeof made);
+    (void)remove(path);
+    assert_int_equal(kw_synthetic_write(engine, "llama-15m", "q4_0", "/nowhere/x.gguf", &err),
+                     KW_E_NOTFOUND);
+    kw_engine_close(engine);
+}
+
 static void synthetic_requests_are_checked(void **state)
 {
     kw_engine *engine = new_engine(1, 1 << 20);
@@ -375,6 +468,9 @@ static void every_stage_prints(void **state)
     tiny t = tiny_random(KW_Q4_0);
     (void)state;
     add_tokenizer(&t);
+    tiny_set(&t, "no.number", kw_gguf_f32(NAN)); /* JSON has none */
+    tiny_set(&t, "no.limit", kw_gguf_f32(-INFINITY));
+    tiny_set(&t, "a.flag", kw_gguf_bool(true));
     (void)tiny_write(&t);
     for (size_t i = 0; i < KW_COUNT(stages); i++) {
         kw_json json;
@@ -433,10 +529,12 @@ int main(void)
         cmocka_unit_test(every_way_to_load_is_the_same),
         cmocka_unit_test(models_describe_themselves),
         cmocka_unit_test(hostile_files_are_refused),
+        cmocka_unit_test(hostile_tokenizers_are_refused),
         cmocka_unit_test(ids_beyond_the_tokenizer_are_no_text),
         cmocka_unit_test(arguments_of_loading_are_checked),
         cmocka_unit_test(text_goes_there_and_back),
         cmocka_unit_test(synthetic_models_run),
+        cmocka_unit_test(synthetic_files_are_the_same),
         cmocka_unit_test(synthetic_requests_are_checked),
         cmocka_unit_test(every_stage_prints),
         cmocka_unit_test(broken_models_show_their_file),

@@ -286,6 +286,11 @@ static void text_has_a_line_a_node(void **state)
     assert_non_null(strstr(text.data, "rope=8/16 halves"));
     assert_non_null(strstr(text.data, "r2=sigmoid(r0) r3=mul(r0,r2) r4=mul(r3,r1)"));
     assert_non_null(strstr(text.data, "\"positions\""));
+    kw_buf_free(&out);
+    const kw_map_program half = {1, 2, {{KW_MAP_CONST, 0, 0, 0.5f}, {KW_MAP_MUL, 0, 1, 0}}};
+    (void)kw_pointwise(s.g, &half, &s.x, 1);
+    (void)printed(s.g, false, &out);
+    assert_non_null(strstr(out.data, "r1=const(0.5) r2=mul(r0,r1)"));
     char line[64];
     (void)snprintf(line, sizeof line, "<- %%%u, %%%u", (unsigned)s.x.id, (unsigned)s.table.id);
     assert_non_null(strstr(text.data, line));

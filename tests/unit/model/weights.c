@@ -245,6 +245,153 @@ static void the_survey_reads_no_misshapen_table(void **state)
     tiny_image_free(image, 0);
 }
 
+/* ---- types that cannot run --------------------------------------------------------------------
+ */
+
+/* The same tensor with another type id in the image's directory, of no more bytes. */
+static void patch_type(unsigned char *image, size_t len, const char *name, uint32_t rank,
+                       unsigned char type)
+{
+    const size_t n = strlen(name);
+    for (size_t at = 0; at + n < len; at++)
+        if (memcmp(image + at, name, n) == 0) {
+            image[at + n + 4 + (size_t)rank * 8] = type;
+            return;
+        }
+    fail_msg("no %s in the image", name);
+}
+
+/* A build names the first; a survey lists them all and goes on. */
+static void types_that_cannot_run_are_named(void **state)
+{
+    kw_model_file *file = NULL;
+    kw_net *net = NULL;
+    kw_graph *graph = NULL;
+    kw_buf out = {0};
+    kw_error err = {0};
+    size_t len, n_missing = 9;
+    tiny t = tiny_random(KW_Q8_0);
+    (void)state;
+    unsigned char *image = tiny_image(&t, 0, &len);
+    patch_type(image, len, "blk.0.attn_q.weight", 2, 6);  /* Q5_0 */
+    patch_type(image, len, "blk.1.ffn_up.weight", 2, 20); /* IQ4_NL */
+    assert_int_equal(kw_model_file_from_memory(image, len, "image", &file, NULL), KW_OK);
+    assert_int_equal(kw_net_open(file, &net, NULL), KW_OK);
+    assert_int_equal(kw_net_build(net, &options, &graph, &err), KW_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "weight \"blk.0.attn_q.weight\" is of type Q5_0"));
+    assert_int_equal(kw_net_survey(net, false, &out, &n_missing, &err), KW_OK);
+    assert_int_equal(n_missing, 0);
+    assert_non_null(strstr(out.data, "missing (0)\n"));
+    assert_non_null(strstr(out.data, "unused (0)\n"));
+    assert_non_null(strstr(out.data, "blk.0.attn_q.weight (Q5_0)\n"));
+    assert_non_null(strstr(out.data, "blk.1.ffn_up.weight (IQ4_NL)\n"));
+    kw_buf_free(&out);
+    kw_net_close(net);
+    kw_model_file_close(file);
+    tiny_image_free(image, 0);
+}
+
+/* ---- Hugging Face's names ---------------------------------------------------------------------
+ */
+
+/* One layer of 8 under the names of a safetensors file; prefix "model." or nothing. */
+static size_t hf_specs(kw_st_tensor *specs, char names[16][TINY_NAME], const char *prefix,
+                       bool embedding, bool head)
+{
+    static const struct {
+        const char *name;
+        int rows, cols;
+    } parts[] = {{"norm", 0, 8},
+                 {"layers.0.input_layernorm", 0, 8},
+                 {"layers.0.post_attention_layernorm", 0, 8},
+                 {"layers.0.self_attn.q_proj", 8, 8},
+                 {"layers.0.self_attn.k_proj", 4, 8},
+                 {"layers.0.self_attn.v_proj", 4, 8},
+                 {"layers.0.self_attn.o_proj", 8, 8},
+                 {"layers.0.mlp.gate_proj", 16, 8},
+                 {"layers.0.mlp.up_proj", 16, 8},
+                 {"layers.0.mlp.down_proj", 8, 16},
+                 {"embed_tokens", 5, 8}};
+    size_t n = 0;
+    for (size_t i = 0; i < KW_COUNT(parts) - !embedding; i++) {
+        (void)snprintf(names[n], TINY_NAME, "%s%s.weight", prefix, parts[i].name);
+        specs[n] = (kw_st_tensor){names[n], KW_F32,
+                                  parts[i].rows ? SHAPE(parts[i].rows, parts[i].cols)
+                                                : SHAPE(parts[i].cols)};
+        n++;
+    }
+    if (head) {
+        (void)snprintf(names[n], TINY_NAME, "lm_head.weight");
+        specs[n] = (kw_st_tensor){names[n], KW_F32, SHAPE(5, 8)};
+        n++;
+    }
+    return n;
+}
+
+static void check_hf(const char *prefix, bool embedding, bool head, const char *more,
+                     kw_status want, const char *words)
+{
+    char dir[] = "/tmp/kw-hf-XXXXXX", path[2][80], names[16][TINY_NAME], json[400];
+    kw_st_tensor specs[16];
+    kw_st_writer *writer = NULL;
+    kw_model_file *file = NULL;
+    kw_net *net = NULL;
+    kw_graph *graph = NULL;
+    kw_error err = {0};
+    static const float zeros[16 * 8];
+    const size_t n = hf_specs(specs, names, prefix, embedding, head);
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path[0], sizeof path[0], "%s/config.json", dir);
+    (void)snprintf(path[1], sizeof path[1], "%s/model.safetensors", dir);
+    const int len = snprintf(json, sizeof json,
+                             "{\"model_type\":\"llama\",\"hidden_size\":8,"
+                             "\"num_hidden_layers\":1,\"num_attention_heads\":2,"
+                             "\"num_key_value_heads\":1,\"intermediate_size\":16%s}",
+                             more);
+    FILE *config = fopen(path[0], "w");
+    assert_non_null(config);
+    assert_int_equal(fwrite(json, 1, (size_t)len, config), len);
+    assert_int_equal(fclose(config), 0);
+    assert_int_equal(kw_st_create(path[1], specs, n, &writer, NULL), KW_OK);
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = 0;
+        assert_true(kw_tensor_bytes(KW_F32, specs[i].shape, &bytes) && bytes <= sizeof zeros);
+        assert_int_equal(kw_st_write(writer, zeros, bytes, NULL), KW_OK);
+    }
+    assert_int_equal(kw_st_finish(writer, true, NULL), KW_OK);
+    kw_status status = kw_model_file_open(dir, NULL, &file, &err);
+    if (status == KW_OK)
+        status = kw_net_open(file, &net, &err);
+    if (status == KW_OK)
+        status = kw_net_build(net, &options, &graph, &err);
+    if (status != want || (words && !strstr(err.message, words)))
+        fail_msg("status %d \"%s\", expected %d \"%s\"", (int)status, err.message, (int)want,
+                 words ? words : "");
+    kw_graph_free(graph);
+    kw_net_close(net);
+    kw_model_file_close(file);
+    (void)remove(path[0]);
+    (void)remove(path[1]);
+    (void)rmdir(dir);
+}
+
+static void other_names_are_known(void **state)
+{
+    static const char tied[] = ",\"tie_word_embeddings\":true";
+    (void)state;
+    check_hf("model.", true, true, "", KW_OK, NULL);
+    check_hf("model.", true, false, "", KW_OK, NULL);   /* the embedding serves as head */
+    check_hf("model.", true, true, tied, KW_OK, NULL);  /* and is the head whatever lies there */
+    check_hf("model.", false, true, tied, KW_OK, NULL); /* saved under the head's name */
+    check_hf("", true, false, tied, KW_OK, NULL);       /* a bare decoder */
+    check_hf("model.", false, true, "", KW_E_FORMAT, "weight \"model.embed_tokens.weight\"");
+    check_hf("decoder.", true, true, "", KW_E_FORMAT, "");
+    check_hf("model.", true, true, ",\"attention_bias\":true", KW_E_FORMAT,
+             "weight \"model.layers.0.self_attn.q_proj.bias\" is missing: needs [8]");
+    check_hf("model.", true, true, ",\"mlp_bias\":true", KW_E_FORMAT,
+             "weight \"model.layers.0.mlp.gate_proj.bias\" is missing: needs [16]");
+}
+
 /* ---- views ------------------------------------------------------------------------------------
  */
 
@@ -312,6 +459,8 @@ int main(void)
         cmocka_unit_test(the_survey_lists_missing_and_unused),
         cmocka_unit_test(the_survey_is_json),
         cmocka_unit_test(the_survey_reads_no_misshapen_table),
+        cmocka_unit_test(types_that_cannot_run_are_named),
+        cmocka_unit_test(other_names_are_known),
         cmocka_unit_test(vectors_become_f32),
         cmocka_unit_test(unaligned_weights_are_moved),
     };
