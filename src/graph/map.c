@@ -7,7 +7,6 @@
 #include "base/check.h"
 #include "tensor/half.h"
 
-
 static const struct {
     const char *name;
     uint8_t arity;
