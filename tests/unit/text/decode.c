@@ -78,7 +78,8 @@ static void check_push(kw_detokenizer *d, int32_t id, const char *expected)
 {
     const kw_str text = kw_detokenizer_push(d, id);
     if (!kw_str_is(text, expected))
-        print_error("token %d gives \"%.*s\", expected \"%s\"\n", id, KW_FMT(text), expected ? expected : "");
+        print_error("token %d gives \"%.*s\", expected \"%s\"\n", id, KW_FMT(text),
+                    expected ? expected : "");
     assert_true(kw_str_is(text, expected));
 }
 
