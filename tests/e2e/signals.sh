@@ -8,16 +8,17 @@ command -v timeout >/dev/null 2>&1 || { skipped "no timeout"; exit 77; }
 # An answer that would take minutes: a context far beyond what the model was trained for.
 long=(run "Once upon a time" -c 60000 --ignore-eos -s 1)
 
-# A child of a script ignores SIGINT, one of timeout does not.
+# A child of a script ignores SIGINT, one of timeout does not. In the foreground timeout sends one
+# signal; otherwise it sends two, and the second ends the command at once, as it should.
 code=0
-timeout --preserve-status -k 20 -s INT 1 "$KWAAI" "${long[@]}" >out 2>err || code=$?
+timeout --foreground --preserve-status -k 20 -s INT 1 "$KWAAI" "${long[@]}" >out 2>err || code=$?
 [ $code = 130 ] || failed "SIGINT during an answer: exit code $code, not 130"
 says out '^Once upon a time'
 [ "$(tail -c 1 out | od -An -tx1 | tr -d ' ')" = 0a ] || failed "no line end after an interrupt"
 holds "SIGINT ends an answer with a line end and 130"
 
 code=0
-timeout --preserve-status -k 20 -s INT 1 "$KWAAI" "${long[@]}" --json >out 2>err || code=$?
+timeout --foreground --preserve-status -k 20 -s INT 1 "$KWAAI" "${long[@]}" --json >out 2>err || code=$?
 [ $code = 130 ] || failed "SIGINT during JSON: exit code $code, not 130"
 tail -n 1 out >last.json
 is_json last.json
@@ -27,7 +28,7 @@ holds "the JSON events end properly, too"
 cat "$source_dir"/src/cli/option*.c >text
 "$KWAAI" tokenize --file text >ids
 code=0
-timeout --preserve-status -k 20 -s INT 1 "$KWAAI" logits --tokens-file ids --out logits.safetensors \
+timeout --foreground --preserve-status -k 20 -s INT 1 "$KWAAI" logits --tokens-file ids --out logits.safetensors \
     >out 2>err || code=$?
 if [ $code = 0 ]; then
     skipped "the logits were ready within a second: nothing to interrupt"

@@ -293,7 +293,7 @@ static void text_has_a_line_a_node(void **state)
     assert_non_null(strstr(out.data, "r1=const(0.5) r2=mul(r0,r1)"));
     char line[64];
     (void)snprintf(line, sizeof line, "<- %%%u, %%%u", (unsigned)s.x.id, (unsigned)s.table.id);
-    assert_non_null(strstr(text.data, line));
+    assert_non_null(strstr(out.data, line));
     kw_buf_free(&out);
     kw_graph_free(s.g);
 }
