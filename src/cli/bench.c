@@ -22,8 +22,8 @@ typedef struct bench {
     kw_loaded loaded;
     kw_bench_table table;
     kw_system system;
-    int64_t *prompts, *gens, *threads;
-    size_t n_prompts, n_gens, n_threads;
+    int64_t *prompts, *gens, *depths, *threads;
+    size_t n_prompts, n_gens, n_depths, n_threads;
     uint64_t *samples; /* [repetitions] */
     float *logits;     /* [vocab] */
     int32_t *tokens;   /* [longest] */
@@ -31,6 +31,12 @@ typedef struct bench {
     bool begun, probed;
     double prefill, decode; /* the last rates, for the roofline */
 } bench;
+
+/* What one row measures: reading or writing tokens after `depth` others. */
+typedef struct test {
+    size_t depth, n_prompt, n_gen;
+    char name[48];
+} test;
 
 static void close_model(bench *b)
 {
@@ -79,33 +85,36 @@ static void random_tokens(const bench *b, int32_t *tokens, size_t n)
     }
 }
 
-/* One repetition from an empty session. */
-static kw_status repeat(const bench *b, kw_session *session, size_t n_prompt, size_t n_gen,
+/* One repetition after the first `depth` tokens, which the session holds. */
+static kw_status repeat(const bench *b, kw_session *session, const test *t, size_t n_gen,
                         kw_error *err)
 {
-    KW_TRY(kw_session_rewind(session, 0, err));
-    if (n_prompt > 0)
-        KW_TRY(kw_session_eval(session, b->tokens, n_prompt, true, b->logits, err));
+    KW_TRY(kw_session_rewind(session, (int)t->depth, err));
+    if (t->n_prompt > 0)
+        KW_TRY(kw_session_eval(session, b->tokens, t->n_prompt, true, b->logits, err));
     for (size_t i = 0; i < n_gen; i++)
         KW_TRY(kw_session_eval(session, b->tokens + i, 1, true, b->logits, err));
     return KW_OK;
 }
 
-static kw_status measure(bench *b, kw_session *session, size_t n_prompt, size_t n_gen,
-                         const char *test, kw_error *err)
+static kw_status measure(bench *b, kw_session *session, const test *t, kw_error *err)
 {
     const kw_options *o = &b->cli->parsed.options;
     const size_t repetitions = (size_t)o->repetitions;
+    const int n_threads = b->loaded.engine_info.n_threads;
+    if (t->depth > 0) {
+        kw_cli_progress(b->cli, "%s with %d threads: reading the context", t->name, n_threads);
+        KW_TRY(kw_session_eval(session, b->tokens, t->depth, true, NULL, err));
+    }
     if (o->warmup) {
-        kw_cli_progress(b->cli, "%s with %d threads: warming up", test,
-                        b->loaded.engine_info.n_threads);
-        KW_TRY(repeat(b, session, n_prompt, KW_MIN(n_gen, (size_t)1), err));
+        kw_cli_progress(b->cli, "%s with %d threads: warming up", t->name, n_threads);
+        KW_TRY(repeat(b, session, t, KW_MIN(t->n_gen, (size_t)1), err));
     }
     for (size_t i = 0; i < repetitions; i++) {
-        kw_cli_progress(b->cli, "%s with %d threads: %zu of %zu", test,
-                        b->loaded.engine_info.n_threads, i + 1, repetitions);
+        kw_cli_progress(b->cli, "%s with %d threads: %zu of %zu", t->name, n_threads, i + 1,
+                        repetitions);
         const uint64_t start = kw_clock_ns();
-        KW_TRY(repeat(b, session, n_prompt, n_gen, err));
+        KW_TRY(repeat(b, session, t, t->n_gen, err));
         b->samples[i] = kw_clock_ns() - start;
     }
     return KW_OK;
@@ -121,11 +130,12 @@ static kw_status probe(bench *b, kw_error *err)
     return KW_OK;
 }
 
-static void report(bench *b, size_t n_prompt, size_t n_gen, const char *test, const char *when)
+static void report(bench *b, const test *t, const char *when)
 {
-    kw_bench_result result = {.test = test,
-                              .n_prompt = n_prompt,
-                              .n_gen = n_gen,
+    kw_bench_result result = {.test = t->name,
+                              .depth = t->depth,
+                              .n_prompt = t->n_prompt,
+                              .n_gen = t->n_gen,
                               .n_threads = b->loaded.engine_info.n_threads,
                               .samples_ns = b->samples,
                               .n_samples = (size_t)b->cli->parsed.options.repetitions,
@@ -135,8 +145,8 @@ static void report(bench *b, size_t n_prompt, size_t n_gen, const char *test, co
     for (size_t i = 0; i < result.n_samples; i++)
         total += (double)b->samples[i];
     const double rate =
-        (double)(n_prompt + n_gen) * (double)result.n_samples * 1e9 / KW_MAX(total, 1.0);
-    if (n_prompt > 0)
+        (double)(t->n_prompt + t->n_gen) * (double)result.n_samples * 1e9 / KW_MAX(total, 1.0);
+    if (t->n_prompt > 0)
         b->prefill = rate;
     else
         b->decode = rate;
@@ -147,22 +157,24 @@ static void report(bench *b, size_t n_prompt, size_t n_gen, const char *test, co
     kw_bench_row(&b->table, &result);
 }
 
-static kw_status one_test(bench *b, size_t n_prompt, size_t n_gen, kw_error *err)
+static kw_status one_test(bench *b, size_t depth, size_t n_prompt, size_t n_gen, kw_error *err)
 {
     kw_session_config config;
     kw_session *session;
-    char test[32], when[32];
+    char when[32];
+    test t = {depth, n_prompt, n_gen, ""};
     const time_t now = time(NULL);
     struct tm utc;
-    (void)snprintf(test, sizeof test, "%s%zu", n_prompt ? "pp" : "tg", n_prompt + n_gen);
+    (void)snprintf(t.name, sizeof t.name, depth > 0 ? "%s%zu @ d%zu" : "%s%zu",
+                   n_prompt ? "pp" : "tg", n_prompt + n_gen, depth);
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     kw_cli_session_config(b->cli, &config);
-    config.context = (int)(n_prompt + n_gen);
+    config.context = (int)(depth + n_prompt + n_gen);
     KW_TRY(kw_session_open(b->loaded.model, &config, &session, err));
-    const kw_status status = measure(b, session, n_prompt, n_gen, test, err);
+    const kw_status status = measure(b, session, &t, err);
     kw_session_close(session);
     if (status == KW_OK)
-        report(b, n_prompt, n_gen, test, when);
+        report(b, &t, when);
     pause_between(b);
     return status;
 }
@@ -187,13 +199,16 @@ static kw_status with_threads(bench *b, int n_threads, kw_error *err)
     fit_defaults(b);
     random_tokens(b, b->tokens, MAX_LENGTH);
     KW_TRY(probe(b, err));
-    for (size_t i = 0; i < b->n_prompts; i++) {
-        if (b->prompts[i] > 0)
-            KW_TRY(one_test(b, (size_t)b->prompts[i], 0, err));
-    }
-    for (size_t i = 0; i < b->n_gens; i++) {
-        if (b->gens[i] > 0)
-            KW_TRY(one_test(b, 0, (size_t)b->gens[i], err));
+    for (size_t d = 0; d < b->n_depths; d++) {
+        const size_t depth = (size_t)b->depths[d];
+        for (size_t i = 0; i < b->n_prompts; i++) {
+            if (b->prompts[i] > 0)
+                KW_TRY(one_test(b, depth, (size_t)b->prompts[i], 0, err));
+        }
+        for (size_t i = 0; i < b->n_gens; i++) {
+            if (b->gens[i] > 0)
+                KW_TRY(one_test(b, depth, 0, (size_t)b->gens[i], err));
+        }
     }
     return KW_OK;
 }
@@ -205,6 +220,8 @@ static kw_status read_lists(bench *b, kw_error *err)
                          &b->n_prompts, err));
     KW_TRY(kw_parse_ints(o->n_gen, strlen(o->n_gen), 0, MAX_LENGTH, "--n-gen", &b->gens, &b->n_gens,
                          err));
+    KW_TRY(kw_parse_ints(o->depth, strlen(o->depth), 0, MAX_LENGTH, "--n-depth", &b->depths,
+                         &b->n_depths, err));
     KW_TRY(kw_parse_ints(o->threads, strlen(o->threads), 0, 1024, "--threads", &b->threads,
                          &b->n_threads, err));
     b->samples = calloc((size_t)o->repetitions, sizeof *b->samples);
@@ -263,6 +280,7 @@ static int run_bench(kw_cli *cli)
     close_model(&b);
     free(b.prompts);
     free(b.gens);
+    free(b.depths);
     free(b.threads);
     free(b.samples);
     free(b.tokens);

@@ -109,6 +109,7 @@ static size_t describe(const kw_bench_table *t, const kw_bench_result *r, const 
         {.name = "type_v", .text = t->cache_type},
         {.name = "n_prompt", .kind = FIELD_INT, .integer = (int64_t)r->n_prompt},
         {.name = "n_gen", .kind = FIELD_INT, .integer = (int64_t)r->n_gen},
+        {.name = "n_depth", .kind = FIELD_INT, .integer = (int64_t)r->depth},
         {.name = "test", .text = r->test},
         {.name = "test_time", .text = r->time},
         {.name = "avg_ns", .kind = FIELD_REAL, .real = ns[0]},

@@ -8,7 +8,7 @@
 
 typedef struct kw_bench_result {
     const char *test; /* "pp512" */
-    size_t n_prompt, n_gen;
+    size_t n_prompt, n_gen, depth;
     int n_threads;
     const uint64_t *samples_ns; /* [n_samples] time of each repetition */
     size_t n_samples;

@@ -39,7 +39,7 @@ typedef struct kw_text_list {
 typedef struct kw_options {
     const char *model, *tokenizer, *isa, *threads;
     const char *prompt, *file, *cache_type, *text, *ids, *tokens, *tokens_file, *out, *stage;
-    const char *n_prompt, *n_gen, *output, *synthetic, *type;
+    const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type;
     int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;
     int bos, parse_special, special, warmup, roofline;
     int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions;

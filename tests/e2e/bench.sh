@@ -11,9 +11,13 @@ says out '^\| model +\| +size \| +params \| backend +\| threads \| +test \| +t/s
 says out 'memory read [0-9.]+ GB/s, int8 dot [0-9]+ GOP/s'
 holds "the table has llama-bench's columns, a row for each test and thread count, and the roofline"
 
+run 0 bench -p 16 -n 8 -d 0,32 -r 1 -t 1 --no-roofline
+[ "$(grep -cE '\| +(pp16|tg8)( @ d32)? \| ' out)" = 4 ] || failed "2 tests at 2 depths are not 4 rows"
+holds "each test is measured after each context length"
+
 run 0 bench -p 8 -n 4 -r 2 -o csv --no-roofline
 head -1 out | tr ',' '\n' >columns
-for c in model_type model_size model_n_params n_threads n_prompt n_gen avg_ts stddev_ts; do
+for c in model_type model_size model_n_params n_threads n_prompt n_gen n_depth avg_ts stddev_ts; do
     grep -qx $c columns || failed "csv has no column $c"
 done
 [ "$(wc -l <out)" = 3 ] || failed "csv is not a header and two rows"
