@@ -71,6 +71,9 @@ typedef struct kw_engine_config {
     void (*log)(void *user, int level, const char *message); /* 0 error .. 3 debug; NULL: silent */
     void *log_user;
     int log_level; /* messages above it are not made */
+    /* Float weights may use kernels that are faster and not exact: results then depend on the
+     * instruction set. Quantised weights are always exact. */
+    bool fast;
 } kw_engine_config;
 
 KW_API void kw_engine_config_init(kw_engine_config *config, kw_preset preset);

@@ -18,12 +18,14 @@ typedef struct kw_program kw_program; /* likewise */
 typedef struct kw_device_config {
     int n_threads;   /* 0: one for each physical core */
     const char *isa; /* NULL: the best */
+    bool fast;       /* faster kernels that round otherwise may be used */
 } kw_device_config;
 
 /* What a device can do at most, measured: the roofline beside a benchmark. */
 typedef struct kw_limits {
-    double read_gbps_1, read_gbps_n; /* sequential reads from memory: one worker, all of them */
-    double int8_gops_1, int8_gops_n; /* the q8_0 matmul kernel on cached data, 2 ops a product */
+    double read_gbps_1, read_gbps_n;   /* sequential reads from memory: one worker, all of them */
+    double int8_gops_1, int8_gops_n;   /* dot products of bytes in registers, 2 ops a product */
+    double f32_gflops_1, f32_gflops_n; /* fused multiply-adds likewise */
 } kw_limits;
 
 /* A value that has no place in the arena: a leaf, a state or an output. */

@@ -139,6 +139,8 @@ static void print_text(const findings *f)
                   f->probe.read_gbps_1, f->probe.read_gbps_n, f->engine.n_threads);
     kw_out_printf(out, "int8 dot    %.0f GOP/s with 1 thread, %.0f with %d\n", f->probe.int8_gops_1,
                   f->probe.int8_gops_n, f->engine.n_threads);
+    kw_out_printf(out, "f32 fma     %.0f GFLOP/s with 1 thread, %.0f with %d\n",
+                  f->probe.f32_gflops_1, f->probe.f32_gflops_n, f->engine.n_threads);
     kw_out_printf(out, "allows      about %.1f tokens/s from a 7B model in 4 bits (4 GB)\n",
                   KW_MAX(f->probe.read_gbps_n, f->probe.read_gbps_1) * 1e9 / TYPICAL_BYTES);
     kw_out_printf(out, "built-in    %s\n",
@@ -185,6 +187,8 @@ static void print_json(const findings *f)
     kw_json_real(&w, "read_gbps_n", f->probe.read_gbps_n);
     kw_json_real(&w, "int8_gops_1", f->probe.int8_gops_1);
     kw_json_real(&w, "int8_gops_n", f->probe.int8_gops_n);
+    kw_json_real(&w, "f32_gflops_1", f->probe.f32_gflops_1);
+    kw_json_real(&w, "f32_gflops_n", f->probe.f32_gflops_n);
     kw_json_int(&w, "builtin_model_bytes", (int64_t)f->cli->builtin.len);
     kw_json_puts(&w, "cache_dir", f->cache.data);
     kw_json_open(&w, "warnings", '[');

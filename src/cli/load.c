@@ -86,6 +86,7 @@ kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_err
     kw_engine_config_init(&config, KW_PRESET_DEFAULT);
     config.n_threads = n_threads;
     config.isa = cli->parsed.options.isa;
+    config.fast = cli->parsed.options.fast != 0;
     config.log = print_log;
     config.log_user = cli;
     config.log_level = cli->parsed.options.verbose ? 2 : 1;

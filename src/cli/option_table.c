@@ -432,6 +432,13 @@ const kw_option kw_option_table[] = {
      .help =
          "kernels for this instruction set at most: scalar, avx2, avx512, neon; results are the "
          "same, bit for bit"},
+    {.name = "fast",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_MACHINE,
+     .commands = COMPUTES,
+     AT(fast),
+     .help = "let f16 and bf16 weights use kernels that round otherwise where the processor has "
+             "faster ones; results are then not the same on every machine"},
 
     /* ---- the output ---- */
     {.name = "display-prompt",

@@ -41,7 +41,7 @@ typedef struct kw_options {
     const char *prompt, *file, *cache_type, *text, *ids, *tokens, *tokens_file, *out, *stage;
     const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type;
     int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;
-    int bos, parse_special, special, warmup, roofline;
+    int bos, parse_special, special, warmup, roofline, fast;
     int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
     kw_text_list stop;

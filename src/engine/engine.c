@@ -43,7 +43,7 @@ kw_status kw_engine_open(const kw_engine_config *config, kw_engine **out, kw_err
     engine->backend = kw_backends[0];
     engine->budget_bytes = config->memory_bytes;
     engine->log = (kw_log){config->log, config->log_user, (kw_log_level)config->log_level};
-    const kw_device_config device = {config->n_threads, config->isa};
+    const kw_device_config device = {config->n_threads, config->isa, config->fast};
     const kw_status status = engine->backend->open(&device, &engine->device, err);
     if (status != KW_OK) {
         free(engine);

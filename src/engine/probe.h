@@ -6,8 +6,9 @@
 #include <kwaai/kwaai.h>
 
 typedef struct kw_probe {
-    double read_gbps_1, read_gbps_n; /* sequential reads from memory: one thread, all threads */
-    double int8_gops_1, int8_gops_n; /* the matmul kernel on cached q8_0 weights, 2 ops a product */
+    double read_gbps_1, read_gbps_n;   /* sequential reads from memory: one thread, all threads */
+    double int8_gops_1, int8_gops_n;   /* dot products of bytes in registers, 2 ops a product */
+    double f32_gflops_1, f32_gflops_n; /* fused multiply-adds likewise */
 } kw_probe;
 
 /* Takes about `seconds`, and 256 MiB for its duration. */

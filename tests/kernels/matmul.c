@@ -205,6 +205,68 @@ static void matmul(void **state)
     }
 }
 
+/* A fast kernel may round each weight and each activation to bf16, and add in any order. */
+static void check_fast(const table_pair *t, problem p)
+{
+    const kw_matmul_kernels *m = &t->isa.fast[p.dtype];
+    problem_new(&p, &t->ref, FILL_RANDOM);
+    const size_t stride = p.n_rows;
+    output panel_memory = output_new(m->panel_bytes(p.k) + 64);
+    uint8_t *panel = output_data(&panel_memory);
+    panel += (64 - (uintptr_t)panel % 64) % 64;
+    m->panel(panel, p.w, p.row_bytes, p.n_rows, p.k);
+    output out = output_new(p.n_cols * stride * sizeof(float));
+    float *y = output_data(&out), *row = allocate(p.k * sizeof *row);
+    m->gemm(&(kw_gemm_args){y, stride, panel, p.x, p.k, p.n_rows, p.n_cols, NULL, 0});
+    for (size_t r = 0; r < p.n_rows; r++) {
+        kw_dtype_info(p.dtype)->decode(row, p.w + r * p.row_bytes, p.k);
+        for (size_t c = 0; c < p.n_cols; c++) {
+            double sum = 0.0, size = 0.0;
+            for (size_t i = 0; i < p.k; i++) {
+                const double product = (double)row[i] * (double)p.x[c * p.k + i];
+                sum += product;
+                size += fabs(product);
+            }
+            if (!(fabs((double)y[c * stride + r] - sum) <= size * 0x1.1p-7))
+                fail_msg("fast %s k=%zu: row %zu column %zu is %a, not %a",
+                         kw_dtype_info(p.dtype)->name, p.k, r, c, (double)y[c * stride + r], sum);
+        }
+    }
+    free(row);
+    output_free(&out);
+    output_free(&panel_memory);
+    problem_free(&p);
+}
+
+static void fast_is_close(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    size_t n = 0;
+    for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
+        if (!t.isa.fast[dtype].gemm)
+            continue;
+        assert_int_equal(t.isa.fast[dtype].weight_class, t.isa.matmul[dtype].weight_class);
+        for (size_t k = 1; k <= 2048; k = k * 3 + 1)
+            check_fast(&t, (problem){(kw_dtype)dtype, k, 1 + k % KW_PANEL_ROWS,
+                                     1 + k % t.isa.columns, .shift = k % 2 * 4});
+        n++;
+    }
+    if (n == 0) {
+        print_message("skipped: %s has no fast kernels\n", t.isa.isa);
+        skip();
+    }
+}
+
+/* The roofline counts what it does: twice the rounds, twice the operations. */
+static void peaks_count(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    assert_true(t.isa.peak_int8(3) > 0 && t.isa.peak_int8(6) == 2 * t.isa.peak_int8(3));
+    assert_true(t.isa.peak_f32(3) > 0 && t.isa.peak_f32(6) == 2 * t.isa.peak_f32(3));
+}
+
 /* Scalar's own gemm, through its panels of raw rows, has the bits of its gemv. */
 static void scalar_gemm(void **state)
 {
@@ -226,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalar_gemm),
         ON_EVERY_ISA(matmul),
+        ON_EVERY_ISA(fast_is_close),
+        ON_EVERY_ISA(peaks_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

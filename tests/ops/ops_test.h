@@ -63,7 +63,7 @@ static inline kw_ref fed(kw_graph *g, kw_ref ids, const float *table, int64_t n_
 static inline kw_device *device_of(const char *isa, int n_threads)
 {
     kw_device *device = NULL;
-    const kw_device_config config = {n_threads, isa};
+    const kw_device_config config = {.n_threads = n_threads, .isa = isa};
     return kw_cpu_backend.open(&config, &device, NULL) == KW_OK ? device : NULL;
 }
 

@@ -35,6 +35,7 @@ static kw_status cpu_open(const kw_device_config *config, kw_device **out, kw_er
     if (!device)
         return kw_fail(err, KW_E_NOMEM, "cpu: no memory for the device");
     device->n_workers = n;
+    device->fast = config->fast;
     kw_status status = KW_OK;
     if (!kw_cpu_kernels_select(&device->kernels, system.features, config->isa))
         status = kw_fail(err, KW_E_UNSUPPORTED,

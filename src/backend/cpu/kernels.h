@@ -89,6 +89,16 @@ typedef struct kw_cpu_kernels {
     uint32_t needs;  /* kw_cpu_feature bits */
     size_t columns;  /* tokens of one activation tile of gemm */
     kw_matmul_kernels matmul[KW_N_DTYPES];
+    /* Kernels for batches that are faster and round otherwise, for who asked for them: panel_bytes,
+     * panel and gemm, of the same class and with the same arguments as in matmul[]. A gemm of NULL:
+     * the exact one is the fastest there is. */
+    kw_matmul_kernels fast[KW_N_DTYPES];
+
+    /* The roofline of gemm: `rounds` times the products of one tile on data that stay in the
+     * first-level cache, without conversions or scales. Returns the operations done, two a
+     * product. */
+    uint64_t (*peak_int8)(uint64_t rounds);
+    uint64_t (*peak_f32)(uint64_t rounds);
 
     /* dst = column `col` of an activation tile of `cols` columns, from x[k]; k % 32 == 0 (A256:
      * 256). d = amax / 127, q = round to nearest even of x * (127 / amax); amax == 0 gives zeros. A

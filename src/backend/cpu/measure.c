@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* measure.c - the roofline: plain sequential reads, and the q8_0 matmul on data in cache.
+/* measure.c - the roofline: plain sequential reads, and dot products of bytes and of floats that
+ * need no memory, by the instructions of the chosen kernels.
  *
  * Each figure is the best of the repetitions that fit its share of the time: a limit is what the
  * machine can do, not what it did while something else ran. */
@@ -14,15 +15,14 @@
 
 #define READ_BYTES ((size_t)256 << 20)
 #define READ_CHUNKS 64
-#define DOT_K 2048
-#define DOT_REPEATS 64 /* gemm calls of one chunk */
+#define PEAK_ROUNDS 2000 /* of one chunk: some tens of microseconds */
+#define PEAK_CHUNKS 32   /* a worker */
 
 typedef struct bench {
     kw_device *device;
     const uint64_t *data;  /* READ_BYTES */
     _Atomic uint64_t sink; /* keeps the sums alive */
-    unsigned char *space;  /* n_workers times space_bytes: panel, activations, output */
-    size_t space_bytes, panel_bytes, act_bytes;
+    uint64_t (*peak)(uint64_t rounds);
 } bench;
 
 static void read_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
@@ -41,23 +41,13 @@ static void read_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
     atomic_fetch_xor_explicit(&b->sink, all, memory_order_relaxed);
 }
 
-static void dot_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
+static void peak_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 {
     bench *b = user;
-    const kw_cpu_kernels *k = &b->device->kernels;
-    unsigned char *panel = b->space + (size_t)worker * b->space_bytes;
-    unsigned char *act = panel + b->panel_bytes;
-    float *out = (float *)(void *)(act + b->act_bytes);
     (void)wave;
     (void)chunk;
-    for (int i = 0; i < DOT_REPEATS; i++)
-        k->matmul[KW_Q8_0].gemm(&(kw_gemm_args){.out = out,
-                                                .out_stride = KW_PANEL_ROWS,
-                                                .panel = panel,
-                                                .x = act,
-                                                .k = DOT_K,
-                                                .n_rows = KW_PANEL_ROWS,
-                                                .n_cols = k->columns});
+    (void)worker;
+    b->peak(PEAK_ROUNDS);
 }
 
 /* Units of `amount` a second for jobs of n chunks: on this thread alone, or on the pool. */
@@ -78,43 +68,35 @@ static double best_rate(bench *b, void (*run)(void *, uint32_t, uint32_t, int), 
     return best;
 }
 
+/* Operations a second in units of 1e9, by one worker or by all. */
+static double best_peak(bench *b, uint64_t (*peak)(uint64_t), bool pool, double seconds)
+{
+    const uint32_t n = PEAK_CHUNKS * (pool ? (uint32_t)b->device->n_workers : 1);
+    b->peak = peak;
+    return best_rate(b, peak_chunk, n, pool, n * (double)peak(PEAK_ROUNDS), seconds);
+}
+
 static void measure(bench *b, double seconds, kw_limits *out)
 {
-    const int n = b->device->n_workers;
-    const double ops =
-        2.0 * DOT_K * KW_PANEL_ROWS * (double)b->device->kernels.columns * DOT_REPEATS;
-    const double share = seconds / 4;
-    const uint32_t chunks = 32 * (uint32_t)n;
+    const kw_cpu_kernels *k = &b->device->kernels;
+    const double share = seconds / 6;
     out->read_gbps_1 = best_rate(b, read_chunk, READ_CHUNKS, false, (double)READ_BYTES, share);
     out->read_gbps_n = best_rate(b, read_chunk, READ_CHUNKS, true, (double)READ_BYTES, share);
-    out->int8_gops_1 = best_rate(b, dot_chunk, 32, false, 32 * ops, share);
-    out->int8_gops_n = best_rate(b, dot_chunk, chunks, true, chunks * ops, share);
+    out->int8_gops_1 = best_peak(b, k->peak_int8, false, share);
+    out->int8_gops_n = best_peak(b, k->peak_int8, true, share);
+    out->f32_gflops_1 = best_peak(b, k->peak_f32, false, share);
+    out->f32_gflops_n = best_peak(b, k->peak_f32, true, share);
 }
 
 kw_status kw_cpu_measure(kw_device *device, double seconds, kw_limits *out, kw_error *err)
 {
-    const kw_cpu_kernels *k = &device->kernels;
-    bench b = {.device = device};
-    b.panel_bytes = kw_align_up(k->matmul[KW_Q8_0].panel_bytes(DOT_K), 64);
-    b.act_bytes = kw_align_up(k->columns * (DOT_K / 32) * KW_ACT_BLOCK, 64);
-    b.space_bytes =
-        kw_align_up(b.panel_bytes + b.act_bytes + KW_PANEL_ROWS * k->columns * sizeof(float), 4096);
-    const size_t all = (size_t)device->n_workers * b.space_bytes;
     uint64_t *data = kw_pages_alloc(READ_BYTES);
-    b.space = kw_pages_alloc(all);
-    kw_status status = KW_OK;
-    if (data && b.space) {
-        for (size_t i = 0; i < READ_BYTES / sizeof *data; i++)
-            data[i] = i;
-        b.data = data;
-        measure(&b, seconds, out);
-    } else {
-        status = kw_fail(err, KW_E_NOMEM, "cpu: no memory for a measurement of %zu MiB",
-                         READ_BYTES >> 20);
-    }
-    if (data)
-        kw_pages_free(data, READ_BYTES);
-    if (b.space)
-        kw_pages_free(b.space, all);
-    return status;
+    if (!data)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for a measurement of %zu MiB",
+                       READ_BYTES >> 20);
+    for (size_t i = 0; i < READ_BYTES / sizeof *data; i++)
+        data[i] = i;
+    measure(&(bench){.device = device, .data = data}, seconds, out);
+    kw_pages_free(data, READ_BYTES);
+    return KW_OK;
 }

@@ -14,6 +14,7 @@ struct kw_device {
     kw_cpu_kernels kernels;
     kw_pool *pool;
     int n_workers;
+    bool fast;
 };
 
 typedef enum kw_place { KW_AT_ARENA, KW_AT_CONST, KW_AT_INPUT, KW_AT_STATE, KW_AT_OUTPUT } kw_place;

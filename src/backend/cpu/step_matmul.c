@@ -92,7 +92,8 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
     const kw_dtype w = step->src[1].dtype;
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
     const char *hot;
-    step->matmul = &device->kernels.matmul[w];
+    const bool fast = device->fast && step->rows_bound > 1 && device->kernels.fast[w].gemm;
+    step->matmul = fast ? &device->kernels.fast[w] : &device->kernels.matmul[w];
     if (step->matmul->weight_class == KW_CLASS_NONE || step->src[1].place != KW_AT_CONST ||
         !kw_row_bytes(w, (int64_t)k, &step->weight_row_bytes))
         return kw_fail(err, KW_E_UNSUPPORTED, "cpu: matmul with a %s weight of %zu columns",
@@ -110,6 +111,6 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
         step->scratch_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
     }
     step->weight_chunks = (uint32_t)((n + step->weight_rows - 1) / step->weight_rows);
-    step->kernel = step->rows_bound == 1 ? "gemv" : "gemm";
+    step->kernel = step->rows_bound == 1 ? "gemv" : fast ? "gemm fast" : "gemm";
     return KW_OK;
 }

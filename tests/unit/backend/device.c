@@ -21,7 +21,7 @@ static kw_device *open_cpu(int n_threads, const char *isa)
 {
     kw_device *device = NULL;
     kw_error err = {0};
-    const kw_device_config config = {n_threads, isa};
+    const kw_device_config config = {.n_threads = n_threads, .isa = isa};
     if (cpu->open(&config, &device, &err) != KW_OK)
         fail_msg("%s", err.message);
     return device;
@@ -140,8 +140,8 @@ static void limits_are_measured(void **state)
     (void)state;
     if (cpu->measure(device, 0.02, &limits, &err) != KW_OK)
         fail_msg("%s", err.message);
-    const double figures[] = {limits.read_gbps_1, limits.read_gbps_n, limits.int8_gops_1,
-                              limits.int8_gops_n};
+    const double figures[] = {limits.read_gbps_1, limits.read_gbps_n,  limits.int8_gops_1,
+                              limits.int8_gops_n, limits.f32_gflops_1, limits.f32_gflops_n};
     for (size_t i = 0; i < KW_COUNT(figures); i++)
         assert_true(figures[i] > 0.001 && figures[i] < 1e7);
     cpu->close(device);

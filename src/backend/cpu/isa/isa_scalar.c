@@ -26,6 +26,8 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
     *out = (kw_cpu_kernels){
         .isa = "scalar",
         .columns = SCALAR_COLUMNS,
+        .peak_int8 = peak_int8,
+        .peak_f32 = peak_f32,
         .quantize_a32 = quantize_a32,
         .quantize_a256 = quantize_a256,
         .f16_from_f32 = f16_from_f32,

@@ -25,6 +25,7 @@
 #include "backend/cpu/kernels/attend.inc.h"
 #include "backend/cpu/kernels/gemm_k.inc.h"
 #include "backend/cpu/kernels/map.inc.h"
+#include "backend/cpu/kernels/peak.inc.h"
 #include "backend/cpu/kernels/rows.inc.h"
 
 #include "backend/cpu/kernels/table.inc.h"

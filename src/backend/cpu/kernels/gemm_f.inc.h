@@ -42,6 +42,23 @@ typedef struct f_work {
     float lanes[KW_PANEL_ROWS][KV_COLUMNS][16]; /* of every output, between stretches */
 } f_work;
 
+/* Sixteen elements of KV_F_ROWS rows, w_stride apart, times those of KV_F_COLS columns. */
+static KV_INLINE void tile_step_f(kv_f sum[KV_F_ROWS][KV_F_COLS], const float *w, size_t w_stride,
+                                  const float *x, size_t x_stride)
+{
+    kv_f a[KV_F_ROWS];
+    KV_UNROLL
+    for (size_t r = 0; r < KV_F_ROWS; r++)
+        a[r] = kv_load(w + r * w_stride);
+    KV_UNROLL
+    for (size_t c = 0; c < KV_F_COLS; c++) {
+        const kv_f b = kv_load_shared(x + c * x_stride);
+        KV_UNROLL
+        for (size_t r = 0; r < KV_F_ROWS; r++)
+            sum[r][c] = kv_fma(a[r], b, sum[r][c]);
+    }
+}
+
 /* n elements of KV_F_ROWS rows from `row` on and of KV_F_COLS columns from `col` on; n is a
  * multiple of 16. w: the first row's. */
 static KV_INLINE void gemm_f_tile(f_work *work, const float *w, size_t stride, size_t n, size_t row,
@@ -49,26 +66,17 @@ static KV_INLINE void gemm_f_tile(f_work *work, const float *w, size_t stride, s
 {
     kv_f sum[KV_F_ROWS][KV_F_COLS];
     KV_UNROLL
-    for (size_t i = 0; i < KV_F_ROWS * KV_F_COLS; i++)
-        sum[i / KV_F_COLS][i % KV_F_COLS] =
-            kv_load(work->lanes[row + i / KV_F_COLS][col + i % KV_F_COLS]);
-    for (size_t k = 0; k < n; k += 16) {
-        kv_f a[KV_F_ROWS];
+    for (size_t r = 0; r < KV_F_ROWS; r++)
         KV_UNROLL
-        for (size_t r = 0; r < KV_F_ROWS; r++)
-            a[r] = kv_load(w + r * stride + k);
-        KV_UNROLL
-        for (size_t c = 0; c < KV_F_COLS; c++) {
-            const kv_f b = kv_load_shared(work->x[col + c] + k);
-            KV_UNROLL
-            for (size_t r = 0; r < KV_F_ROWS; r++)
-                sum[r][c] = kv_fma(a[r], b, sum[r][c]);
-        }
-    }
+    for (size_t c = 0; c < KV_F_COLS; c++)
+        sum[r][c] = kv_load(work->lanes[row + r][col + c]);
+    for (size_t k = 0; k < n; k += 16)
+        tile_step_f(sum, w + k, stride, work->x[col] + k, F_PACKED);
     KV_UNROLL
-    for (size_t i = 0; i < KV_F_ROWS * KV_F_COLS; i++)
-        kv_store(work->lanes[row + i / KV_F_COLS][col + i % KV_F_COLS],
-                 sum[i / KV_F_COLS][i % KV_F_COLS]);
+    for (size_t r = 0; r < KV_F_ROWS; r++)
+        KV_UNROLL
+    for (size_t c = 0; c < KV_F_COLS; c++)
+        kv_store(work->lanes[row + r][col + c], sum[r][c]);
 }
 
 /* All outputs over elements [at, at + n); n is ragged only at the end of k. */

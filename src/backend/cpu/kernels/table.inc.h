@@ -61,6 +61,8 @@ static void fill_table(kw_cpu_kernels *out)
     out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f, f32, f);
     out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f, f16, f);
     out->matmul[KW_BF16] = MATMUL(KW_CLASS_F, f, bf16, f);
+    out->peak_int8 = peak_int8;
+    out->peak_f32 = peak_f32;
     out->quantize_a32 = quantize_a32;
     out->quantize_a256 = quantize_a256;
     out->decode[KW_F16] = decode_f16;

@@ -234,3 +234,33 @@ SCALAR_MATMUL(q6_k, KW_QK_K, sizeof(kw_block_q6_k))
 SCALAR_MATMUL(f32, 1, 4)
 SCALAR_MATMUL(f16, 1, 2)
 SCALAR_MATMUL(bf16, 1, 2)
+
+/* ---- the roofline: what dot_s32 and dot_f do with a pair, four at once ---- */
+
+static uint64_t peak_int8(uint64_t rounds)
+{
+    static const volatile int8_t pair[2] = {3, 5};
+    uint32_t sum[4] = {0};
+    for (uint64_t r = 0; r < rounds; r++) {
+        const int8_t w = pair[0], x = pair[1];
+        for (int i = 0; i < 4; i++)
+            sum[i] += (uint32_t)((w + i) * x);
+    }
+    const volatile uint32_t sink = sum[0] ^ sum[1] ^ sum[2] ^ sum[3];
+    (void)sink;
+    return rounds * 8;
+}
+
+static uint64_t peak_f32(uint64_t rounds)
+{
+    static const volatile float pair[2] = {0.5f, 0.25f};
+    float sum[4] = {0};
+    for (uint64_t r = 0; r < rounds; r++) {
+        const float w = pair[0], x = pair[1];
+        for (int i = 0; i < 4; i++)
+            sum[i] = fmaf(w, x, sum[i]);
+    }
+    const volatile float sink = sum[0] + sum[1] + sum[2] + sum[3];
+    (void)sink;
+    return rounds * 8;
+}
