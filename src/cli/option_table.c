@@ -56,7 +56,7 @@ const kw_option kw_option_table[] = {
      .section = KW_SECTION_MODEL,
      .commands = KW_CMD_BENCH,
      AT(type),
-     .choices = "f32 f16 bf16 q8_0 q4_0 q4_k q6_k",
+     .choices = "f32 f16 bf16 q8_0 q4_0 q6_k q5_k q4_k q3_k q2_k",
      .help = "type of the weights that --synthetic makes up"},
 
     /* ---- what it is given ---- */

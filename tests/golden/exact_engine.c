@@ -18,10 +18,11 @@
 #define N_TOKENS 530 /* crosses an attention split */
 
 static const char *const models[] = {
-    "golden/gguf/f32-small/model.gguf",   "golden/gguf/f16/model.gguf",
-    "golden/gguf/q8_0/model.gguf",        "golden/gguf/q4_0/model.gguf",
-    "golden/gguf/q4_k/model.gguf",        "golden/gguf/q6_k/model.gguf",
-    "golden/llama/llama3-rope-bf16-tied",
+    "golden/gguf/f32-small/model.gguf", "golden/gguf/f16/model.gguf",
+    "golden/gguf/q8_0/model.gguf",      "golden/gguf/q4_0/model.gguf",
+    "golden/gguf/q4_k/model.gguf",      "golden/gguf/q6_k/model.gguf",
+    "golden/gguf/q2_k/model.gguf",      "golden/gguf/q3_k/model.gguf",
+    "golden/gguf/q5_k/model.gguf",      "golden/llama/llama3-rope-bf16-tied",
 };
 
 static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};

@@ -33,6 +33,9 @@ static const golden_case cases[] = {
     {"golden/gguf/q4_0", "/model.gguf", true},
     {"golden/gguf/q4_k", "/model.gguf", true},
     {"golden/gguf/q6_k", "/model.gguf", true},
+    {"golden/gguf/q2_k", "/model.gguf", true},
+    {"golden/gguf/q3_k", "/model.gguf", true},
+    {"golden/gguf/q5_k", "/model.gguf", true},
     {"golden/gguf/q4_k_m-mixed", "/model.gguf", true},
 };
 
@@ -134,34 +137,12 @@ static void logits_match(void **state)
     check_model(c, dir);
 }
 
-/* Types that this version cannot run are refused by name, not with numbers that are wrong. */
-static void unknown_types_are_refused(void **state)
-{
-    static const struct {
-        const char *model, *type;
-    } others[] = {{"golden/gguf/q5_k/model.gguf", "Q5_K"}, {"golden/gguf/q2_k/model.gguf", "Q2_K"}};
-    (void)state;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        const char *path = golden_path(others[i].model);
-        kw_engine *engine;
-        kw_model *model;
-        kw_error err = {0};
-        if (!path)
-            skip();
-        assert_int_equal(kw_engine_open(NULL, &engine, NULL), KW_OK);
-        assert_int_equal(kw_model_load(engine, path, NULL, &model, &err), KW_E_UNSUPPORTED);
-        assert_non_null(strstr(err.message, others[i].type));
-        kw_engine_close(engine);
-    }
-}
-
 int main(void)
 {
-    struct CMUnitTest tests[sizeof cases / sizeof cases[0] + 1];
+    struct CMUnitTest tests[sizeof cases / sizeof cases[0]];
     const size_t n = sizeof cases / sizeof cases[0];
     for (size_t i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){cases[i].dir, logits_match, NULL, NULL,
                                        (void *)(uintptr_t)&cases[i]};
-    tests[n] = (struct CMUnitTest)cmocka_unit_test(unknown_types_are_refused);
-    return _cmocka_run_group_tests("llama", tests, n + 1, NULL, NULL);
+    return _cmocka_run_group_tests("llama", tests, n, NULL, NULL);
 }

@@ -7,15 +7,24 @@
 #include "kernels_test.h"
 
 #include "base/check.h"
-#include "tensor/quant/blocks.h"
 
 #include <stdio.h>
 
-#define MATMUL_HASH 0x0ea15ee665380659u
 #define ROWS_HASH 0xa082a5b3108ec089u
 #define ATTENTION_HASH 0x5bbde4315729e919u
 
 enum { K = 512, ROWS = 8 };
+
+/* Products of each weight type. */
+static const struct {
+    kw_dtype dtype;
+    uint64_t hash;
+} MATMUL_HASHES[] = {
+    {KW_F32, 0xcd5922f8a162a784u},  {KW_F16, 0x7de63db7075e3364u},  {KW_BF16, 0xee8307ca47cf9078u},
+    {KW_Q8_0, 0xf5bc94ee04a52466u}, {KW_Q4_0, 0x896778db40fde165u}, {KW_Q4_K, 0xb9975e7fad7f2f11u},
+    {KW_Q6_K, 0x04be4d2a59e6176eu}, {KW_Q2_K, 0x733babd262b9fb26u}, {KW_Q3_K, 0x34dfab1f4328ee65u},
+    {KW_Q5_K, 0x5f977b54344618d9u},
+};
 
 typedef struct hash {
     uint64_t value;
@@ -55,15 +64,12 @@ static void random_blocks(kw_dtype dtype, uint8_t *w, size_t bytes)
     for (size_t at = 0; at < bytes; at += block) {
         const uint16_t d = (uint16_t)(0x1800 + random_u32() % 0xc00);
         const float f = random_float(-1.0f, 1.0f);
-        const size_t d_at = dtype == KW_Q6_K ? offsetof(kw_block_q6_k, d) : 0;
         if (dtype == KW_F32)
             memcpy(w + at, &f, 4);
         else if (dtype == KW_BF16)
             memcpy(w + at, (const uint8_t *)&f + 2, 2);
-        else
-            memcpy(w + at + d_at, &d, 2);
-        if (dtype == KW_Q4_K)
-            memcpy(w + at + offsetof(kw_block_q4_k, dmin), &d, 2);
+        for (size_t i = 0; half_at(dtype, i) >= 0; i++)
+            memcpy(w + at + half_at(dtype, i), &d, 2);
     }
 }
 
@@ -74,21 +80,29 @@ static void matmul(void **state)
     static float x[K];
     static uint8_t w[ROWS * K * 4], tile[K / KW_QK * KW_ACT_BLOCK];
     float y[ROWS];
-    setup(&t, x, K);
-    hash h = begin;
+    assert_true(kw_cpu_kernels_select(&t, 0, "scalar"));
+    unsigned n_hashed = 0;
     for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
         const kw_weight_class class = t.matmul[dtype].weight_class;
         size_t row_bytes = 0;
         if (class == KW_CLASS_NONE)
             continue;
+        hash h = begin;
+        setup(&t, x, K);
         assert_true(kw_row_bytes((kw_dtype)dtype, K, &row_bytes));
         random_blocks((kw_dtype)dtype, w, ROWS * row_bytes);
         (class == KW_CLASS_S32 ? t.quantize_a32 : t.quantize_a256)(tile, x, K, 1, 0);
         t.matmul[dtype].gemv(y, w, row_bytes, ROWS, class == KW_CLASS_F ? (void *)x : tile, K);
         take(&h, y, sizeof y);
         take(&h, tile, sizeof tile);
+        for (size_t i = 0; i < KW_COUNT(MATMUL_HASHES); i++) {
+            if (MATMUL_HASHES[i].dtype != (kw_dtype)dtype)
+                continue;
+            check(&h, MATMUL_HASHES[i].hash, kw_dtype_info((kw_dtype)dtype)->name);
+            n_hashed++;
+        }
     }
-    check(&h, MATMUL_HASH, "matmul");
+    assert_int_equal(n_hashed, KW_COUNT(MATMUL_HASHES));
 }
 
 static void rows(void **state)

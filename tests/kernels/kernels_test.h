@@ -10,6 +10,7 @@
 
 #include "backend/cpu/kernels.h"
 #include "os/system.h"
+#include "tensor/quant/blocks.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -99,6 +100,31 @@ static inline float random_wild(void)
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+
+/* ---- weights ---- */
+
+/* Bytes of a block at which an f16 lies: scale, then minimum or offset. A type has none, one or
+ * two; beyond them -1. */
+static inline int half_at(kw_dtype dtype, size_t i)
+{
+    static const struct {
+        kw_dtype dtype;
+        int at[2];
+    } places[] = {
+        {KW_F16, {0, -1}},
+        {KW_Q4_0, {0, -1}},
+        {KW_Q8_0, {0, -1}},
+        {KW_Q2_K, {offsetof(kw_block_q2_k, d), offsetof(kw_block_q2_k, dmin)}},
+        {KW_Q3_K, {offsetof(kw_block_q3_k, d), -1}},
+        {KW_Q4_K, {offsetof(kw_block_q4_k, d), offsetof(kw_block_q4_k, dmin)}},
+        {KW_Q5_K, {offsetof(kw_block_q5_k, d), offsetof(kw_block_q5_k, dmin)}},
+        {KW_Q6_K, {offsetof(kw_block_q6_k, d), -1}},
+    };
+    for (size_t p = 0; p < sizeof places / sizeof places[0]; p++)
+        if (places[p].dtype == dtype)
+            return i < 2 ? places[p].at[i] : -1;
+    return -1;
 }
 
 /* ---- memory ---- */

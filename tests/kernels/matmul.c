@@ -3,7 +3,6 @@
 #include "kernels_test.h"
 
 #include "base/check.h"
-#include "tensor/quant/blocks.h"
 
 #include <stdio.h>
 
@@ -35,12 +34,8 @@ static void fill_weights(kw_dtype dtype, uint8_t *w, size_t bytes, fill how)
             memcpy(w + at, &x, sizeof x);
         else if (dtype == KW_BF16)
             memcpy(w + at, (const uint8_t *)&x + 2, 2);
-        else if (dtype == KW_Q6_K)
-            put_half(w + at + offsetof(kw_block_q6_k, d), how);
-        else
-            put_half(w + at, how);
-        if (dtype == KW_Q4_K)
-            put_half(w + at + offsetof(kw_block_q4_k, dmin), how);
+        for (size_t i = 0; half_at(dtype, i) >= 0; i++)
+            put_half(w + at + half_at(dtype, i), how);
     }
 }
 

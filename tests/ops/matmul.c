@@ -76,7 +76,7 @@ static double apply(const product *p, double y, int64_t t, int64_t r)
 
 static void reference(const product *p, double *want, double *slack)
 {
-    const bool k_quant = p->dtype == KW_Q4_K || p->dtype == KW_Q6_K;
+    const bool k_quant = kw_dtype_info(p->dtype)->block_elems == 256;
     const bool quantised = k_quant || p->dtype == KW_Q4_0 || p->dtype == KW_Q8_0;
     double *x = fresh((size_t)p->k * sizeof *x);
     for (int64_t t = 0; t < p->tokens; t++) {
@@ -138,7 +138,8 @@ static void check_product(kw_dtype dtype, int64_t tokens, int64_t n, int64_t k, 
     free_product(&p);
 }
 
-static const kw_dtype types[] = {KW_F32, KW_F16, KW_BF16, KW_Q8_0, KW_Q4_0, KW_Q4_K, KW_Q6_K};
+static const kw_dtype types[] = {KW_F32,  KW_F16,  KW_BF16, KW_Q8_0, KW_Q4_0,
+                                 KW_Q2_K, KW_Q3_K, KW_Q4_K, KW_Q5_K, KW_Q6_K};
 
 static void products_of_a_type(void **state)
 {

@@ -50,6 +50,36 @@ typedef struct kw_block_q6_k {
 } kw_block_q6_k;
 static_assert(sizeof(kw_block_q6_k) == 210, "on-disk size");
 
+/* Sixteen groups of 16: y = (d * sc) * q - dmin * m, sc and m the low and high nibble of scales[].
+ * Element l < 32 of group-of-32 4 h + t lies at bit 2 t of qs[32 h + l]. */
+typedef struct kw_block_q2_k {
+    uint8_t scales[16];
+    uint8_t qs[64];
+    uint8_t d[2];    /* f16 */
+    uint8_t dmin[2]; /* f16 */
+} kw_block_q2_k;
+static_assert(sizeof(kw_block_q2_k) == 84, "on-disk size");
+
+/* Sixteen groups of 16: y = (d * sc) * (q - 4), three bits: the low two as in q2_k, the high one
+ * of group-of-32 g at bit g of hmask[l]. */
+typedef struct kw_block_q3_k {
+    uint8_t hmask[32];
+    uint8_t qs[64];
+    uint8_t scales[12]; /* sixteen of six bits, 32 added: kw_q3_k_scales */
+    uint8_t d[2];       /* f16 */
+} kw_block_q3_k;
+static_assert(sizeof(kw_block_q3_k) == 110, "on-disk size");
+
+/* As q4_k, with the fifth bit of group g at bit g of qh[l]. */
+typedef struct kw_block_q5_k {
+    uint8_t d[2];    /* f16 */
+    uint8_t dmin[2]; /* f16 */
+    uint8_t scales[12];
+    uint8_t qh[32];
+    uint8_t qs[128];
+} kw_block_q5_k;
+static_assert(sizeof(kw_block_q5_k) == 176, "on-disk size");
+
 /* One column of an activation tile (backend/cpu/kernels.h with cols = 1). */
 typedef struct kw_block_q8_act {
     int8_t qs[32];
@@ -78,6 +108,37 @@ static inline void kw_q4_k_scales(const uint8_t packed[12], uint8_t sc[8], uint8
         m[j] = packed[j + 4] & 63;
         sc[j + 4] = (uint8_t)((packed[j + 8] & 15) | (packed[j] >> 6) << 4);
         m[j + 4] = (uint8_t)(packed[j + 8] >> 4 | (packed[j + 4] >> 6) << 4);
+    }
+}
+
+/* The reverse. */
+static inline void kw_q4_k_pack_scales(uint8_t packed[12], const int8_t sc[8], const uint8_t m[8])
+{
+    for (int j = 0; j < 4; j++) {
+        packed[j] = (uint8_t)(sc[j] | sc[j + 4] >> 4 << 6);
+        packed[j + 4] = (uint8_t)(m[j] | m[j + 4] >> 4 << 6);
+        packed[j + 8] = (uint8_t)((sc[j + 4] & 15) | (m[j + 4] & 15) << 4);
+    }
+}
+
+/* The low two bits of 256 codes, as q2_k, q3_k and tq2_0 have them. */
+static inline void kw_pack_pairs(uint8_t qs[64], const uint8_t codes[KW_QK_K])
+{
+    for (int i = 0; i < 64; i++) {
+        const uint8_t *const first = codes + i / 32 * 128 + i % 32;
+        qs[i] = (uint8_t)((first[0] & 3) | (first[32] & 3) << 2 | (first[64] & 3) << 4 |
+                          (first[96] & 3) << 6);
+    }
+}
+
+/* The sixteen scales of q3_k, -32..31: low nibbles in the first eight bytes, pairs of high bits in
+ * the last four. */
+static inline void kw_q3_k_scales(const uint8_t packed[12], int8_t sc[16])
+{
+    for (int j = 0; j < 16; j++) {
+        const int low = packed[j % 8] >> (j / 8 * 4) & 15;
+        const int high = packed[8 + j % 4] >> (j / 4 * 2) & 3;
+        sc[j] = (int8_t)((low | high << 4) - 32);
     }
 }
 

@@ -35,6 +35,12 @@ KW_DECODER(kw_q4_k_decode);
 KW_ENCODER(kw_q4_k_encode);
 KW_DECODER(kw_q6_k_decode);
 KW_ENCODER(kw_q6_k_encode);
+KW_DECODER(kw_q2_k_decode);
+KW_ENCODER(kw_q2_k_encode);
+KW_DECODER(kw_q3_k_decode);
+KW_ENCODER(kw_q3_k_encode);
+KW_DECODER(kw_q5_k_decode);
+KW_ENCODER(kw_q5_k_encode);
 KW_DECODER(kw_q8_act_decode); /* both activation types */
 KW_ENCODER(kw_q8_a32_encode);
 KW_ENCODER(kw_q8_a256_encode);

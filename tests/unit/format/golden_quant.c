@@ -32,8 +32,9 @@ static const struct {
     kw_dtype dtype;
     const char *name;
     bool exact; /* the reference's bytes are the only answer */
-} TYPES[] = {{KW_F16, "F16", true},   {KW_BF16, "BF16", true},  {KW_Q8_0, "Q8_0", true},
-             {KW_Q4_0, "Q4_0", true}, {KW_Q4_K, "Q4_K", false}, {KW_Q6_K, "Q6_K", false}};
+} TYPES[] = {{KW_F16, "F16", true},    {KW_BF16, "BF16", true},  {KW_Q8_0, "Q8_0", true},
+             {KW_Q4_0, "Q4_0", true},  {KW_Q2_K, "Q2_K", false}, {KW_Q3_K, "Q3_K", false},
+             {KW_Q4_K, "Q4_K", false}, {KW_Q5_K, "Q5_K", false}, {KW_Q6_K, "Q6_K", false}};
 enum { N_TYPES = sizeof TYPES / sizeof TYPES[0] };
 
 static float *floats(const kw_tensor_view *view)
@@ -72,7 +73,7 @@ static void decode_equals_the_reference(void **state)
             free(theirs);
         }
     }
-    assert_int_equal(n_checked, N_TYPES + 4); /* no random blocks for f16 and bf16 */
+    assert_int_equal(n_checked, 2 * N_TYPES - 2); /* no random blocks for f16 and bf16 */
     kw_model_file_close(file);
 }
 

@@ -94,10 +94,10 @@ static void golden_gguf_files_open(void **state)
     } models[] = {
         {"f16", "F16", true},        {"f32-small", "F32", true},    {"falcon40-f16", "F16", true},
         {"gemma-f32", "F32", true},  {"gpt2-f32", "F32", true},     {"iq4_nl", "IQ4_NL", false},
-        {"iq4_xs", "IQ4_XS", false}, {"legacy-mixed", NULL, false}, {"q2_k", "Q2_K", false},
-        {"q3_k", "Q3_K", false},     {"q4_0", "Q4_0", true},        {"q4_1", "Q4_1", false},
+        {"iq4_xs", "IQ4_XS", false}, {"legacy-mixed", NULL, false}, {"q2_k", "Q2_K", true},
+        {"q3_k", "Q3_K", true},      {"q4_0", "Q4_0", true},        {"q4_1", "Q4_1", false},
         {"q4_k", "Q4_K", true},      {"q4_k_m-mixed", NULL, true},  {"q5_0", "Q5_0", false},
-        {"q5_1", "Q5_1", false},     {"q5_k", "Q5_K", false},       {"q6_k", "Q6_K", true},
+        {"q5_1", "Q5_1", false},     {"q5_k", "Q5_K", true},        {"q6_k", "Q6_K", true},
         {"q8_0", "Q8_0", true}};
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         char relative[64];

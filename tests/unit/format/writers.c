@@ -132,7 +132,7 @@ static void gguf_round_trip(void **state)
     const size_t n_metas = make_metas(metas), n = make_specs(specs, true);
     size_t len;
     unsigned char *const bytes = all_bytes(specs, n, &len);
-    assert_int_equal(n, 12);
+    assert_true(n >= 15);
     make_dir(dir);
     snprintf(path, sizeof path, "%s/model.gguf", dir);
     snprintf(copy, sizeof copy, "%s/copy.gguf", dir);

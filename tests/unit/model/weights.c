@@ -270,21 +270,21 @@ static void types_that_cannot_run_are_named(void **state)
     kw_buf out = {0};
     kw_error err = {0};
     size_t len, n_missing = 9;
-    tiny t = tiny_random(KW_Q8_0);
+    tiny t = tiny_random(KW_F32);
     (void)state;
     unsigned char *image = tiny_image(&t, 0, &len);
-    patch_type(image, len, "blk.0.attn_q.weight", 2, 6);  /* Q5_0 */
-    patch_type(image, len, "blk.1.ffn_up.weight", 2, 20); /* IQ4_NL */
+    patch_type(image, len, "blk.0.attn_q.weight", 2, 9); /* Q8_1 */
+    patch_type(image, len, "blk.1.ffn_up.weight", 2, 9);
     assert_int_equal(kw_model_file_from_memory(image, len, "image", &file, NULL), KW_OK);
     assert_int_equal(kw_net_open(file, &net, NULL), KW_OK);
     assert_int_equal(kw_net_build(net, &options, &graph, &err), KW_E_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "weight \"blk.0.attn_q.weight\" is of type Q5_0"));
+    assert_non_null(strstr(err.message, "weight \"blk.0.attn_q.weight\" is of type Q8_1"));
     assert_int_equal(kw_net_survey(net, false, &out, &n_missing, &err), KW_OK);
     assert_int_equal(n_missing, 0);
     assert_non_null(strstr(out.data, "missing (0)\n"));
     assert_non_null(strstr(out.data, "unused (0)\n"));
-    assert_non_null(strstr(out.data, "blk.0.attn_q.weight (Q5_0)\n"));
-    assert_non_null(strstr(out.data, "blk.1.ffn_up.weight (IQ4_NL)\n"));
+    assert_non_null(strstr(out.data, "blk.0.attn_q.weight (Q8_1)\n"));
+    assert_non_null(strstr(out.data, "blk.1.ffn_up.weight (Q8_1)\n"));
     kw_buf_free(&out);
     kw_net_close(net);
     kw_model_file_close(file);

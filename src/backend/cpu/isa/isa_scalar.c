@@ -46,7 +46,10 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
     };
     out->matmul[KW_Q4_0] = MATMUL(KW_CLASS_S32, q4_0);
     out->matmul[KW_Q8_0] = MATMUL(KW_CLASS_S32, q8_0);
+    out->matmul[KW_Q2_K] = MATMUL(KW_CLASS_K, q2_k);
+    out->matmul[KW_Q3_K] = MATMUL(KW_CLASS_K, q3_k);
     out->matmul[KW_Q4_K] = MATMUL(KW_CLASS_K, q4_k);
+    out->matmul[KW_Q5_K] = MATMUL(KW_CLASS_K, q5_k);
     out->matmul[KW_Q6_K] = MATMUL(KW_CLASS_K, q6_k);
     out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f32);
     out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f16);

@@ -42,8 +42,9 @@ static KV_INLINE void panel_k_scales(uint8_t *dst, const uint8_t *const block[KV
         kv_store_h16(scale, s);
         kv_store_h16(min, m);
         for (size_t j = 0; j < 16; j++) {
-            wide[j] = kv_rows_scale(scale[type.halves ? j : j % 8 * 2]);
-            min[j] = (int16_t)(min[j] * (1 << type.bias_shift));
+            wide[j] = kv_rows_scale(type.kind, scale[type.halves ? j : j % 8 * 2]);
+            if (type.bias)
+                min[j] = (int16_t)(min[j] * type.bias);
         }
         low[i] = kv_load_b32(wide);
         high[i] = kv_load_b32(wide + 8);
@@ -112,7 +113,7 @@ static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_
             const kv_rows_i s = kv_rows_load_i(scale + 4 * v * KV_ROWS);
             KV_UNROLL
             for (int c = 0; c < KV_TILE_COLS; c++)
-                scaled[v][c] = kv_acc_flush_scaled(scaled[v][c], acc[v][c], s);
+                scaled[v][c] = kv_acc_flush_scaled(type.kind, scaled[v][c], acc[v][c], s);
         }
     }
 }
@@ -150,7 +151,8 @@ static KV_INLINE void gemm_k_super(tile_sums sum, const uint8_t *w, const uint8_
         gemm_k_group(scaled, w + g * KW_QK * TILE_ROWS,
                      w + K_SCALES_AT + 4 * TILE_ROWS * g * (type.halves ? 2 : 1),
                      x + KW_ACT_BLOCK * KV_COLUMNS * g, type);
-    gemm_k_mins(mins, w + K_MINS_AT, x);
+    if (has_sums(type))
+        gemm_k_mins(mins, w + K_MINS_AT, x);
     KV_UNROLL
     for (int c = 0; c < KV_TILE_COLS; c++) {
         const kv_rows_f da = kv_rows_set1(kv_f32(x + KW_QK * KV_COLUMNS + 4 * c));
@@ -159,7 +161,7 @@ static KV_INLINE void gemm_k_super(tile_sums sum, const uint8_t *w, const uint8_
             const uint8_t *d = w + K_D_AT + 4 * v * KV_ROWS;
             const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(d), da);
             kv_rows_i dot = scaled[v][c];
-            if (!type.dmin_at)
+            if (type.bias)
                 dot = kv_rows_sub(dot, mins[v][c]);
             sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
             if (type.dmin_at) {

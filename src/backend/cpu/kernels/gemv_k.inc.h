@@ -44,8 +44,8 @@ static KV_INLINE void gemv_k_tile(float out[4], const uint8_t *const row[4], con
             k_row(&scaled[r], &mins[r], row[r] + at, x, sums, type);
         const kv_i4 min = kv_sum4(mins[0], mins[1], mins[2], mins[3]);
         kv_i4 dot = kv_sum4(scaled[0], scaled[1], scaled[2], scaled[3]);
-        if (!type.dmin_at)
-            dot = kv_i4_sub_shifted(dot, min, type.bias_shift);
+        if (type.bias)
+            dot = kv_i4_sub_shifted(dot, min, kv_log2(type.bias));
         const kv_f4 da = kv_f4_set1(kv_f32(x + offsetof(kw_block_q8_act, d)));
         const kv_f4 scale = kv_f4_mul(kv_f4_halves(row, at + type.d_at), da);
         acc = kv_f4_add(acc, kv_f4_mul(scale, kv_f4_of_int(dot)));

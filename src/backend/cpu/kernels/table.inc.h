@@ -38,7 +38,10 @@
 
 INTEGER_TYPE(q4_0, TYPE_Q4_0, s32, KW_QK, S32_GROUP_BYTES)
 INTEGER_TYPE(q8_0, TYPE_Q8_0, s32, KW_QK, S32_GROUP_BYTES)
+INTEGER_TYPE(q2_k, TYPE_Q2_K, k, KW_QK_K, K_SUPER_BYTES)
+INTEGER_TYPE(q3_k, TYPE_Q3_K, k, KW_QK_K, K_SUPER_BYTES)
 INTEGER_TYPE(q4_k, TYPE_Q4_K, k, KW_QK_K, K_SUPER_BYTES)
+INTEGER_TYPE(q5_k, TYPE_Q5_K, k, KW_QK_K, K_SUPER_BYTES)
 INTEGER_TYPE(q6_k, TYPE_Q6_K, k, KW_QK_K, K_SUPER_BYTES)
 FLOAT_TYPE(f32, TYPE_F32)
 FLOAT_TYPE(f16, TYPE_F16)
@@ -56,7 +59,10 @@ static void fill_table(kw_cpu_kernels *out)
     out->columns = KV_COLUMNS;
     out->matmul[KW_Q4_0] = MATMUL(KW_CLASS_S32, s32, q4_0, q4_0);
     out->matmul[KW_Q8_0] = MATMUL(KW_CLASS_S32, s32, q8_0, q8_0);
+    out->matmul[KW_Q2_K] = MATMUL(KW_CLASS_K, k, q2_k, q2_k);
+    out->matmul[KW_Q3_K] = MATMUL(KW_CLASS_K, k, q3_k, q3_k);
     out->matmul[KW_Q4_K] = MATMUL(KW_CLASS_K, k, q4_k, q4_k);
+    out->matmul[KW_Q5_K] = MATMUL(KW_CLASS_K, k, q5_k, q5_k);
     out->matmul[KW_Q6_K] = MATMUL(KW_CLASS_K, k, q6_k, q6_k);
     out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f, f32, f);
     out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f, f16, f);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* unpack_k.inc.h - the types with superblocks of 256: what the kernels of class K need to know.
  *
- * The integer sums are over unsigned weights. What was added to them (q6_k: 32) goes into the same
- * sum of minima that q4_k has: sum of scale * 32 * q is taken off the scaled sum. */
+ * The integer sums are over unsigned weights where the instruction set wants those. What was added
+ * to them (q6_k: 32) goes into the same sum of minima that q4_k has: sum of scale * 32 * q is taken
+ * off the scaled sum. */
 
 enum { GROUPS = KW_QK_K / KW_QK };
 
@@ -10,11 +11,17 @@ typedef struct k_type {
     kw_dtype dtype;
     size_t block_bytes;
     size_t d_at;
-    size_t dmin_at; /* 0: no minima; the sum of minima is shifted and taken off the scaled sum */
+    size_t dmin_at; /* 0: no minima */
     kv_kind kind;
-    int bias_shift; /* log2 of what unpack_k has added to each weight, where there are no minima */
-    bool halves;    /* a group's halves have scales of their own */
+    int bias;    /* what unpack_k has added to each weight: 0 (always with minima), a power of 2 */
+    bool halves; /* a group's halves have scales of their own */
 } k_type;
+
+/* Whether there is a sum to be taken off the scaled one. */
+static KV_INLINE bool has_sums(const k_type type)
+{
+    return type.dmin_at != 0 || type.bias != 0;
+}
 
 /* Half 0 or 1 of a superblock: four groups. */
 static KV_INLINE void unpack_q4_k(kv_b32 w[4], const uint8_t *block, int half)
@@ -42,10 +49,10 @@ static KV_INLINE void unpack_q6_k(kv_b32 w[4], const uint8_t *block, int half)
     const uint8_t *ql = block + 64 * half;
     const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q6_k, qh) + 32 * half);
     const kv_b32 first = kv_load_b32(ql), second = kv_load_b32(ql + 32);
-    w[0] = kv_join6(kv_low4(first), high, 0);
-    w[1] = kv_join6(kv_low4(second), high, 2);
-    w[2] = kv_join6(kv_high4(first), high, 4);
-    w[3] = kv_join6(kv_high4(second), high, 6);
+    w[0] = kv_or(kv_low4(first), kv_bits_of(high, 4, 0x30));
+    w[1] = kv_or(kv_low4(second), kv_bits_of(high, 2, 0x30));
+    w[2] = kv_or(kv_high4(first), kv_bits_of(high, 0, 0x30));
+    w[3] = kv_or(kv_high4(second), kv_bits_of(high, -2, 0x30));
 }
 
 static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
@@ -54,26 +61,106 @@ static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
     *min = *scale;
 }
 
-#define TYPE_Q4_K                                                                                  \
-    ((k_type){KW_Q4_K, sizeof(kw_block_q4_k), offsetof(kw_block_q4_k, d),                          \
-              offsetof(kw_block_q4_k, dmin), KV_U4, 0, false})
-#define TYPE_Q6_K                                                                                  \
-    ((k_type){KW_Q6_K, sizeof(kw_block_q6_k), offsetof(kw_block_q6_k, d), 0, KV_U6, 5, true})
+static KV_INLINE void unpack_q5_k(kv_b32 w[4], const uint8_t *block, int half)
+{
+    const uint8_t *qs = block + offsetof(kw_block_q5_k, qs) + 64 * half;
+    const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q5_k, qh));
+    const kv_b32 first = kv_load_b32(qs), second = kv_load_b32(qs + 32);
+    w[0] = kv_or(kv_low4(first), kv_bits_of(high, 4 - 4 * half, 16));
+    w[1] = kv_or(kv_high4(first), kv_bits_of(high, 3 - 4 * half, 16));
+    w[2] = kv_or(kv_low4(second), kv_bits_of(high, 2 - 4 * half, 16));
+    w[3] = kv_or(kv_high4(second), kv_bits_of(high, 1 - 4 * half, 16));
+}
+
+/* The four pairs of bits of each byte. */
+static KV_INLINE void unpack_pairs(kv_b32 w[4], const uint8_t *qs)
+{
+    const kv_b32 x = kv_load_b32(qs);
+    KV_UNROLL
+    for (int i = 0; i < 4; i++)
+        w[i] = kv_bits_of(x, -2 * i, 3);
+}
+
+static KV_INLINE void unpack_q2_k(kv_b32 w[4], const uint8_t *block, int half)
+{
+    unpack_pairs(w, block + offsetof(kw_block_q2_k, qs) + 32 * half);
+}
+
+static KV_INLINE void scales_q2_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
+{
+    const uint8_t *scales = block + offsetof(kw_block_q2_k, scales);
+    uint64_t part[2], low[2], high[2];
+    memcpy(part, scales, sizeof part);
+    for (int i = 0; i < 2; i++) {
+        low[i] = part[i] & 0x0f0f0f0f0f0f0f0f;
+        high[i] = part[i] >> 4 & 0x0f0f0f0f0f0f0f0f;
+    }
+    *scale = kv_widen_i8((const int8_t *)low);
+    *min = kv_widen_i8((const int8_t *)high);
+}
+
+static KV_INLINE void unpack_q3_k(kv_b32 w[4], const uint8_t *block, int half)
+{
+    const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q3_k, hmask));
+    unpack_pairs(w, block + offsetof(kw_block_q3_k, qs) + 32 * half);
+    KV_UNROLL
+    for (int i = 0; i < 4; i++)
+        w[i] = kv_or(w[i], kv_bits_of(high, 2 - i - 4 * half, 4));
+}
+
+static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
+{
+    int8_t bytes[16];
+    kw_q3_k_scales(block + offsetof(kw_block_q3_k, scales), bytes);
+    *scale = kv_widen_i8(bytes);
+    *min = *scale;
+}
+
+#define K_TYPE(dtype, block, d, dmin_at, kind, bias, halves)                                       \
+    ((k_type){dtype, sizeof(block), offsetof(block, d), dmin_at, kind, bias, halves})
+
+#define TYPE_Q2_K K_TYPE(KW_Q2_K, kw_block_q2_k, d, offsetof(kw_block_q2_k, dmin), KV_U4, 0, true)
+#define TYPE_Q3_K K_TYPE(KW_Q3_K, kw_block_q3_k, d, 0, KV_U4, 4, true)
+#define TYPE_Q4_K K_TYPE(KW_Q4_K, kw_block_q4_k, d, offsetof(kw_block_q4_k, dmin), KV_U4, 0, false)
+#define TYPE_Q5_K K_TYPE(KW_Q5_K, kw_block_q5_k, d, offsetof(kw_block_q5_k, dmin), KV_U5, 0, false)
+#define TYPE_Q6_K K_TYPE(KW_Q6_K, kw_block_q6_k, d, 0, KV_U6, 32, true)
 
 /* Half 0 or 1 of a superblock: four groups. The type is a constant wherever this is inlined. */
 static KV_INLINE void unpack_k(const k_type type, kv_b32 w[4], const uint8_t *block, int half)
 {
-    if (type.dtype == KW_Q4_K)
+    switch (type.dtype) {
+    case KW_Q2_K:
+        unpack_q2_k(w, block, half);
+        break;
+    case KW_Q3_K:
+        unpack_q3_k(w, block, half);
+        break;
+    case KW_Q4_K:
         unpack_q4_k(w, block, half);
-    else
+        break;
+    case KW_Q5_K:
+        unpack_q5_k(w, block, half);
+        break;
+    default:
         unpack_q6_k(w, block, half);
+    }
 }
 
 /* Sixteen scales and as many minima (or scales once more), one per 16 weights. */
 static KV_INLINE void scales_k(const k_type type, kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
-    if (type.dtype == KW_Q4_K)
+    switch (type.dtype) {
+    case KW_Q2_K:
+        scales_q2_k(scale, min, block);
+        break;
+    case KW_Q3_K:
+        scales_q3_k(scale, min, block);
+        break;
+    case KW_Q4_K:
+    case KW_Q5_K: /* the same head of a block */
         scales_q4_k(scale, min, block);
-    else
+        break;
+    default:
         scales_q6_k(scale, min, block);
+    }
 }

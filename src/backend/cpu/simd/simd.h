@@ -18,7 +18,8 @@
  * elements out of the register they came from: a load that repeats an element is free. */
 #define KV_MEMORY(array) __asm__("" : "+m"(array))
 
-typedef enum kv_kind { KV_U4, KV_U6, KV_S8 } kv_kind;
+/* What the bytes of weights can be: unsigned ones by their bits, or signed. */
+typedef enum kv_kind { KV_U4 = 4, KV_U5, KV_U6, KV_U7, KV_S8 } kv_kind;
 
 static KV_INLINE uint16_t kv_u16(const void *p)
 {
@@ -32,6 +33,12 @@ static KV_INLINE uint32_t kv_u32(const void *p)
     uint32_t v;
     memcpy(&v, p, sizeof v);
     return v;
+}
+
+/* log2 of a power of two. */
+static KV_INLINE int kv_log2(int x)
+{
+    return __builtin_ctz((unsigned)x);
 }
 
 static KV_INLINE float kv_f32(const void *p)

@@ -12,7 +12,7 @@
  *   kv_i4, kv_f4       one number for each of four rows
  *   kv_rows_*          one number, or four bytes, for each of KV_ROWS rows of a panel
  *   kv_acc             sums of a panel's products before kv_acc_flush makes int32 of them
- * Kinds of weight bytes: KV_U4 in 0..15, KV_U6 in 0..63, KV_S8 signed and passed through
+ * Kinds of weight bytes: KV_U4 in 0..15, ..., KV_U7 in 0..127, KV_S8 signed and passed through
  * kv_signed, which may add KV_SIGNED_BIAS. Activations are signed bytes, never -128. */
 #ifndef KW_SIMD_AVX2_H
 #define KW_SIMD_AVX2_H
@@ -264,6 +264,24 @@ static KV_INLINE int kv_store_i8(int8_t *p, kv_f x)
 
 /* ---- one group of a row ---- */
 
+/* Each byte << left (or >> -left), and mask. */
+static KV_INLINE kv_b32 kv_bits_of(kv_b32 x, int left, int mask)
+{
+    const __m256i moved = left < 0 ? _mm256_srli_epi16(x, -left) : _mm256_slli_epi16(x, left);
+    return _mm256_and_si256(moved, _mm256_set1_epi8((char)mask));
+}
+
+/* value in each byte whose bit is set, else 0. */
+static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
+{
+    const __m256i place =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int32_t)bits), place);
+    const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+    return _mm256_and_si256(set, _mm256_set1_epi8((char)value));
+}
+
 static KV_INLINE kv_b32 kv_high4(kv_b32 x)
 {
     return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
@@ -372,7 +390,7 @@ static KV_INLINE kv_acc kv_acc_zero(void)
 /* Steps of four bytes that kv_acc can take before it is flushed. */
 static KV_INLINE int kv_acc_steps(kv_kind kind)
 {
-    return kind == KV_U6 ? 2 : 8;
+    return kind == KV_U5 ? 4 : kind == KV_U6 ? 2 : kind == KV_U7 ? 1 : 8;
 }
 
 static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_rows_b a)
@@ -389,15 +407,17 @@ static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
 }
 
 /* A row's scale as kv_acc_flush_scaled wants it. */
-static KV_INLINE int32_t kv_rows_scale(int scale)
+static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
 {
-    return (int32_t)(((uint32_t)scale & 0xffffu) | (uint32_t)scale << 16);
+    return kind == KV_S8 ? scale : (int32_t)(((uint32_t)scale & 0xffffu) | (uint32_t)scale << 16);
 }
 
-/* sum + scale * acc; never for KV_S8. */
-static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_rows_i sum, kv_acc acc, kv_rows_i scale)
+/* sum + scale * acc. */
+static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_acc acc,
+                                               kv_rows_i scale)
 {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(acc, scale));
+    return _mm256_add_epi32(sum, kind == KV_S8 ? _mm256_mullo_epi32(acc, scale)
+                                               : _mm256_madd_epi16(acc, scale));
 }
 
 static KV_INLINE kv_rows_i kv_rows_zero(void)
@@ -414,6 +434,11 @@ static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_
 static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
 {
     return _mm256_set1_epi16(x);
+}
+
+static KV_INLINE kv_rows_i kv_rows_add(kv_rows_i x, kv_rows_i y)
+{
+    return _mm256_add_epi32(x, y);
 }
 
 static KV_INLINE kv_rows_i kv_rows_sub(kv_rows_i x, kv_rows_i y)

@@ -216,11 +216,25 @@ static KV_INLINE int kv_store_i8(int8_t *p, kv_f x)
 
 /* ---- one group of a row ---- */
 
+/* A matrix of bits moves and masks at once: its byte 7 - i says which bits make bit i. */
+static KV_INLINE kv_b32 kv_bits_of(kv_b32 x, int left, int mask)
+{
+    uint64_t matrix = 0;
+    KV_UNROLL
+    for (int i = 0; i < 8; i++)
+        if (mask >> i & 1 && i >= left && i - left < 8)
+            matrix |= (uint64_t)1 << (8 * (7 - i) + i - left);
+    return _mm256_gf2p8affine_epi64_epi8(x, _mm256_set1_epi64x((int64_t)matrix), 0);
+}
+
 static KV_INLINE kv_b32 kv_high4(kv_b32 x)
 {
-    /* The bit matrix of a byte >> 4. */
-    const __m256i shift = _mm256_set1_epi64x(0x1020408000000000);
-    return _mm256_gf2p8affine_epi64_epi8(x, shift, 0);
+    return kv_bits_of(x, -4, 15);
+}
+
+static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
+{
+    return _mm256_maskz_set1_epi8(bits, (char)value);
 }
 
 static KV_INLINE kv_b32 kv_signed(kv_b32 x)
@@ -242,10 +256,13 @@ static KV_INLINE kv_part kv_dot_two(kv_b32 v, kv_b32 a, kv_b32 w, kv_b32 b)
 static KV_INLINE kv_part kv_dot_scaled(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,
                                        const int16_t *scale)
 {
-    (void)kind;
+    if (kind == KV_S8)
+        return _mm256_add_epi32(
+            sum, _mm256_mullo_epi32(kv_dot(kind, w, a), _mm256_set1_epi32(scale[0])));
     return _mm256_dpwssd_epi32(sum, _mm256_maddubs_epi16(w, a), kv_scale_all(scale));
 }
 
+/* Not for KV_S8, whose products do not fit into 16 bits. */
 static KV_INLINE kv_part kv_dot_scaled2(kv_part sum, kv_kind kind, kv_b32 w, kv_b32 a,
                                         const int16_t *scale)
 {
@@ -334,13 +351,16 @@ static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
     return acc;
 }
 
-static KV_INLINE int32_t kv_rows_scale(int scale)
+static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
 {
+    (void)kind;
     return scale;
 }
 
-static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_rows_i sum, kv_acc acc, kv_rows_i scale)
+static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_acc acc,
+                                               kv_rows_i scale)
 {
+    (void)kind;
     return _mm512_add_epi32(sum, _mm512_mullo_epi32(acc, scale));
 }
 
@@ -357,6 +377,11 @@ static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_
 static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
 {
     return _mm512_set1_epi16(x);
+}
+
+static KV_INLINE kv_rows_i kv_rows_add(kv_rows_i x, kv_rows_i y)
+{
+    return _mm512_add_epi32(x, y);
 }
 
 static KV_INLINE kv_rows_i kv_rows_sub(kv_rows_i x, kv_rows_i y)

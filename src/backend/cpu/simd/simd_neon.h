@@ -296,15 +296,65 @@ static KV_INLINE kv_b32 kv_high4(kv_b32 x)
     return (kv_b32){kv_high_nibbles(x.a), kv_high_nibbles(x.b)};
 }
 
-static KV_INLINE int8x16_t kv_join6_half(int8x16_t low, int8x16_t high, int shift)
+static KV_INLINE int8x16_t kv_bits_of_half(int8x16_t x, int left, int mask)
 {
-    const uint8x16_t moved = vshlq_u8(vreinterpretq_u8_s8(high), vdupq_n_s8((int8_t)(4 - shift)));
-    return vorrq_s8(low, vreinterpretq_s8_u8(vandq_u8(moved, vdupq_n_u8(0x30))));
+    const uint8x16_t moved = vshlq_u8(vreinterpretq_u8_s8(x), vdupq_n_s8((int8_t)left));
+    return vreinterpretq_s8_u8(vandq_u8(moved, vdupq_n_u8((uint8_t)mask)));
 }
 
-static KV_INLINE kv_b32 kv_join6(kv_b32 low, kv_b32 high, int shift)
+static KV_INLINE kv_b32 kv_bits_of(kv_b32 x, int left, int mask)
 {
-    return (kv_b32){kv_join6_half(low.a, high.a, shift), kv_join6_half(low.b, high.b, shift)};
+    return (kv_b32){kv_bits_of_half(x.a, left, mask), kv_bits_of_half(x.b, left, mask)};
+}
+
+static KV_INLINE int8x16_t kv_spread_half(uint32_t bits, int value)
+{
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
+    const uint8x16_t both = vcombine_u8(vdup_n_u8((uint8_t)bits), vdup_n_u8((uint8_t)(bits >> 8)));
+    return vreinterpretq_s8_u8(vandq_u8(vtstq_u8(both, bit), vdupq_n_u8((uint8_t)value)));
+}
+
+static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
+{
+    return (kv_b32){kv_spread_half(bits, value), kv_spread_half(bits >> 16, value)};
+}
+
+static KV_INLINE kv_b32 kv_or(kv_b32 x, kv_b32 y)
+{
+    return (kv_b32){vorrq_s8(x.a, y.a), vorrq_s8(x.b, y.b)};
+}
+
+static KV_INLINE kv_b32 kv_add_bytes(kv_b32 x, kv_b32 y)
+{
+    return (kv_b32){vaddq_s8(x.a, y.a), vaddq_s8(x.b, y.b)};
+}
+
+static KV_INLINE kv_b32 kv_load_twice(const uint8_t *p)
+{
+    const int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(p));
+    return (kv_b32){x, x};
+}
+
+static KV_INLINE kv_b32 kv_halves(kv_b32 x, kv_b32 y)
+{
+    return (kv_b32){x.a, y.b};
+}
+
+static KV_INLINE kv_b32 kv_lookup(kv_b32 table, kv_b32 i)
+{
+    return (kv_b32){vqtbl1q_s8(table.a, vreinterpretq_u8_s8(i.a)),
+                    vqtbl1q_s8(table.a, vreinterpretq_u8_s8(i.b))};
+}
+
+static KV_INLINE int8x16_t kv_above_half(int8x16_t x, int limit)
+{
+    const uint8x16_t over = vcgtq_u8(vreinterpretq_u8_s8(x), vdupq_n_u8((uint8_t)limit));
+    return vreinterpretq_s8_u8(vshrq_n_u8(over, 7));
+}
+
+static KV_INLINE kv_b32 kv_above(kv_b32 x, int limit)
+{
+    return (kv_b32){kv_above_half(x.a, limit), kv_above_half(x.b, limit)};
 }
 
 static KV_INLINE kv_b32 kv_signed(kv_b32 x)
@@ -420,6 +470,15 @@ static KV_INLINE kv_f4 kv_f4_halves(const uint8_t *const p[4], size_t at)
     return vcvt_f32_f16(vreinterpret_f16_u16(h));
 }
 
+static KV_INLINE kv_f4 kv_f4_powers(const uint8_t *const p[4], size_t at)
+{
+    const int32_t bytes[4] = {p[0][at], p[1][at], p[2][at], p[3][at]};
+    const int32x4_t e = vld1q_s32(bytes), one = vdupq_n_s32(1);
+    const int32x4_t normal = vshlq_n_s32(vsubq_s32(e, one), 23);
+    const int32x4_t tiny = vshlq_n_s32(vaddq_s32(vandq_s32(e, one), one), 21);
+    return vreinterpretq_f32_s32(vmaxq_s32(normal, tiny));
+}
+
 static KV_INLINE kv_f4 kv_f4_add(kv_f4 x, kv_f4 y)
 {
     return vaddq_f32(x, y);
@@ -515,13 +574,16 @@ static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
     return acc;
 }
 
-static KV_INLINE int32_t kv_rows_scale(int scale)
+static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
 {
+    (void)kind;
     return scale;
 }
 
-static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_rows_i sum, kv_acc acc, kv_rows_i scale)
+static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_acc acc,
+                                               kv_rows_i scale)
 {
+    (void)kind;
     return vmlaq_s32(sum, acc, scale);
 }
 
@@ -540,6 +602,11 @@ static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_
 static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
 {
     return vreinterpretq_s8_s16(vdupq_n_s16(x));
+}
+
+static KV_INLINE kv_rows_i kv_rows_add(kv_rows_i x, kv_rows_i y)
+{
+    return vaddq_s32(x, y);
 }
 
 static KV_INLINE kv_rows_i kv_rows_sub(kv_rows_i x, kv_rows_i y)

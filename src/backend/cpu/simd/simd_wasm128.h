@@ -360,16 +360,64 @@ static KV_INLINE kv_b32 kv_high4(kv_b32 x)
     return (kv_b32){wasm_u8x16_shr(x.a, 4), wasm_u8x16_shr(x.b, 4)};
 }
 
-static KV_INLINE v128_t kv_join6_half(v128_t low, v128_t high, int shift)
+static KV_INLINE v128_t kv_bits_of_half(v128_t x, int left, int mask)
 {
-    const v128_t moved = shift < 4 ? wasm_i16x8_shl(high, (uint32_t)(4 - shift))
-                                   : wasm_u16x8_shr(high, (uint32_t)(shift - 4));
-    return wasm_v128_or(low, wasm_v128_and(moved, wasm_i8x16_splat(0x30)));
+    const v128_t moved =
+        left < 0 ? wasm_u16x8_shr(x, (uint32_t)-left) : wasm_i16x8_shl(x, (uint32_t)left);
+    return wasm_v128_and(moved, wasm_i8x16_splat((int8_t)mask));
 }
 
-static KV_INLINE kv_b32 kv_join6(kv_b32 low, kv_b32 high, int shift)
+static KV_INLINE kv_b32 kv_bits_of(kv_b32 x, int left, int mask)
 {
-    return (kv_b32){kv_join6_half(low.a, high.a, shift), kv_join6_half(low.b, high.b, shift)};
+    return (kv_b32){kv_bits_of_half(x.a, left, mask), kv_bits_of_half(x.b, left, mask)};
+}
+
+static KV_INLINE v128_t kv_spread_half(uint32_t bits, int value)
+{
+    const v128_t bit = wasm_i64x2_splat((int64_t)0x8040201008040201);
+    const v128_t splat = wasm_i32x4_splat((int32_t)bits);
+    const v128_t bytes =
+        wasm_i8x16_shuffle(splat, splat, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const v128_t set = wasm_i8x16_eq(wasm_v128_and(bytes, bit), bit);
+    return wasm_v128_and(set, wasm_i8x16_splat((int8_t)value));
+}
+
+static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
+{
+    return (kv_b32){kv_spread_half(bits, value), kv_spread_half(bits >> 16, value)};
+}
+
+static KV_INLINE kv_b32 kv_or(kv_b32 x, kv_b32 y)
+{
+    return (kv_b32){wasm_v128_or(x.a, y.a), wasm_v128_or(x.b, y.b)};
+}
+
+static KV_INLINE kv_b32 kv_add_bytes(kv_b32 x, kv_b32 y)
+{
+    return (kv_b32){wasm_i8x16_add(x.a, y.a), wasm_i8x16_add(x.b, y.b)};
+}
+
+static KV_INLINE kv_b32 kv_load_twice(const uint8_t *p)
+{
+    const v128_t x = wasm_v128_load(p);
+    return (kv_b32){x, x};
+}
+
+static KV_INLINE kv_b32 kv_halves(kv_b32 x, kv_b32 y)
+{
+    return (kv_b32){x.a, y.b};
+}
+
+static KV_INLINE kv_b32 kv_lookup(kv_b32 table, kv_b32 i)
+{
+    return (kv_b32){wasm_i8x16_swizzle(table.a, i.a), wasm_i8x16_swizzle(table.a, i.b)};
+}
+
+static KV_INLINE kv_b32 kv_above(kv_b32 x, int limit)
+{
+    const v128_t bound = wasm_i8x16_splat((int8_t)limit);
+    return (kv_b32){wasm_u8x16_shr(wasm_u8x16_gt(x.a, bound), 7),
+                    wasm_u8x16_shr(wasm_u8x16_gt(x.b, bound), 7)};
 }
 
 static KV_INLINE kv_b32 kv_signed(kv_b32 x)
@@ -484,6 +532,15 @@ static KV_INLINE kv_f4 kv_f4_halves(const uint8_t *const p[4], size_t at)
                                       kv_u16(p[3] + at)));
 }
 
+static KV_INLINE kv_f4 kv_f4_powers(const uint8_t *const p[4], size_t at)
+{
+    const v128_t e = wasm_i32x4_make(p[0][at], p[1][at], p[2][at], p[3][at]);
+    const v128_t one = wasm_i32x4_splat(1);
+    const v128_t normal = wasm_i32x4_shl(wasm_i32x4_sub(e, one), 23);
+    const v128_t tiny = wasm_i32x4_shl(wasm_i32x4_add(wasm_v128_and(e, one), one), 21);
+    return wasm_i32x4_max(normal, tiny);
+}
+
 static KV_INLINE kv_f4 kv_f4_add(kv_f4 x, kv_f4 y)
 {
     return wasm_f32x4_add(x, y);
@@ -562,10 +619,10 @@ static KV_INLINE kv_acc kv_acc_zero(void)
     return (kv_acc){wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
 }
 
-/* 4 * 63 * 127 is the most that 16 bits hold. */
+/* 8 * 31 * 127, 4 * 63 * 127 or 2 * 127 * 127 is the most that 16 bits hold. */
 static KV_INLINE int kv_acc_steps(kv_kind kind)
 {
-    return kind == KV_U6 ? 4 : 8;
+    return kind == KV_U6 ? 4 : kind == KV_U7 ? 2 : 8;
 }
 
 static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_rows_b a)
@@ -586,14 +643,16 @@ static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
                         wasm_i32x4_extadd_pairwise_i16x8(acc.b));
 }
 
-static KV_INLINE int32_t kv_rows_scale(int scale)
+static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
 {
+    (void)kind;
     return scale;
 }
 
-static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_rows_i sum, kv_acc acc, kv_rows_i scale)
+static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_acc acc,
+                                               kv_rows_i scale)
 {
-    return wasm_i32x4_add(sum, wasm_i32x4_mul(kv_acc_flush(KV_U4, acc), scale));
+    return wasm_i32x4_add(sum, wasm_i32x4_mul(kv_acc_flush(kind, acc), scale));
 }
 
 static KV_INLINE kv_rows_i kv_rows_zero(void)
@@ -609,6 +668,11 @@ static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_
 static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
 {
     return wasm_i16x8_splat(x);
+}
+
+static KV_INLINE kv_rows_i kv_rows_add(kv_rows_i x, kv_rows_i y)
+{
+    return wasm_i32x4_add(x, y);
 }
 
 static KV_INLINE kv_rows_i kv_rows_sub(kv_rows_i x, kv_rows_i y)

@@ -32,12 +32,39 @@ static KV_INLINE kv_b32 kv_low4(kv_b32 x)
     return _mm256_and_si256(x, _mm256_set1_epi8(15));
 }
 
-/* low | ((high >> shift) & 3) << 4; shift is 0, 2, 4 or 6. */
-static KV_INLINE kv_b32 kv_join6(kv_b32 low, kv_b32 high, int shift)
+static KV_INLINE kv_b32 kv_or(kv_b32 x, kv_b32 y)
 {
-    const __m256i moved =
-        shift < 4 ? _mm256_slli_epi16(high, 4 - shift) : _mm256_srli_epi16(high, shift - 4);
-    return _mm256_or_si256(low, _mm256_and_si256(moved, _mm256_set1_epi8(0x30)));
+    return _mm256_or_si256(x, y);
+}
+
+static KV_INLINE kv_b32 kv_add_bytes(kv_b32 x, kv_b32 y)
+{
+    return _mm256_add_epi8(x, y);
+}
+
+/* The same 16 bytes twice. */
+static KV_INLINE kv_b32 kv_load_twice(const uint8_t *p)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+
+/* The first half of x and the second of y. */
+static KV_INLINE kv_b32 kv_halves(kv_b32 x, kv_b32 y)
+{
+    return _mm256_blend_epi32(x, y, 0xf0);
+}
+
+/* table[i] for each byte i < 16; the table's 16 bytes are in both of its halves. */
+static KV_INLINE kv_b32 kv_lookup(kv_b32 table, kv_b32 i)
+{
+    return _mm256_shuffle_epi8(table, i);
+}
+
+/* 1 for each unsigned byte that is larger than limit, else 0. */
+static KV_INLINE kv_b32 kv_above(kv_b32 x, int limit)
+{
+    const __m256i over = _mm256_subs_epu8(x, _mm256_set1_epi8((char)limit));
+    return _mm256_min_epu8(over, _mm256_set1_epi8(1));
 }
 
 /* Added up in the order written: a compiler that reorders integer sums keeps all terms alive, which
@@ -154,6 +181,16 @@ static KV_INLINE kv_f4 kv_f4_halves(const uint8_t *const p[4], size_t at)
     h = _mm_insert_epi16(h, kv_u16(p[2] + at), 2);
     h = _mm_insert_epi16(h, kv_u16(p[3] + at), 3);
     return _mm_cvtph_ps(h);
+}
+
+/* 2^(e - 128) of the bytes e, as kw_load_e8m0. */
+static KV_INLINE kv_f4 kv_f4_powers(const uint8_t *const p[4], size_t at)
+{
+    const __m128i e = _mm_setr_epi32(p[0][at], p[1][at], p[2][at], p[3][at]);
+    const __m128i normal = _mm_slli_epi32(_mm_sub_epi32(e, _mm_set1_epi32(1)), 23);
+    const __m128i odd = _mm_and_si128(e, _mm_set1_epi32(1));
+    const __m128i tiny = _mm_slli_epi32(_mm_add_epi32(odd, _mm_set1_epi32(1)), 21);
+    return _mm_castsi128_ps(_mm_max_epi32(normal, tiny));
 }
 
 static KV_INLINE kv_f4 kv_f4_add(kv_f4 x, kv_f4 y)

@@ -96,6 +96,55 @@ static inline void unpack_q6_k(super_block *out, const void *src)
     out->has_min = false;
 }
 
+static inline void unpack_q2_k(super_block *out, const void *src)
+{
+    const kw_block_q2_k *block = src;
+    for (int i = 0; i < KW_QK_K; i++) {
+        const int half = i / 128, t = i % 128 / 32;
+        out->w[i] = (int8_t)(block->qs[32 * half + i % 32] >> (2 * t) & 3);
+        out->scale[i / 16] = block->scales[i / 16] & 15;
+        out->min[i / 16] = block->scales[i / 16] >> 4;
+    }
+    out->d = kw_load_f16(block->d);
+    out->dmin = kw_load_f16(block->dmin);
+    out->has_min = true;
+}
+
+static inline void unpack_q3_k(super_block *out, const void *src)
+{
+    const kw_block_q3_k *block = src;
+    int8_t scale[16];
+    kw_q3_k_scales(block->scales, scale);
+    for (int i = 0; i < KW_QK_K; i++) {
+        const int half = i / 128, t = i % 128 / 32, l = i % 32;
+        const int low = block->qs[32 * half + l] >> (2 * t) & 3;
+        const int high = block->hmask[l] >> (i / 32) & 1;
+        out->w[i] = (int8_t)((low | high << 2) - 4);
+        out->scale[i / 16] = scale[i / 16];
+        out->min[i / 16] = 0;
+    }
+    out->d = kw_load_f16(block->d);
+    out->dmin = 0.0f;
+    out->has_min = false;
+}
+
+static inline void unpack_q5_k(super_block *out, const void *src)
+{
+    const kw_block_q5_k *block = src;
+    uint8_t scale[8], min[8];
+    kw_q4_k_scales(block->scales, scale, min);
+    for (int i = 0; i < KW_QK_K; i++) {
+        const int group = i / 32, byte = block->qs[group / 2 * 32 + i % 32];
+        const int high = block->qh[i % 32] >> group & 1;
+        out->w[i] = (int8_t)((group % 2 ? byte >> 4 : byte & 15) | high << 4);
+        out->scale[i / 16] = scale[group];
+        out->min[i / 16] = min[group];
+    }
+    out->d = kw_load_f16(block->d);
+    out->dmin = kw_load_f16(block->dmin);
+    out->has_min = true;
+}
+
 typedef void (*unpack_k_fn)(super_block *out, const void *src);
 
 static inline float dot_k(unpack_k_fn unpack, size_t block_bytes, const uint8_t *row,
@@ -169,6 +218,21 @@ static float dot_q8_0(const uint8_t *row, const void *x, size_t k, size_t cols, 
     return dot_s32(unpack_q8_0, sizeof(kw_block_q8_0), row, x, k, cols, col);
 }
 
+static float dot_q2_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_k(unpack_q2_k, sizeof(kw_block_q2_k), row, x, k, cols, col);
+}
+
+static float dot_q3_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_k(unpack_q3_k, sizeof(kw_block_q3_k), row, x, k, cols, col);
+}
+
+static float dot_q5_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
+{
+    return dot_k(unpack_q5_k, sizeof(kw_block_q5_k), row, x, k, cols, col);
+}
+
 static float dot_q4_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
 {
     return dot_k(unpack_q4_k, sizeof(kw_block_q4_k), row, x, k, cols, col);
@@ -229,7 +293,10 @@ static float dot_bf16(const uint8_t *row, const void *x, size_t k, size_t cols, 
 
 SCALAR_MATMUL(q4_0, KW_QK, sizeof(kw_block_q4_0))
 SCALAR_MATMUL(q8_0, KW_QK, sizeof(kw_block_q8_0))
+SCALAR_MATMUL(q2_k, KW_QK_K, sizeof(kw_block_q2_k))
+SCALAR_MATMUL(q3_k, KW_QK_K, sizeof(kw_block_q3_k))
 SCALAR_MATMUL(q4_k, KW_QK_K, sizeof(kw_block_q4_k))
+SCALAR_MATMUL(q5_k, KW_QK_K, sizeof(kw_block_q5_k))
 SCALAR_MATMUL(q6_k, KW_QK_K, sizeof(kw_block_q6_k))
 SCALAR_MATMUL(f32, 1, 4)
 SCALAR_MATMUL(f16, 1, 2)
