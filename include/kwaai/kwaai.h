@@ -125,6 +125,9 @@ typedef struct kw_model_info {
     int vocab, dim, layers;
     bool has_tokenizer;
     const char *chat_template; /* Jinja source, NULL when the file has none */
+    /* Of the matrices that each token of the input is multiplied with, and of those that give the
+     * logits of a position. What is only looked up (embeddings) is in neither. */
+    uint64_t token_params, token_bytes, output_params, output_bytes;
 } kw_model_info;
 
 /* Strings live as long as the model. out->struct_size is set by the caller. */

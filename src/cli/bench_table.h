@@ -9,7 +9,8 @@
 typedef struct kw_bench_result {
     const char *test; /* "pp512" */
     size_t n_prompt, n_gen, depth;
-    int n_threads;
+    int n_threads, n_busy;
+    uint64_t cache_bytes;       /* of keys and values for all positions of the test; 0: not known */
     const uint64_t *samples_ns; /* [n_samples] time of each repetition */
     size_t n_samples;
     const char *time;      /* when, ISO 8601 */
@@ -33,8 +34,15 @@ void kw_bench_rates(const kw_bench_result *result, double *rates);
 void kw_bench_begin(kw_bench_table *table);
 void kw_bench_row(kw_bench_table *table, const kw_bench_result *result);
 void kw_bench_end(kw_bench_table *table);
-/* md only: what the machine allows, and the share that was reached. */
-void kw_bench_roofline(kw_bench_table *table, const kw_probe *probe, int n_threads, double prefill,
-                       double decode);
+/* md only: the machine, and what it allows. */
+void kw_bench_roofline(kw_bench_table *table, const kw_probe *probe, int n_threads);
+
+/* Median of values[0], values[stride], ..., n of them; 0 when n is 0. Their order is kept. */
+double kw_bench_median(const double *values, size_t n, size_t stride);
+/* Ours beside a peer's: after kw_bench_compare_begin a row a test. Round i of n measured ours[i *
+ * stride] and theirs[i * stride] tokens per second, one right after the other. */
+void kw_bench_compare_begin(kw_bench_table *table);
+void kw_bench_compare_row(kw_bench_table *table, const char *test, const double *ours,
+                          const double *theirs, size_t n, size_t stride);
 
 #endif

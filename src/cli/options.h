@@ -39,10 +39,10 @@ typedef struct kw_text_list {
 typedef struct kw_options {
     const char *model, *tokenizer, *isa, *threads;
     const char *prompt, *file, *cache_type, *text, *ids, *tokens, *tokens_file, *out, *stage;
-    const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type;
+    const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type, *against;
     int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;
     int bos, parse_special, special, warmup, roofline, fast;
-    int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions;
+    int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, busy;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
     kw_text_list stop;
     const char *ignored; /* value of an option that has no effect here */

@@ -31,6 +31,7 @@ struct kw_model {
     char *name, *description;
     char *chat_template; /* NULL: none */
     uint64_t n_params, weight_bytes, reserved_bytes;
+    uint64_t token_params, token_bytes, output_params, output_bytes; /* as in kw_model_info */
     int64_t vocab;
     void *image; /* synthetic models: the memory behind the file */
     size_t image_bytes;

@@ -73,6 +73,24 @@ static kw_status describe(kw_model *model, kw_error *err)
     return KW_OK;
 }
 
+/* What one token is multiplied with, and one row of logits. */
+static void count_products(kw_model *model, const kw_graph *graph)
+{
+    for (uint32_t id = 1; id < graph->n_nodes; id++) {
+        const kw_node *node = kw_graph_node(graph, id);
+        if (node->op != KW_OP_MATMUL)
+            continue;
+        const kw_node *w = kw_graph_node(graph, node->src[1]);
+        const bool output = node->extent[0] == KW_EXTENT_OUTPUTS;
+        int64_t n = 0;
+        size_t bytes = 0;
+        (void)kw_shape_count(w->shape, &n);
+        (void)kw_tensor_bytes(w->dtype, w->shape, &bytes);
+        *(output ? &model->output_params : &model->token_params) += (uint64_t)n;
+        *(output ? &model->output_bytes : &model->token_bytes) += bytes;
+    }
+}
+
 /* Builds and plans one token once, so that every weight was looked up and everything that runs was
  * checked before the first session. */
 static kw_status check_weights(kw_model *model, kw_error *err)
@@ -83,6 +101,7 @@ static kw_status check_weights(kw_model *model, kw_error *err)
     KW_TRY(kw_net_build(model->net, &(kw_net_options){16, KW_F16}, &graph, err));
     const kw_node *logits = kw_graph_node(graph, graph->outputs[0]);
     model->vocab = logits->shape.dim[1];
+    count_products(model, graph);
     const kw_status status =
         kw_plan_create(graph, engine->backend, engine->device, graph->bound, &plan, err);
     kw_plan_free(plan);
@@ -180,7 +199,11 @@ void kw_model_get_info(const kw_model *model, kw_model_info *out)
                           .size_bytes = model->weight_bytes,
                           .vocab = (int)model->vocab,
                           .has_tokenizer = model->tokenizer != NULL,
-                          .chat_template = model->chat_template};
+                          .chat_template = model->chat_template,
+                          .token_params = model->token_params,
+                          .token_bytes = model->token_bytes,
+                          .output_params = model->output_params,
+                          .output_bytes = model->output_bytes};
     const int64_t context = model->net->family->context(model->net->config);
     info.context = (int)KW_MIN(context, (int64_t)INT32_MAX);
     model->net->family->sizes(model->net->config, &info.dim, &info.layers);

@@ -202,7 +202,7 @@ static void test_rows(void **state)
     assert_true(kw_out_flush(&m.out));
     assert_non_null(strstr(m.text, "model_filename"));
     assert_non_null(strstr(m.text, "\"a,\"\"b\"\"\""));
-    assert_non_null(strstr(m.text, ",0,50,0,\"tg50\",\"now\",500000000,0,100,0,,\n"));
+    assert_non_null(strstr(m.text, ",0,50,0,0,\"tg50\",\"now\",500000000,0,100,0,,,\n"));
     (void)fclose(m.out.file);
     free(m.text);
 }
