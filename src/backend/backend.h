@@ -51,6 +51,16 @@ typedef struct kw_run_args {
     const atomic_bool *cancel;  /* polled; NULL: never. A cancelled run ends in KW_E_CANCELLED. */
 } kw_run_args;
 
+/* Rows of one type to rows of another, through f32. */
+typedef struct kw_conversion {
+    kw_dtype from, to;
+    const void *src; /* packed rows, at any address */
+    void *dst;       /* [rows] packed; does not overlap src */
+    int64_t rows, cols;
+    const int64_t *order;    /* [rows] the source row of each; NULL: as they are */
+    const float *importance; /* [cols] weights of the squared error; NULL: all the same */
+} kw_conversion;
+
 typedef struct kw_backend {
     const char *name;
     kw_status (*open)(const kw_device_config *config, kw_device **out, kw_error *err);
@@ -76,6 +86,8 @@ typedef struct kw_backend {
     size_t (*program_bytes)(const kw_program *program);
     /* Takes about `seconds` and 256 MiB. */
     kw_status (*measure)(kw_device *device, double seconds, kw_limits *out, kw_error *err);
+    /* Waits. The bytes depend on the source alone. */
+    kw_status (*convert)(kw_device *device, const kw_conversion *what, kw_error *err);
     /* Its waves and steps; json: an array. */
     void (*program_print)(const kw_program *program, bool json, kw_buf *out);
 } kw_backend;

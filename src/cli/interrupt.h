@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* A pipe whose reader left becomes a failing write instead of a signal. */
+/* A pipe whose reader left, and a file that would pass the limit on its size, become failing writes
+ * instead of signals. */
 void kw_interrupt_ignore_pipe(void);
 /* From now on the first SIGINT cancels the target and is remembered; a second one before
  * kw_interrupt_clear ends the process with 130. A SIGINT that the parent ignores stays ignored. */

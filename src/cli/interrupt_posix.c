@@ -25,6 +25,7 @@ void kw_interrupt_ignore_pipe(void)
 {
     struct sigaction action = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
 void kw_interrupt_watch(void)

@@ -14,7 +14,7 @@
 #define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_BENCH)
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_DOCTOR | KW_CMD_VERSION)
+     KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_VERSION)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -58,6 +58,63 @@ const kw_option kw_option_table[] = {
      AT(type),
      .choices = "f32 f16 bf16 q8_0 q4_0 q6_k q5_k q4_k q3_k q2_k",
      .help = "type of the weights that --synthetic makes up"},
+
+    /* ---- quantisation ---- */
+    {.name = "pure",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(pure),
+     .help = "TYPE for every matrix, no mixture; any type then, also one without a mixture"},
+    {.name = "leave-output-tensor",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(leave_output),
+     .help = "leave output.weight as it is"},
+    {.name = "output-tensor-type",
+     .kind = KW_OPT_TEXT,
+     .meta = "TYPE",
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(output_type),
+     .choices = "f16 q8_0 q6_k q5_k q4_k",
+     .help = "the type of output.weight (of the token embedding where that is the head, too)"},
+    {.name = "token-embedding-type",
+     .kind = KW_OPT_TEXT,
+     .meta = "TYPE",
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(embedding_type),
+     .choices = "f16 q8_0 q6_k q5_k q4_k",
+     .help = "the type of token_embd.weight"},
+    {.name = "tensor-type",
+     .kind = KW_OPT_TEXTS,
+     .meta = "PATTERN=TYPE",
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(tensor_types),
+     .help = "the type of the tensors in whose name the regular expression matches, before "
+             "everything else; may be given again, the first that matches counts"},
+    {.name = "imatrix",
+     .kind = KW_OPT_PATH,
+     .meta = "FILE",
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(imatrix),
+     .help = "an importance matrix: which columns of each weight matter most"},
+    {.name = "allow-requantize",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(allow_requantize),
+     .help = "quantise what is quantised already, which loses more than from floats"},
+    {.name = "dry-run",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_QUANTIZE,
+     AT(dry_run),
+     .help = "say which types and sizes would come out, and write nothing"},
 
     /* ---- what it is given ---- */
     {.name = "prompt",
@@ -406,7 +463,7 @@ const kw_option kw_option_table[] = {
      .meta = "N",
      .initial = "0",
      .section = KW_SECTION_MACHINE,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(threads),
      .help = "threads to compute with; 0: one for each physical core"},
     {.name = "threads",
@@ -445,7 +502,7 @@ const kw_option kw_option_table[] = {
      .meta = "NAME",
      .choices = "scalar avx2 avx512 neon",
      .section = KW_SECTION_MACHINE,
-     .commands = COMPUTES | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(isa),
      .help =
          "kernels for this instruction set at most: scalar, avx2, avx512, neon; results are the "
@@ -500,7 +557,7 @@ const kw_option kw_option_table[] = {
      .letter = 'v',
      .kind = KW_OPT_FLAG,
      .section = KW_SECTION_OUTPUT,
-     .commands = COMPUTES | KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_INSPECT,
      AT(verbose),
      .help = "tell on stderr what is done and how long it took"},
     {.name = "help",

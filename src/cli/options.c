@@ -43,8 +43,8 @@ bool kw_option_shown_negated(const kw_option *option)
 
 const char *kw_section_title(int section)
 {
-    static const char *const titles[KW_N_SECTIONS] = {"Model",    "Tests",   "Input", "Answer",
-                                                      "Sampling", "Machine", "Output"};
+    static const char *const titles[KW_N_SECTIONS] = {"Model",  "Types",    "Tests",   "Input",
+                                                      "Answer", "Sampling", "Machine", "Output"};
     return titles[section];
 }
 
@@ -361,6 +361,7 @@ void kw_parsed_free(kw_parsed *parsed)
 {
     free(parsed->args);
     free(parsed->options.stop.items);
+    free(parsed->options.tensor_types.items);
     *parsed = (kw_parsed){0};
 }
 

@@ -22,12 +22,13 @@ enum kw_command_bit {
     KW_CMD_DETOKENIZE = 1 << 4,
     KW_CMD_LOGITS = 1 << 5,
     KW_CMD_BENCH = 1 << 6,
-    KW_CMD_DOCTOR = 1 << 7,
-    KW_CMD_HELP = 1 << 8,
-    KW_CMD_COMPLETION = 1 << 9,
-    KW_CMD_MAN = 1 << 10,
-    KW_CMD_VERSION = 1 << 11,
-    KW_CMD_ALL = (1 << 12) - 1
+    KW_CMD_QUANTIZE = 1 << 7,
+    KW_CMD_DOCTOR = 1 << 8,
+    KW_CMD_HELP = 1 << 9,
+    KW_CMD_COMPLETION = 1 << 10,
+    KW_CMD_MAN = 1 << 11,
+    KW_CMD_VERSION = 1 << 12,
+    KW_CMD_ALL = (1 << 13) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -44,7 +45,9 @@ typedef struct kw_options {
     int bos, parse_special, special, warmup, roofline, fast;
     int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, busy;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
-    kw_text_list stop;
+    kw_text_list stop, tensor_types;
+    const char *imatrix, *output_type, *embedding_type;
+    int pure, leave_output, allow_requantize, dry_run;
     const char *ignored; /* value of an option that has no effect here */
 } kw_options;
 
@@ -62,6 +65,7 @@ typedef enum kw_option_kind {
 
 enum kw_option_section {
     KW_SECTION_MODEL,
+    KW_SECTION_TYPES,
     KW_SECTION_TESTS,
     KW_SECTION_INPUT,
     KW_SECTION_ANSWER,
@@ -85,7 +89,7 @@ typedef struct kw_option {
     char letter; /* 0: none */
 } kw_option;
 
-#define KW_MAX_OPTIONS 80
+#define KW_MAX_OPTIONS 128
 
 extern const kw_option kw_option_table[];
 extern const size_t kw_n_options;

@@ -30,6 +30,7 @@ typedef struct kw_field {
  */
 typedef struct kw_alias {
     const char *name, *hf;
+    bool rotated; /* rows of heads that rotate: Hugging Face pairs halves, GGUF neighbours */
 } kw_alias;
 
 typedef struct kw_build kw_build; /* what a build function is given, opaque */
@@ -47,6 +48,9 @@ typedef struct kw_family {
     /* Positions it was trained for; its width and depth. */
     int64_t (*context)(const void *config);
     void (*sizes)(const void *config, int *dim, int *layers);
+    /* What GGUF divides the rotation's frequencies by, where no key says it; returns how many (at
+     * most 256), 0: none. NULL: never. */
+    size_t (*rope_factors)(const void *config, float *out);
 } kw_family;
 
 /* Ends with NULL. */

@@ -146,18 +146,28 @@ static kw_status read_path(source *s, const char *path, kw_error *err)
                                  err);
 }
 
-kw_status kw_tokenizer_from_path(const char *path, kw_tokenizer **out, kw_error *err)
+kw_status kw_vocab_from_path(const char *path, kw_vocab_use use, void *user, kw_error *err)
 {
     source *s = calloc(1, sizeof(*s));
     if (!s)
         return kw_fail(err, KW_E_NOMEM, "tokenizer: out of memory");
     kw_status status = read_path(s, path, err);
     if (status == KW_OK)
-        status = kw_tokenizer_create(&s->vocab, out, err);
+        status = use(user, &s->vocab, err);
     kw_map_close(&s->main);
     kw_map_close(&s->merges);
     kw_map_close(&s->config);
     kw_arena_free(&s->arena);
     free(s);
     return status;
+}
+
+static kw_status create(void *user, const kw_vocab *vocab, kw_error *err)
+{
+    return kw_tokenizer_create(vocab, user, err);
+}
+
+kw_status kw_tokenizer_from_path(const char *path, kw_tokenizer **out, kw_error *err)
+{
+    return kw_vocab_from_path(path, create, out, err);
 }

@@ -81,6 +81,10 @@ kw_status kw_vocab_from_tiktoken(kw_str text, const char *subject, kw_arena *are
  * add_eos_token, added_tokens_decoder, tokenizer_class, legacy. */
 kw_status kw_vocab_apply_config(kw_str text, const char *subject, kw_arena *arena, kw_vocab *vocab,
                                 kw_error *err);
+/* The description of the tokenizer at a path (kw_tokenizer_from_path says which), given to `use`
+ * while the files that it points into are open. */
+typedef kw_status (*kw_vocab_use)(void *user, const kw_vocab *vocab, kw_error *err);
+kw_status kw_vocab_from_path(const char *path, kw_vocab_use use, void *user, kw_error *err);
 /* The first id spelled so, or -1. */
 int32_t kw_vocab_find(const kw_vocab *vocab, kw_str spelling);
 

@@ -6,6 +6,9 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* One way to cut text: known by code, or by splits in the words of tokenizer.json. */
 typedef struct way {
     const char *name;
@@ -218,5 +221,177 @@ kw_status kw_vocab_from_ggml(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab
     *out = v;
     if (warning)
         *warning = unknown_way;
+    return KW_OK;
+}
+
+/* ---- from a vocabulary to keys ---- */
+
+static bool same_step(const kw_step *a, const kw_step *b)
+{
+    return a->kind == b->kind && a->pre == b->pre && a->mode == b->mode && a->invert == b->invert &&
+           kw_str_eq(a->text, b->text) && kw_str_eq(a->with, b->with);
+}
+
+/* Whether the steps are those of a way; the bytes at their end are how the model reads anyway. */
+static bool cuts_as(const kw_step *steps, size_t n, const way *w)
+{
+    const kw_step known = {.kind = KW_STEP_SPLIT, .pre = w->pre};
+    const kw_step *const wanted = w->n_steps ? w->steps : &known;
+    const size_t n_wanted = w->n_steps ? w->n_steps : 1;
+    if (n > 0 && steps[n - 1].kind == KW_STEP_BYTES)
+        n--;
+    if (n != n_wanted)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!same_step(&steps[i], &wanted[i]))
+            return false;
+    return true;
+}
+
+static bool composes(const kw_vocab *v)
+{
+    return v->nfc || (v->n_normalizers == 1 && v->normalizers[0].kind == KW_STEP_NFC);
+}
+
+/* The first way that cuts and normalises alike; NULL: none. */
+static const way *name_way(const kw_vocab *v)
+{
+    if (v->n_normalizers > 0 && !composes(v))
+        return NULL;
+    for (size_t i = 0; i < KW_COUNT(ways); i++) {
+        const way *const w = &ways[i];
+        const bool cuts = v->custom_steps ? cuts_as(v->splitters, v->n_splitters, w)
+                                          : w->n_steps == 0 && w->pre == v->pre;
+        if (cuts && w->ignore_merges == v->ignore_merges &&
+            (strncmp(w->name, "qwen", 4) == 0) == composes(v))
+            return w;
+    }
+    return NULL;
+}
+
+/* SentencePiece's own: a space before the text or none, spaces as U+2581, nothing else. */
+static bool is_plain_spm(const kw_vocab *v, bool *prefix)
+{
+    static const char mark[] = "\xE2\x96\x81";
+    *prefix = v->add_space_prefix;
+    if (!v->custom_steps)
+        return true;
+    *prefix = false;
+    for (size_t i = 0; i < v->n_normalizers; i++) {
+        const kw_step *const s = &v->normalizers[i];
+        if (s->kind == KW_STEP_PREPEND && kw_str_is(s->text, mark))
+            *prefix = true;
+        else if (s->kind != KW_STEP_REPLACE || !kw_str_is(s->text, " ") ||
+                 !kw_str_is(s->with, mark))
+            return false;
+    }
+    return v->n_splitters == 0;
+}
+
+/* Tokens by id; ids that no token has get a name, which GGUF wants to be unique. */
+static kw_status copy_tokens(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *raw, kw_error *err)
+{
+    kw_str *tokens = kw_arena_array(arena, v->n_tokens, sizeof *tokens);
+    int32_t *types = kw_arena_array(arena, v->n_tokens, sizeof *types);
+    bool whole = tokens && types;
+    for (size_t i = 0; whole && i < v->n_tokens; i++) {
+        char hole[32];
+        (void)snprintf(hole, sizeof hole, "[PAD%zu]", i);
+        const kw_str text = v->tokens[i].len ? v->tokens[i] : kw_str_from(hole);
+        tokens[i] = (kw_str){kw_arena_strdup(arena, text), text.len};
+        types[i] = v->kinds ? (int32_t)v->kinds[i] : KW_TOKEN_NORMAL;
+        whole = tokens[i].data != NULL;
+    }
+    raw->tokens = tokens;
+    raw->types = types;
+    raw->n_tokens = v->n_tokens;
+    return whole ? KW_OK
+                 : kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu tokens", v->n_tokens);
+}
+
+static kw_str joined(const kw_vocab *v, size_t i, kw_arena *arena, const char *between)
+{
+    const kw_merge *const m = &v->merge_pairs[i];
+    const size_t gap = strlen(between), len = m->left.len + gap + m->right.len;
+    char *const text = kw_arena_alloc(arena, len + 1);
+    if (!text)
+        return (kw_str){NULL, 0};
+    memcpy(text, m->left.data, m->left.len);
+    memcpy(text + m->left.len, between, gap);
+    memcpy(text + m->left.len + gap, m->right.data, m->right.len);
+    return (kw_str){text, len};
+}
+
+static kw_status copy_merges(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *raw, kw_error *err)
+{
+    kw_str *merges = kw_arena_array(arena, v->n_merges, sizeof *merges);
+    bool whole = merges != NULL;
+    for (size_t i = 0; whole && i < v->n_merges; i++) {
+        merges[i] = v->merge_pairs
+                        ? joined(v, i, arena, " ")
+                        : (kw_str){kw_arena_strdup(arena, v->merges[i]), v->merges[i].len};
+        whole = merges[i].data != NULL;
+    }
+    raw->merges = merges;
+    raw->n_merges = v->n_merges;
+    return whole ? KW_OK
+                 : kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu merges", v->n_merges);
+}
+
+/* The scores of tokens that merge: the file's own, or from the ranks of the merges that make them,
+ * best first. */
+static kw_status copy_scores(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *raw, kw_error *err)
+{
+    kw_arena scratch = {0};
+    kw_tokens index;
+    kw_status status = KW_OK;
+    float *scores = kw_arena_array(arena, v->n_tokens, sizeof *scores);
+    raw->scores = scores;
+    if (!scores)
+        return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu scores", v->n_tokens);
+    if (v->scores) {
+        memcpy(scores, v->scores, v->n_tokens * sizeof *scores);
+        return KW_OK;
+    }
+    KW_GOTO(status, kw_tokens_build(v->tokens, v->kinds, v->n_tokens,
+                                    (kw_token_rules){false, false}, &scratch, &index, err));
+    for (size_t i = v->n_merges; i-- > 0 && v->merge_pairs;) {
+        const kw_str text = joined(v, i, &scratch, "");
+        const int32_t id = text.data ? kw_tokens_find_raw(&index, text.data, text.len) : -1;
+        if (id >= 0)
+            scores[id] = -(float)(i + 1);
+    }
+fail:
+    kw_arena_free(&scratch);
+    return status;
+}
+
+kw_status kw_vocab_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *out, bool *named,
+                           kw_error *err)
+{
+    kw_ggml_vocab raw;
+    bool prefix = false;
+    const bool spm = v->kind == KW_VOCAB_SPM_BPE;
+    const way *const w = spm ? NULL : name_way(v);
+    *named = spm ? is_plain_spm(v, &prefix) : w != NULL;
+    if (!*named)
+        return KW_OK;
+    kw_ggml_vocab_init(&raw);
+    raw.model = spm ? KW_STR("llama") : KW_STR("gpt2");
+    raw.pre = kw_str_from(spm ? "default" : w->name);
+    KW_TRY(copy_tokens(v, arena, &raw, err));
+    if (spm)
+        KW_TRY(copy_scores(v, arena, &raw, err));
+    else
+        KW_TRY(copy_merges(v, arena, &raw, err));
+    raw.bos = v->bos;
+    raw.eos = v->eos;
+    raw.eot = v->eot;
+    raw.unk = v->unk;
+    raw.pad = v->pad;
+    raw.add_bos = v->prefix ? v->n_prefix > 0 && v->prefix[0] == v->bos : v->add_bos;
+    raw.add_eos = v->suffix ? v->n_suffix > 0 && v->suffix[0] == v->eos : v->add_eos;
+    raw.add_space_prefix = spm ? prefix : -1;
+    *out = raw;
     return KW_OK;
 }

@@ -31,5 +31,10 @@ void kw_ggml_vocab_init(kw_ggml_vocab *raw);
  * not NULL, is true when the way to cut text is not known by its name and GPT-2's is taken. */
 kw_status kw_vocab_from_ggml(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab *out,
                              bool *warning, kw_error *err);
+/* The reverse: the keys of a vocabulary that came from elsewhere, its arrays in the arena; types is
+ * never NULL. *named is false, and nothing else is filled, when GGUF has no words for the way it
+ * cuts text. */
+kw_status kw_vocab_to_ggml(const kw_vocab *vocab, kw_arena *arena, kw_ggml_vocab *out, bool *named,
+                           kw_error *err);
 
 #endif

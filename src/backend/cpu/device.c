@@ -3,6 +3,7 @@
 #include "backend/cpu/cpu.h"
 
 #include "backend/cpu/compile.h"
+#include "backend/cpu/convert.h"
 #include "backend/cpu/measure.h"
 #include "backend/cpu/program.h"
 #include "base/check.h"
@@ -170,4 +171,5 @@ const kw_backend kw_cpu_backend = {
     .program_bytes = kw_cpu_program_bytes,
     .program_print = kw_cpu_program_print,
     .measure = kw_cpu_measure,
+    .convert = kw_cpu_convert,
 };

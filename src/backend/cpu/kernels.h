@@ -84,6 +84,10 @@ typedef struct kw_attend_args {
     float *acc;   /* out: [n_q][head_dim] weighted sum, not yet divided by l */
 } kw_attend_args;
 
+/* kw_dtype_traits.encode. */
+typedef void (*kw_encode_fn)(void *restrict dst, const float *restrict src, size_t n,
+                             const float *importance);
+
 typedef struct kw_cpu_kernels {
     const char *isa; /* "avx512" */
     uint32_t needs;  /* kw_cpu_feature bits */
@@ -109,6 +113,9 @@ typedef struct kw_cpu_kernels {
     /* Row i of a table of any readable dtype into f32[n]: the dtype's decode or a faster equal.
      * NULL where the dtype has none. */
     void (*decode[KW_N_DTYPES])(float *dst, const void *src, size_t n);
+    /* The reverse: the dtype's encode, or the same source compiled for this ISA. NULL where the
+     * dtype has none. */
+    kw_encode_fn encode[KW_N_DTYPES];
     void (*f16_from_f32)(uint16_t *dst, const float *src, size_t n);
 
     /* y = (x * (1 / sqrt(mean(x^2) + eps))) * w; 16 lanes and the fixed tree. w may be NULL. In all

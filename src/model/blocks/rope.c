@@ -77,3 +77,14 @@ float kw_rope_frequencies(const kw_rope_config *c, int n_rot, double *inv_freq)
         return (float)c->attention_factor;
     return c->factor <= 1.0 ? 1.0f : (float)(0.1 * kw_log_e(c->factor) + 1.0);
 }
+
+size_t kw_rope_factors(const kw_rope_config *c, int n_rot, float *factors)
+{
+    if (c->scaling != KW_ROPE_LLAMA3)
+        return 0;
+    for (int i = 0; i < n_rot / 2; i++) {
+        const double freq = kw_pow(c->base, -2.0 * i / n_rot);
+        factors[i] = (float)(freq / stretch_llama3(c, freq));
+    }
+    return (size_t)n_rot / 2;
+}

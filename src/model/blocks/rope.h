@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum kw_rope_scaling {
@@ -29,5 +30,8 @@ typedef struct kw_rope_config {
 kw_status kw_rope_scaling_by_name(kw_str name, kw_rope_scaling *out, kw_error *err);
 /* inv_freq[n_rot / 2]; returns the factor on cos and sin. */
 float kw_rope_frequencies(const kw_rope_config *config, int n_rot, double *inv_freq);
+/* Llama 3's stretching as factors[n_rot / 2] that divide the plain frequencies; returns how many, 0
+ * for every other kind. */
+size_t kw_rope_factors(const kw_rope_config *config, int n_rot, float *factors);
 
 #endif

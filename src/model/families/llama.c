@@ -55,18 +55,18 @@ static const kw_field fields[] = {
 };
 
 static const kw_alias aliases[] = {
-    {"token_embd", "model.embed_tokens"},
-    {"output_norm", "model.norm"},
-    {"output", "lm_head"},
-    {"blk.%d.attn_norm", "model.layers.%d.input_layernorm"},
-    {"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj"},
-    {"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj"},
-    {"blk.%d.attn_v", "model.layers.%d.self_attn.v_proj"},
-    {"blk.%d.attn_output", "model.layers.%d.self_attn.o_proj"},
-    {"blk.%d.ffn_norm", "model.layers.%d.post_attention_layernorm"},
-    {"blk.%d.ffn_gate", "model.layers.%d.mlp.gate_proj"},
-    {"blk.%d.ffn_up", "model.layers.%d.mlp.up_proj"},
-    {"blk.%d.ffn_down", "model.layers.%d.mlp.down_proj"},
+    {"token_embd", "model.embed_tokens", false},
+    {"output_norm", "model.norm", false},
+    {"output", "lm_head", false},
+    {"blk.%d.attn_norm", "model.layers.%d.input_layernorm", false},
+    {"blk.%d.attn_q", "model.layers.%d.self_attn.q_proj", true},
+    {"blk.%d.attn_k", "model.layers.%d.self_attn.k_proj", true},
+    {"blk.%d.attn_v", "model.layers.%d.self_attn.v_proj", false},
+    {"blk.%d.attn_output", "model.layers.%d.self_attn.o_proj", false},
+    {"blk.%d.ffn_norm", "model.layers.%d.post_attention_layernorm", false},
+    {"blk.%d.ffn_gate", "model.layers.%d.mlp.gate_proj", false},
+    {"blk.%d.ffn_up", "model.layers.%d.mlp.up_proj", false},
+    {"blk.%d.ffn_down", "model.layers.%d.mlp.down_proj", false},
     {0},
 };
 
@@ -94,6 +94,12 @@ static void sizes(const void *config, int *dim, int *layers)
     *layers = (int)c->layers;
 }
 
+static size_t rope_factors(const void *config, float *out)
+{
+    const kw_decoder_config *c = config;
+    return kw_rope_factors(&c->rope, (int)c->n_rot, out);
+}
+
 static const char *const arch[] = {"llama", "mistral", NULL};
 
 const kw_family kw_family_llama = {
@@ -106,4 +112,5 @@ const kw_family kw_family_llama = {
     .build = build,
     .context = context,
     .sizes = sizes,
+    .rope_factors = rope_factors,
 };

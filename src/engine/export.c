@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* export.c - a GGUF file is what it is; any other gets names, metadata and a tokenizer. */
+#include "engine/export.h"
+
+#include "base/check.h"
+#include "format/gguf_writer.h"
+#include "text/tokenizer.h"
+#include "text/vocab_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TOKENIZER_KEYS 16
+
+static kw_status nomem(kw_error *err)
+{
+    return kw_fail(err, KW_E_NOMEM, "export: no memory for names and metadata");
+}
+
+static kw_status from_gguf(kw_export *e, const kw_model_file *file, kw_error *err)
+{
+    e->tensors = kw_arena_array(&e->arena, file->n_tensors, sizeof *e->tensors);
+    if (!e->tensors)
+        return nomem(err);
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        const kw_tensor_view *const view = &file->tensors[i];
+        const kw_str name = {kw_arena_strdup(&e->arena, view->name), view->name.len};
+        if (!name.data)
+            return nomem(err);
+        e->tensors[i] = (kw_export_tensor){.name = name, .view = view};
+    }
+    e->n_tensors = file->n_tensors;
+    e->metas = file->metas;
+    e->n_metas = file->n_metas;
+    return KW_OK;
+}
+
+/* ---- the tokenizer ---- */
+
+static void put(kw_export *e, const char *key, kw_value value)
+{
+    e->metas[e->n_metas++] = (kw_meta){kw_str_from(key), value};
+}
+
+static void put_id(kw_export *e, const char *key, int64_t id)
+{
+    if (id >= 0)
+        put(e, key, kw_gguf_u32((uint32_t)id));
+}
+
+/* kw_vocab_use: the keys of a tokenizer, its arrays copied into the arena. */
+static kw_status take_vocab(void *user, const kw_vocab *vocab, kw_error *err)
+{
+    kw_export *const e = user;
+    kw_ggml_vocab raw;
+    bool named = true;
+    KW_TRY(kw_vocab_to_ggml(vocab, &e->arena, &raw, &named, err));
+    if (!named) {
+        (void)snprintf(e->warning, sizeof e->warning,
+                       "GGUF has no name for the way this tokenizer cuts text: the file gets no "
+                       "tokenizer (give one with --tokenizer where it is used)");
+        return KW_OK;
+    }
+    put(e, "tokenizer.ggml.model", kw_gguf_string(raw.model));
+    if (raw.pre.len > 0)
+        put(e, "tokenizer.ggml.pre", kw_gguf_string(raw.pre));
+    put(e, "tokenizer.ggml.tokens", kw_gguf_array(KW_GGUF_STRING, raw.tokens, raw.n_tokens));
+    if (raw.scores)
+        put(e, "tokenizer.ggml.scores", kw_gguf_array(KW_GGUF_F32, raw.scores, raw.n_tokens));
+    put(e, "tokenizer.ggml.token_type", kw_gguf_array(KW_GGUF_I32, raw.types, raw.n_tokens));
+    if (raw.n_merges > 0)
+        put(e, "tokenizer.ggml.merges", kw_gguf_array(KW_GGUF_STRING, raw.merges, raw.n_merges));
+    put_id(e, "tokenizer.ggml.bos_token_id", raw.bos);
+    put_id(e, "tokenizer.ggml.eos_token_id", raw.eos);
+    put_id(e, "tokenizer.ggml.eot_token_id", raw.eot);
+    put_id(e, "tokenizer.ggml.unknown_token_id", raw.unk);
+    put_id(e, "tokenizer.ggml.padding_token_id", raw.pad);
+    put(e, "tokenizer.ggml.add_bos_token", kw_gguf_bool(raw.add_bos > 0));
+    put(e, "tokenizer.ggml.add_eos_token", kw_gguf_bool(raw.add_eos > 0));
+    if (raw.add_space_prefix >= 0)
+        put(e, "tokenizer.ggml.add_space_prefix", kw_gguf_bool(raw.add_space_prefix > 0));
+    return KW_OK;
+}
+
+static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
+{
+    kw_net_export made;
+    KW_TRY(kw_net_open(file, &e->net, err));
+    KW_TRY(kw_net_export_gguf(e->net, &e->arena, &made, err));
+    e->tensors = made.tensors;
+    e->n_tensors = made.n_tensors;
+    e->n_dropped = made.n_dropped;
+    e->metas = kw_arena_array(&e->arena, made.n_metas + TOKENIZER_KEYS, sizeof *e->metas);
+    if (!e->metas)
+        return nomem(err);
+    memcpy(e->metas, made.metas, made.n_metas * sizeof *e->metas);
+    e->n_metas = made.n_metas;
+    if (!file->dir)
+        return KW_OK;
+    const kw_status status = kw_vocab_from_path(file->dir, take_vocab, e, err);
+    if (status == KW_E_NOTFOUND)
+        (void)snprintf(e->warning, sizeof e->warning,
+                       "no tokenizer beside the model: the file gets none");
+    return status == KW_E_NOTFOUND ? KW_OK : status;
+}
+
+kw_status kw_export_open(kw_export *out, kw_model_file *file, kw_error *err)
+{
+    return file->kind == KW_FILE_GGUF ? from_gguf(out, file, err) : from_net(out, file, err);
+}
+
+void kw_export_close(kw_export *model)
+{
+    kw_net_close(model->net);
+    kw_arena_free(&model->arena);
+}
+
+static const kw_value *find(const kw_export *model, kw_str first, kw_str second)
+{
+    for (size_t i = 0; i < model->n_metas; i++) {
+        const kw_str key = model->metas[i].key;
+        if (key.len == first.len + second.len && kw_str_starts(key, first) &&
+            memcmp(key.data + first.len, second.data, second.len) == 0)
+            return &model->metas[i].value;
+    }
+    return NULL;
+}
+
+bool kw_export_value(const kw_export *model, const char *suffix, kw_value *out)
+{
+    const kw_value *const arch = find(model, KW_STR("general.architecture"), KW_STR(""));
+    if (!arch || arch->kind != KW_VALUE_STRING)
+        return false;
+    const kw_value *const value = find(model, arch->s, kw_str_from(suffix));
+    if (!value || (value->kind == KW_VALUE_ARRAY && value->array.n == 0))
+        return false;
+    *out = value->kind == KW_VALUE_ARRAY ? kw_value_at(value, 0) : *value;
+    return true;
+}

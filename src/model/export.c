@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* export.c - the family's tables read backwards: from Hugging Face's names to GGUF's.
+ *
+ * What differs beyond names: GGUF pairs neighbours in rotation where Hugging Face pairs halves, so
+ * the rows of queries and keys change places within each head; and Llama 3's stretched rotation is
+ * a tensor of factors there. Source: the GGUF specification; llama.cpp's converter, by behaviour.
+ */
+#include "model/export.h"
+
+#include "base/check.h"
+#include "format/gguf_writer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_BYTES 160
+#define MAX_FACTORS 256
+
+/* ---- names ---- */
+
+/* Matches "a.%d.b" against text; *layer stays -1 for a pattern without a hole. */
+static bool match(const char *pattern, kw_str text, int *layer)
+{
+    const char *const hole = strstr(pattern, "%d");
+    *layer = -1;
+    if (!hole)
+        return kw_str_is(text, pattern);
+    const size_t before = (size_t)(hole - pattern), after = strlen(hole + 2);
+    if (text.len < before + 1 + after || memcmp(text.data, pattern, before) != 0 ||
+        memcmp(text.data + text.len - after, hole + 2, after) != 0)
+        return false;
+    *layer = 0;
+    for (size_t i = before; i < text.len - after; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || *layer > 100000)
+            return false;
+        *layer = *layer * 10 + (text.data[i] - '0');
+    }
+    return true;
+}
+
+/* The alias of a name without its suffix, also when it lacks the leading "model.". */
+static const kw_alias *find_alias(const kw_family *family, kw_str stem, int *layer)
+{
+    for (const kw_alias *a = family->aliases; a->name; a++)
+        if (match(a->hf, stem, layer) ||
+            (strncmp(a->hf, "model.", 6) == 0 && match(a->hf + 6, stem, layer)))
+            return a;
+    return NULL;
+}
+
+/* Splits "a.b.weight" before its last dot. */
+static void split_suffix(kw_str name, kw_str *stem, kw_str *suffix)
+{
+    size_t dot = name.len;
+    while (dot > 0 && name.data[dot - 1] != '.')
+        dot--;
+    const size_t at = dot > 0 ? dot - 1 : name.len;
+    *stem = (kw_str){name.data, at};
+    *suffix = (kw_str){name.data + at, name.len - at};
+}
+
+static const kw_alias *gguf_name(const kw_net *net, kw_str name, char *out, size_t size)
+{
+    kw_str stem, suffix;
+    int layer;
+    split_suffix(name, &stem, &suffix);
+    const kw_alias *const alias = find_alias(net->family, stem, &layer);
+    if (!alias)
+        return NULL;
+    const char *const hole = strstr(alias->name, "%d");
+    const int n = hole ? snprintf(out, size, "%.*s%d%s%.*s", (int)(hole - alias->name), alias->name,
+                                  layer, hole + 2, KW_FMT(suffix))
+                       : snprintf(out, size, "%s%.*s", alias->name, KW_FMT(suffix));
+    return n > 0 && (size_t)n < size ? alias : NULL;
+}
+
+bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size)
+{
+    if (net->file->kind == KW_FILE_SAFETENSORS)
+        return gguf_name(net, name, out, size) != NULL;
+    if (name.len >= size)
+        return false;
+    memcpy(out, name.data, name.len);
+    out[name.len] = '\0';
+    return true;
+}
+
+/* ---- fields of the configuration ---- */
+
+static const kw_field *find_field(const kw_net *net, const char *name)
+{
+    for (const kw_field *f = net->family->fields; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
+
+static int64_t int_field(const kw_net *net, const char *name)
+{
+    int64_t value = 0;
+    const kw_field *const f = find_field(net, name);
+    if (f && f->type == KW_FIELD_INT)
+        memcpy(&value, (const unsigned char *)net->config + f->offset, sizeof value);
+    return value;
+}
+
+static bool flag_field(const kw_net *net, const char *name)
+{
+    bool value = false;
+    const kw_field *const f = find_field(net, name);
+    if (f && f->type == KW_FIELD_BOOL)
+        memcpy(&value, (const unsigned char *)net->config + f->offset, sizeof value);
+    return value;
+}
+
+static kw_str text_field(const kw_net *net, const char *name)
+{
+    kw_str value = {"", 0};
+    const kw_field *const f = find_field(net, name);
+    if (f && f->type == KW_FIELD_STRING)
+        memcpy(&value, (const unsigned char *)net->config + f->offset, sizeof value);
+    return value;
+}
+
+/* How the positions are stretched, in GGUF's words; NULL: not at all, or by a tensor. */
+static const char *scaling_type(const kw_net *net)
+{
+    const kw_str given = text_field(net, "rope.scaling");
+    return kw_str_is(given, "linear") ? "linear" : kw_str_is(given, "yarn") ? "yarn" : NULL;
+}
+
+/* ---- metadata ---- */
+
+/* Fields of a stretched rotation are written with it only. */
+static bool is_wanted(const kw_net *net, const kw_field *f)
+{
+    const char *const scaling = scaling_type(net);
+    const bool stretch = strncmp(f->name, "rope.", 5) == 0 && strcmp(f->name, "rope.base") != 0 &&
+                         strcmp(f->name, "rope.dimensions") != 0;
+    if (!f->gguf || f->gguf[0] != '.')
+        return false;
+    if (strncmp(f->name, "rope.beta", 9) == 0)
+        return scaling && strcmp(scaling, "yarn") == 0;
+    return !stretch || scaling;
+}
+
+/* Values that mean "none" are left out; so the reader's default is what was meant. */
+static bool field_value(const kw_field *f, const void *config, kw_value *out)
+{
+    const unsigned char *const at = (const unsigned char *)config + f->offset;
+    const char *const counts = "context_length"; /* a count in GGUF, whatever it is elsewhere */
+    int64_t whole;
+    double number;
+    bool flag;
+    kw_str text;
+    switch (f->type) {
+    case KW_FIELD_INT:
+        memcpy(&whole, at, sizeof whole);
+        *out = kw_gguf_u32((uint32_t)whole);
+        return whole > 0 && whole <= UINT32_MAX;
+    case KW_FIELD_FLOAT:
+        memcpy(&number, at, sizeof number);
+        *out = strstr(f->gguf, counts) ? kw_gguf_u32((uint32_t)number) : kw_gguf_f32((float)number);
+        return number > 0;
+    case KW_FIELD_BOOL:
+        memcpy(&flag, at, sizeof flag);
+        *out = kw_gguf_bool(flag);
+        return true;
+    case KW_FIELD_STRING:
+        memcpy(&text, at, sizeof text);
+        *out = kw_gguf_string(text);
+        return text.len > 0;
+    }
+    return false;
+}
+
+static kw_str own_name(kw_arena *arena, const char *first, kw_str second)
+{
+    char text[NAME_BYTES];
+    const int n = snprintf(text, sizeof text, "%s%.*s", first, KW_FMT(second));
+    const kw_str name = {text, n > 0 && (size_t)n < sizeof text ? (size_t)n : 0};
+    return (kw_str){name.len ? kw_arena_strdup(arena, name) : NULL, name.len};
+}
+
+static kw_status add_metas(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err)
+{
+    const char *const arch = net->family->arch[0];
+    size_t n = 2;
+    for (const kw_field *f = net->family->fields; f->name; f++)
+        n++;
+    out->metas = kw_arena_array(arena, n, sizeof *out->metas);
+    if (!out->metas)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for its metadata");
+    out->metas[out->n_metas++] =
+        (kw_meta){KW_STR("general.architecture"), kw_gguf_string(kw_str_from(arch))};
+    for (const kw_field *f = net->family->fields; f->name; f++) {
+        kw_value value;
+        if (!is_wanted(net, f) || !field_value(f, net->config, &value))
+            continue;
+        const kw_str key = {f->gguf, strcspn(f->gguf, "|")};
+        const kw_str name = own_name(arena, arch, key);
+        if (!name.data)
+            return kw_fail(err, KW_E_NOMEM, "model: no memory for a key");
+        out->metas[out->n_metas++] = (kw_meta){name, value};
+    }
+    return KW_OK;
+}
+
+/* ---- tensors ---- */
+
+/* Row r of the new order: pairs (i, i + half) of each head of `dim` rows become neighbours. */
+static const int64_t *pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim)
+{
+    int64_t *const order = kw_arena_array(arena, (size_t)rows, sizeof *order);
+    for (int64_t r = 0; order && r < rows; r++) {
+        const int64_t head = r / dim * dim, i = r % dim;
+        order[r] = head + i / 2 + (i % 2) * (dim / 2);
+    }
+    return order;
+}
+
+static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
+                            kw_net_export *out, kw_error *err)
+{
+    char text[NAME_BYTES];
+    kw_export_tensor *const t = &out->tensors[out->n_tensors];
+    const kw_alias *const alias = gguf_name(net, view->name, text, sizeof text);
+    if (!alias) {
+        out->n_dropped++;
+        return KW_OK;
+    }
+    *t = (kw_export_tensor){.name = own_name(arena, text, KW_STR("")), .view = view};
+    if (!t->name.data)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
+    const int64_t dim = int_field(net, "head_dim");
+    if (alias->rotated && view->shape.rank > 0 && dim > 1) {
+        if (view->shape.dim[0] % dim != 0 || dim % 2 != 0)
+            return kw_fail(err, KW_E_FORMAT,
+                           "model: \"%.*s\" has %lld rows, no whole heads of %lld",
+                           KW_FMT(view->name), (long long)view->shape.dim[0], (long long)dim);
+        t->order = pair_neighbours(arena, view->shape.dim[0], dim);
+        if (!t->order)
+            return kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
+    }
+    out->n_tensors++;
+    return KW_OK;
+}
+
+/* A tied table is one tensor in GGUF, and called after the embedding. */
+static void tie_head(kw_arena *arena, kw_net_export *out)
+{
+    kw_export_tensor *embedding = NULL, *head = NULL;
+    for (size_t i = 0; i < out->n_tensors; i++) {
+        if (kw_str_is(out->tensors[i].name, "token_embd.weight"))
+            embedding = &out->tensors[i];
+        if (kw_str_is(out->tensors[i].name, "output.weight"))
+            head = &out->tensors[i];
+    }
+    if (!head)
+        return;
+    if (!embedding)
+        head->name = own_name(arena, "token_embd.weight", KW_STR(""));
+    else
+        *head = out->tensors[--out->n_tensors];
+}
+
+static kw_status add_factors(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err)
+{
+    float factors[MAX_FACTORS];
+    const size_t n =
+        net->family->rope_factors ? net->family->rope_factors(net->config, factors) : 0;
+    if (n == 0)
+        return KW_OK;
+    float *const data = kw_arena_array(arena, n, sizeof *data);
+    kw_tensor_view *const view = kw_arena_alloc(arena, sizeof *view);
+    if (!data || !view)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for the factors of its rotation");
+    memcpy(data, factors, n * sizeof *data);
+    *view = (kw_tensor_view){.name = KW_STR("rope_freqs.weight"),
+                             .dtype = KW_F32,
+                             .shape = SHAPE((int64_t)n),
+                             .file_rank = 1,
+                             .data = data,
+                             .bytes = n * sizeof *data};
+    out->tensors[out->n_tensors++] = (kw_export_tensor){.name = view->name, .view = view};
+    return KW_OK;
+}
+
+kw_status kw_net_export_gguf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err)
+{
+    kw_net_export made = {0};
+    made.tensors = kw_arena_array(arena, net->file->n_tensors + 1, sizeof *made.tensors);
+    if (!made.tensors)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for its tensors");
+    for (size_t i = 0; i < net->file->n_tensors; i++)
+        KW_TRY(add_tensor(net, arena, &net->file->tensors[i], &made, err));
+    if (flag_field(net, "tied_head"))
+        tie_head(arena, &made);
+    KW_TRY(add_factors(net, arena, &made, err));
+    KW_TRY(add_metas(net, arena, &made, err));
+    *out = made;
+    return KW_OK;
+}

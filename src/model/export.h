@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* export.h - a model as GGUF describes it, whatever file it came from: names, orders, metadata. */
+#ifndef KW_MODEL_EXPORT_H
+#define KW_MODEL_EXPORT_H
+
+#include "model/net.h"
+
+typedef struct kw_export_tensor {
+    kw_str name;                /* GGUF's, terminated */
+    const kw_tensor_view *view; /* as it lies in the file, or in the arena */
+    const int64_t *order;       /* the file's row of each row; NULL: as they are */
+} kw_export_tensor;
+
+typedef struct kw_net_export {
+    kw_export_tensor *tensors;
+    size_t n_tensors, n_dropped; /* dropped: GGUF has no name for them */
+    kw_meta *metas;              /* without the tokenizer's */
+    size_t n_metas;
+} kw_net_export;
+
+/* Of a safetensors net; a GGUF file needs none. Everything is in the arena or the net's. */
+kw_status kw_net_export_gguf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err);
+/* GGUF's name of a weight ("blk.3.attn_q.weight") for the one it has in a file of this kind; false
+ * when it has none. out holds `size` bytes. */
+bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size);
+
+#endif
