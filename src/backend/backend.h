@@ -48,7 +48,8 @@ typedef struct kw_run_args {
     const void *const *inputs;  /* by slot */
     void *const *states;        /* by slot, each of state_bytes, zeroed before first use */
     void *const *outputs;       /* by index among the graph's outputs; f32 rows */
-    const atomic_bool *cancel;  /* polled; NULL: never. A cancelled run ends in KW_E_CANCELLED. */
+    /* Polled, until the program is freed; NULL: never. A cancelled run ends in KW_E_CANCELLED. */
+    const atomic_bool *cancel;
 } kw_run_args;
 
 /* Rows of one type to rows of another, through f32. */
@@ -69,6 +70,9 @@ typedef struct kw_backend {
     const char *(*describe)(const kw_device *device, int *n_workers);
     /* Whether this node can be compiled; the planner lowers it otherwise. */
     bool (*supports)(const kw_device *device, const kw_graph *graph, const kw_node *node);
+    /* Whether the sources of this node may still be read when its wave is over: the planner lets
+     * nothing take their place before the run's end, and none of them is worked on in place. */
+    bool (*lingers)(const kw_device *device, const kw_graph *graph, const kw_node *node);
     /* The type in which a matmul with this weight type wants its activations. */
     kw_dtype (*activation)(const kw_device *device, kw_dtype weight);
     /* Bytes of a value of this node, of a state; the layout is the backend's own. */

@@ -3,7 +3,8 @@
  *
  * The wave of a node is one more than the highest wave among its sources: siblings (Q, K, V; gate,
  * up) meet in one wave by themselves. A value lives from the wave that writes it to the last that
- * reads it, both included, because the nodes of a wave run in any order. */
+ * reads it, both included, because the nodes of a wave run in any order; to the end of the run when
+ * a late worker may still read it. */
 #include "plan/plan.h"
 
 #include "base/check.h"
@@ -74,15 +75,22 @@ static bool needs_place(const kw_graph *g, uint32_t id)
     return !is_leaf(node) && node->op != KW_OP_STORE && !is_output(g, id);
 }
 
-/* The last wave that reads a value, and how often it is read there. */
-static uint32_t last_use(const layout *l, uint32_t id, uint32_t *n_at_last)
+/* The last wave that reads a value, and how often it is read there; the wave after all others when
+ * one of its readers lingers. */
+static uint32_t last_use(const layout *l, const kw_plan *plan, uint32_t id, uint32_t *n_at_last)
 {
     uint32_t last = l->wave[id];
     *n_at_last = 0;
     for (uint32_t user = id + 1; user < l->g->n_nodes; user++) {
         const kw_node *node = kw_graph_node(l->g, user);
         for (int i = 0; i < node->n_src; i++) {
-            if (node->src[i] != id || l->wave[user] < last)
+            if (node->src[i] != id)
+                continue;
+            if (plan->backend->lingers(plan->device, l->g, node)) {
+                *n_at_last = 0;
+                return l->n_waves;
+            }
+            if (l->wave[user] < last)
                 continue;
             *n_at_last = l->wave[user] > last ? 1 : *n_at_last + 1;
             last = l->wave[user];
@@ -117,8 +125,7 @@ static void reuse_place(layout *l, uint32_t id, const uint32_t *last, const uint
     }
 }
 
-static kw_status place_values(layout *l, const kw_backend *backend, const kw_device *device,
-                              size_t *arena_bytes, kw_error *err)
+static kw_status place_values(layout *l, kw_plan *plan, kw_error *err)
 {
     const uint32_t n = l->g->n_nodes;
     uint32_t *last = calloc(n, sizeof *last), *n_at_last = calloc(n, sizeof *n_at_last);
@@ -126,17 +133,17 @@ static kw_status place_values(layout *l, const kw_backend *backend, const kw_dev
     if (!last || !n_at_last)
         status = kw_fail(err, KW_E_NOMEM, "plan: no memory for %u lifetimes", (unsigned)n);
     for (uint32_t id = 1; status == KW_OK && id < n; id++) {
-        last[id] = last_use(l, id, &n_at_last[id]);
+        last[id] = last_use(l, plan, id, &n_at_last[id]);
         l->owner[id] = id;
         l->lives[id] = (kw_extent_of_life){.first = l->wave[id], .last = last[id]};
     }
     for (uint32_t id = 1; status == KW_OK && id < n; id++) {
         reuse_place(l, id, last, n_at_last);
         if (needs_place(l->g, id) && l->owner[id] == id)
-            l->lives[id].bytes = backend->value_bytes(device, kw_graph_node(l->g, id));
+            l->lives[id].bytes = plan->backend->value_bytes(plan->device, kw_graph_node(l->g, id));
     }
     if (status == KW_OK)
-        status = kw_memory_plan(l->lives, n, arena_bytes, err);
+        status = kw_memory_plan(l->lives, n, &plan->arena_bytes, err);
     for (uint32_t id = 1; status == KW_OK && id < n; id++)
         l->offset[id] = needs_place(l->g, id) ? l->lives[l->owner[id]].offset : KW_NO_OFFSET;
     free(last);
@@ -173,7 +180,7 @@ static kw_status compile(kw_plan *plan, kw_error *err)
     layout l;
     kw_status status;
     KW_GOTO(status, layout_create(&l, plan->graph, err));
-    KW_GOTO(status, place_values(&l, plan->backend, plan->device, &plan->arena_bytes, err));
+    KW_GOTO(status, place_values(&l, plan, err));
     plan->n_waves = l.n_waves;
     KW_GOTO(status, plan->backend->compile(plan->device,
                                            &(kw_unit){.graph = plan->graph,

@@ -127,6 +127,26 @@ static void bits_are_equal(void **state)
     free(want);
 }
 
+/* More threads than processors: workers are put aside in the middle of chunks, which others redo.
+ */
+static void a_crowded_machine_changes_nothing(void **state)
+{
+    const char *path = golden_path(models[3]);
+    (void)state;
+    if (!path)
+        skip();
+    const variant alone = {NULL, 1, 0, 0, KW_CACHE_F16, 200};
+    const variant crowd = {NULL, 8, 0, 1, KW_CACHE_F16, 200};
+    size_t bytes;
+    float *want = compute(path, &alone, &bytes);
+    float *got = compute(path, &crowd, &bytes);
+    assert_non_null(want);
+    assert_non_null(got);
+    assert_memory_equal(got, want, bytes);
+    free(want);
+    free(got);
+}
+
 /* A second call, a rewind and a second session give the first one's bits. */
 static void sessions_repeat(void **state)
 {
@@ -155,10 +175,11 @@ static void sessions_repeat(void **state)
 int main(void)
 {
     const size_t n = sizeof models / sizeof models[0];
-    struct CMUnitTest tests[sizeof models / sizeof models[0] + 1];
+    struct CMUnitTest tests[sizeof models / sizeof models[0] + 2];
     for (size_t i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){models[i], bits_are_equal, NULL, NULL,
                                        (void *)(uintptr_t)models[i]};
     tests[n] = (struct CMUnitTest)cmocka_unit_test(sessions_repeat);
-    return _cmocka_run_group_tests("exact", tests, n + 1, NULL, NULL);
+    tests[n + 1] = (struct CMUnitTest)cmocka_unit_test(a_crowded_machine_changes_nothing);
+    return _cmocka_run_group_tests("exact", tests, n + 2, NULL, NULL);
 }

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXEC_BYTES ((size_t)4 << 20) /* of all arenas: the shorter a run, the more of them fit */
+#define MAX_EXECS 4
+
 static bool is_activation(kw_dtype dtype)
 {
     return dtype == KW_Q8_A32 || dtype == KW_Q8_A256;
@@ -61,7 +64,7 @@ void *kw_operand_at(const kw_exec *exec, const kw_operand *o)
 {
     switch (o->place) {
     case KW_AT_ARENA:
-        return exec->program->arena + o->index;
+        return exec->arena + o->index;
     case KW_AT_STATE:
         return exec->args->states[o->index];
     case KW_AT_OUTPUT:
@@ -129,16 +132,34 @@ static uint32_t count_chunks(const kw_step *step, const kw_run_args *args)
     return (uint32_t)groups * step->chunks_per_row_group;
 }
 
+/* The step that a chunk of a wave belongs to; *chunk becomes its index in the step. */
+static const kw_step *step_of(const kw_exec *exec, uint32_t wave, uint32_t *chunk)
+{
+    uint32_t s = exec->program->first[wave];
+    while (*chunk >= exec->step_chunks[s])
+        *chunk -= exec->step_chunks[s++];
+    return &exec->program->steps[s];
+}
+
+static void commit_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
+{
+    const kw_exec *exec = user;
+    const kw_program *p = exec->program;
+    const kw_step *step = step_of(exec, wave, &chunk);
+    step->commit(step, exec, chunk, p->scratch + (size_t)worker * p->scratch_bytes);
+}
+
 static void run_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 {
     const kw_exec *exec = user;
     const kw_program *p = exec->program;
+    unsigned char *scratch = p->scratch + (size_t)worker * p->scratch_bytes;
     if (exec->args->cancel && atomic_load_explicit(exec->args->cancel, memory_order_relaxed))
         return;
-    uint32_t s = p->first[wave];
-    while (chunk >= p->step_chunks[s])
-        chunk -= p->step_chunks[s++];
-    p->steps[s].run(&p->steps[s], exec, chunk, p->scratch + (size_t)worker * p->scratch_bytes);
+    const kw_step *step = step_of(exec, wave, &chunk);
+    step->run(step, exec, chunk, scratch);
+    if (step->commit && !p->redo[wave])
+        step->commit(step, exec, chunk, scratch);
 }
 
 kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *args, kw_error *err)
@@ -147,15 +168,22 @@ kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *arg
         if (args->live[e] < 0 || args->live[e] > p->graph->bound[e])
             return kw_fail(err, KW_E_ARG, "cpu: run parameter %d is %lld, the bound is %lld", e,
                            (long long)args->live[e], (long long)p->graph->bound[e]);
+    kw_exec *exec = &p->execs[p->n_runs++ % p->n_execs];
+    kw_pool_await(device->pool, exec->job);
+    exec->run_args = *args;
     for (uint32_t w = 0; w < p->n_waves; w++) {
-        p->chunks[w] = 0;
+        exec->chunks[w] = 0;
         for (uint32_t s = p->first[w]; s < p->first[w + 1]; s++) {
-            p->step_chunks[s] = count_chunks(&p->steps[s], args);
-            p->chunks[w] += p->step_chunks[s];
+            exec->step_chunks[s] = count_chunks(&p->steps[s], args);
+            exec->chunks[w] += exec->step_chunks[s];
         }
     }
-    kw_exec exec = {p, args};
-    kw_pool_run(device->pool, &(kw_job){p->n_waves, p->chunks, run_chunk, &exec});
+    exec->job = kw_pool_run(device->pool, &(kw_job){.n_waves = p->n_waves,
+                                                    .chunks = exec->chunks,
+                                                    .run = run_chunk,
+                                                    .user = exec,
+                                                    .redo = p->redo,
+                                                    .commit = commit_chunk});
     if (args->cancel && atomic_load_explicit(args->cancel, memory_order_relaxed))
         return kw_fail(err, KW_E_CANCELLED, "cpu: the run was cancelled");
     return KW_OK;
@@ -165,21 +193,53 @@ void kw_cpu_program_free(kw_device *device, kw_program *p)
 {
     if (!p)
         return;
+    for (uint32_t i = 0; p->execs && i < p->n_execs; i++)
+        kw_pool_await(device->pool, p->execs[i].job);
     if (p->arena)
-        kw_pages_free(p->arena, p->arena_bytes);
+        kw_pages_free(p->arena, p->n_execs * p->arena_bytes);
     if (p->scratch)
         kw_pages_free(p->scratch, (size_t)device->n_workers * p->scratch_bytes);
     kw_graph_free(p->graph);
     free(p->steps);
     free(p->first);
-    free(p->chunks);
-    free(p->step_chunks);
+    free(p->redo);
+    free(p->execs);
+    free(p->counts);
     free(p);
 }
 
 size_t kw_cpu_program_bytes(const kw_program *p)
 {
-    return p->arena_bytes + (size_t)p->device->n_workers * p->scratch_bytes;
+    return p->n_execs * p->arena_bytes + (size_t)p->device->n_workers * p->scratch_bytes;
+}
+
+/* The waves that may be redone, and one exec a run that a late worker may still read for. */
+static kw_status allocate_execs(kw_program *p, kw_error *err)
+{
+    bool any = false;
+    for (uint32_t w = 0; w < p->n_waves; w++) {
+        p->redo[w] = p->device->n_workers > 1;
+        for (uint32_t s = p->first[w]; s < p->first[w + 1]; s++)
+            p->redo[w] = p->redo[w] && p->steps[s].commit;
+        any = any || p->redo[w];
+    }
+    p->n_execs = any ? (uint32_t)KW_MIN(KW_MAX(EXEC_BYTES / p->arena_bytes, 1), MAX_EXECS) : 1;
+    const size_t n_counts = (size_t)p->n_waves + p->n_steps;
+    p->execs = calloc(p->n_execs, sizeof *p->execs);
+    p->counts = calloc(p->n_execs * n_counts + 1, sizeof *p->counts);
+    p->arena = kw_pages_alloc(p->n_execs * p->arena_bytes);
+    if (!p->execs || !p->counts || !p->arena)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %u times %zu bytes of work space",
+                       (unsigned)p->n_execs, p->arena_bytes);
+    for (uint32_t i = 0; i < p->n_execs; i++) {
+        kw_exec *exec = &p->execs[i];
+        *exec = (kw_exec){.program = p,
+                          .args = &exec->run_args,
+                          .arena = p->arena + i * p->arena_bytes,
+                          .chunks = p->counts + i * n_counts};
+        exec->step_chunks = exec->chunks + p->n_waves;
+    }
+    return KW_OK;
 }
 
 static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit, kw_error *err)
@@ -188,10 +248,9 @@ static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit,
     p->n_steps = unit->n_order;
     p->n_waves = unit->n_waves;
     p->steps = calloc(KW_MAX(p->n_steps, 1u), sizeof *p->steps);
-    p->step_chunks = calloc(KW_MAX(p->n_steps, 1u), sizeof *p->step_chunks);
     p->first = calloc((size_t)p->n_waves + 1, sizeof *p->first);
-    p->chunks = calloc((size_t)p->n_waves + 1, sizeof *p->chunks);
-    if (!p->steps || !p->step_chunks || !p->first || !p->chunks)
+    p->redo = calloc((size_t)p->n_waves + 1, sizeof *p->redo);
+    if (!p->steps || !p->first || !p->redo)
         return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %u steps", (unsigned)p->n_steps);
     for (uint32_t s = 0; s < p->n_steps; s++) {
         KW_TRY(fill_step(device, unit, p->graph, unit->order[s], &p->steps[s], err));
@@ -201,13 +260,12 @@ static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit,
     for (uint32_t w = 0; w < p->n_waves; w++)
         p->first[w + 1] += p->first[w];
     p->scratch_bytes = kw_align_up(p->scratch_bytes + 64, 4096);
-    p->arena_bytes = KW_MAX(unit->arena_bytes, (size_t)64);
-    p->arena = kw_pages_alloc(p->arena_bytes);
+    p->arena_bytes = KW_MAX(kw_align_up(unit->arena_bytes, 64), (size_t)64);
     p->scratch = kw_pages_alloc((size_t)device->n_workers * p->scratch_bytes);
-    if (!p->arena || !p->scratch)
-        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %zu bytes of work space",
-                       kw_cpu_program_bytes(p));
-    return KW_OK;
+    if (!p->scratch)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %d times %zu bytes of scratch",
+                       device->n_workers, p->scratch_bytes);
+    return allocate_execs(p, err);
 }
 
 kw_status kw_cpu_compile(kw_device *device, const kw_unit *unit, kw_program **out, kw_error *err)

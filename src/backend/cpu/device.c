@@ -104,6 +104,12 @@ static bool cpu_supports(const kw_device *device, const kw_graph *graph, const k
     }
 }
 
+static bool cpu_lingers(const kw_device *device, const kw_graph *graph, const kw_node *node)
+{
+    (void)graph;
+    return kw_cpu_redoes(device, node);
+}
+
 /* Saturates: the planner refuses sums that do not fit, the allocator what the machine lacks. */
 static size_t times(size_t a, size_t b)
 {
@@ -159,6 +165,7 @@ const kw_backend kw_cpu_backend = {
     .close = cpu_close,
     .describe = cpu_describe,
     .supports = cpu_supports,
+    .lingers = cpu_lingers,
     .activation = cpu_activation,
     .value_bytes = cpu_value_bytes,
     .state_bytes = cpu_state_bytes,

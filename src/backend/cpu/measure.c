@@ -59,7 +59,8 @@ static double best_rate(bench *b, void (*run)(void *, uint32_t, uint32_t, int), 
     do {
         const uint64_t from = kw_clock_ns();
         if (pool)
-            kw_pool_run(b->device->pool, &(kw_job){1, &n, run, b});
+            kw_pool_run(b->device->pool,
+                        &(kw_job){.n_waves = 1, .chunks = &n, .run = run, .user = b});
         for (uint32_t c = 0; !pool && c < n; c++)
             run(b, 0, c, 0);
         const uint64_t took = KW_MAX(kw_clock_ns() - from, (uint64_t)1);

@@ -2,7 +2,12 @@
 /* program.h - a compiled unit: steps grouped in waves, one arena, scratch for each worker.
  *
  * A step is one node with its kernel chosen and its operands resolved to places. It is cut into
- * chunks along its rows (tokens or weight rows); chunks write disjoint memory. */
+ * chunks along its rows (tokens or weight rows); chunks write disjoint memory.
+ *
+ * Chunks of a step with commit() may be redone, and a worker that the system has put aside may read
+ * their sources when the wave, or even the run, is over. Such a step reads constants and the arena
+ * only; the planner keeps its sources to the end of the run, and the runs of a program take turns
+ * among n_execs arenas, so that a late worker has that many runs' time before anybody waits. */
 #ifndef KW_BACKEND_CPU_PROGRAM_H
 #define KW_BACKEND_CPU_PROGRAM_H
 
@@ -45,7 +50,8 @@ struct kw_step {
     const kw_node *node; /* of the program's own graph */
     const char *kernel;  /* for printing */
     kw_step_fn run;
-    kw_row_fn row; /* row-wise steps */
+    kw_step_fn commit; /* puts in place what run left in scratch; NULL: run writes in place */
+    kw_row_fn row;     /* row-wise steps */
     uint32_t wave;
     kw_extent extent;              /* of its leading dimension */
     int64_t rows_bound;            /* the leading dimension, when static */
@@ -67,18 +73,26 @@ struct kw_program {
     kw_graph *graph; /* own copy: the steps' nodes */
     kw_step *steps;  /* [n_steps] by wave */
     uint32_t n_steps, n_waves;
-    uint32_t *first;       /* [n_waves + 1] steps of each wave */
-    uint32_t *chunks;      /* [n_waves] of the current run */
-    uint32_t *step_chunks; /* [n_steps] */
-    unsigned char *arena;  /* owned, 64-byte aligned */
+    uint32_t *first;  /* [n_waves + 1] steps of each wave */
+    bool *redo;       /* [n_waves] every step of the wave has commit() */
+    kw_exec *execs;   /* [n_execs] used in turn */
+    uint32_t *counts; /* owned: what the execs' counts point into */
+    uint32_t n_execs, n_runs;
+    unsigned char *arena; /* owned, 64-byte aligned: n_execs times arena_bytes */
     size_t arena_bytes;
     unsigned char *scratch; /* owned: n_workers times scratch_bytes */
     size_t scratch_bytes;
 };
 
+/* One run. */
 struct kw_exec {
     const kw_program *program;
-    const kw_run_args *args;
+    const kw_run_args *args; /* run_args */
+    kw_run_args run_args;    /* a copy; what it points to is the caller's, during the run only */
+    unsigned char *arena;
+    uint32_t *chunks;      /* [n_waves] */
+    uint32_t *step_chunks; /* [n_steps] */
+    uint32_t job;          /* for kw_pool_await */
 };
 
 /* Where an operand that a step writes, or reads, lies in this run. */
@@ -91,6 +105,9 @@ int64_t kw_step_rows(const kw_step *step, const kw_run_args *args);
 
 /* Fill run, row, kernel, chunking and scratch of a step whose operands are set. Each covers the ops
  * of its file; kw_status for what a table slot lacks. */
+/* Whether this node's chunks may be redone: one row of a product, in a pool that has somebody to
+ * redo it. */
+bool kw_cpu_redoes(const kw_device *device, const kw_node *node);
 kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err);
 kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err);
 kw_status kw_step_attention(const kw_device *device, kw_step *step, kw_error *err);

@@ -29,17 +29,32 @@ static void epilogue(const kw_step *step, const kw_exec *exec, float *out, int64
     kw_map_apply(exec->program->device, step, out, src, n);
 }
 
+bool kw_cpu_redoes(const kw_device *device, const kw_node *node)
+{
+    return device->n_workers > 1 && node->op == KW_OP_MATMUL &&
+           (node->shape.rank == 1 || node->shape.dim[0] == 1);
+}
+
+/* Rows of the weight into scratch; commit_gemv puts them in place. */
 static void run_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
 {
     const size_t n = (size_t)step->out.n, r0 = (size_t)chunk * step->weight_rows;
     const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
-    float *out = (float *)kw_operand_at(exec, &step->out) + r0;
-    (void)scratch;
+    float *out = (float *)(void *)scratch;
     step->matmul->gemv(out, w + r0 * step->weight_row_bytes, step->weight_row_bytes, rows,
                        kw_operand_in(exec, &step->src[0]), (size_t)step->src[0].n);
     epilogue(step, exec, out, 0, r0, rows);
+}
+
+static void commit_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                        unsigned char *scratch)
+{
+    const size_t n = (size_t)step->out.n, r0 = (size_t)chunk * step->weight_rows;
+    const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
+    float *out = (float *)kw_operand_at(exec, &step->out) + r0;
+    memcpy(out, scratch, rows * sizeof *out);
 }
 
 /* Where columns c.. of the activations start. */
@@ -102,9 +117,11 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
         step->map2 = kw_map_hot(&device->kernels, step->node->program, &hot);
     if (step->rows_bound == 1) {
         step->run = run_gemv;
+        step->commit = commit_gemv;
         const size_t by_bytes = KW_MAX((size_t)CHUNK_BYTES / KW_MAX(step->weight_row_bytes, 1), 1);
         const size_t by_share = KW_MAX(n / ((size_t)device->n_workers * MIN_CHUNKS), 1);
         step->weight_rows = (uint32_t)kw_align_up(KW_MIN(by_bytes, by_share), 16);
+        step->scratch_bytes = step->weight_rows * sizeof(float);
     } else {
         step->run = run_gemm;
         step->weight_rows = KW_PANEL_ROWS;

@@ -37,8 +37,8 @@ static void jobs_without_work_end(void **state)
     kw_pool *pool = new_pool(3);
     for (int i = 0; i < 200; i++) {
         memset(&w, 0, sizeof w);
-        kw_pool_run(pool, &(kw_job){0, NULL, watch_chunk, &w});
-        kw_pool_run(pool, &(kw_job){3, none, watch_chunk, &w});
+        kw_pool_run(pool, &(kw_job){.n_waves = 0, .chunks = NULL, .run = watch_chunk, .user = &w});
+        kw_pool_run(pool, &(kw_job){.n_waves = 3, .chunks = none, .run = watch_chunk, .user = &w});
         assert_int_equal(w.n_faults, 0);
         assert_int_equal(watched_run(pool, &w, (uint64_t)i), 0);
     }
@@ -105,7 +105,7 @@ static void tiny_jobs_cost_little(void **state)
     uint32_t n = 0;
     const uint64_t start = kw_clock_ns();
     for (int i = 0; i < 10000; i++)
-        kw_pool_run(pool, &(kw_job){2, chunks, count, &n});
+        kw_pool_run(pool, &(kw_job){.n_waves = 2, .chunks = chunks, .run = count, .user = &n});
     const double seconds = (double)(kw_clock_ns() - start) / 1e9;
     print_message("%d workers: 10000 jobs of 2 chunks in %.3f s\n", n_workers, seconds);
     assert_int_equal(n, 20000);

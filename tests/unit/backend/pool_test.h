@@ -72,7 +72,8 @@ static inline uint32_t watched_run(kw_pool *pool, watched *w, uint64_t seed)
     if (!chunks)
         return 1;
     memcpy(chunks, w->chunks, n_waves * sizeof *chunks);
-    kw_pool_run(pool, &(kw_job){n_waves, chunks, watch_chunk, w});
+    kw_pool_run(pool,
+                &(kw_job){.n_waves = n_waves, .chunks = chunks, .run = watch_chunk, .user = w});
     free(chunks);
     uint32_t faults = atomic_load(&w->n_faults), sum = 0;
     for (uint32_t i = 0; i < n_waves; i++) {
