@@ -49,21 +49,23 @@ typedef void (*chunk_fn)(void *user, uint32_t wave, uint32_t chunk, int worker);
 
 struct kw_pool {
     _Alignas(64) _Atomic uint64_t ticket;
-    _Alignas(64) _Atomic uint32_t done;   /* chunks of the open wave that are reported */
-    _Alignas(64) _Atomic uint32_t opened; /* grows when a ticket is published or a late worker is
-                                             out; slept on */
+    _Alignas(64) _Atomic uint32_t done; /* chunks of the open wave that are reported */
+    /* The open wave: stored before its ticket is published, copied before a swap. */
+    _Alignas(64) _Atomic(chunk_fn) run;
+    _Atomic(chunk_fn) commit; /* NULL: no redo */
+    _Atomic(void *) user;
+    _Atomic uint32_t wave;  /* its index in the job */
+    _Atomic uint32_t total; /* its chunks */
+    /* Grows when a ticket is published, or a late worker is out; slept on. */
+    _Alignas(64) _Atomic uint32_t opened;
     _Atomic uint32_t sleepers;
     _Atomic uint32_t stop;
-    _Atomic uint32_t last;              /* number of the empty ticket that ends, or ended, a job */
-    _Alignas(64) _Atomic uint32_t turn; /* 0 free, 1 taken, 2 taken and awaited */
-    const kw_job *job;                  /* of the open wave */
-    uint32_t seq;                       /* its number */
-    _Atomic uint32_t wave;              /* its index in the job */
-    _Atomic uint32_t total;             /* its chunks */
-    _Atomic(chunk_fn) run, commit;      /* commit NULL: no redo */
-    _Atomic(void *) user;
-    int n_workers;
+    _Atomic uint32_t last; /* number of the empty ticket that ends, or ended, a job */
+    _Atomic uint32_t turn; /* 0 free, 1 taken, 2 taken and awaited */
+    uint32_t seq;          /* number of the open wave */
+    const kw_job *job;
     worker *workers; /* [n_workers]; 0 is the caller, without a thread */
+    int n_workers;
 };
 
 /* One chunk of the open wave, with all that is needed to run it. */
