@@ -63,7 +63,8 @@ kw_status kw_cpu_convert(kw_device *device, const kw_conversion *what, kw_error 
     if (!c.scratch)
         return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %zu bytes of rows", bytes);
     const uint32_t n = (uint32_t)chunks;
-    kw_pool_run(device->pool, &(kw_job){1, &n, convert_chunk, &c});
+    kw_pool_run(device->pool,
+                &(kw_job){.n_waves = 1, .chunks = &n, .run = convert_chunk, .user = &c});
     free(c.scratch);
     return KW_OK;
 }
