@@ -120,11 +120,33 @@ static inline int half_at(kw_dtype dtype, size_t i)
         {KW_Q4_K, {offsetof(kw_block_q4_k, d), offsetof(kw_block_q4_k, dmin)}},
         {KW_Q5_K, {offsetof(kw_block_q5_k, d), offsetof(kw_block_q5_k, dmin)}},
         {KW_Q6_K, {offsetof(kw_block_q6_k, d), -1}},
+        {KW_IQ2_XXS, {0, -1}},
+        {KW_IQ2_XS, {0, -1}},
+        {KW_IQ2_S, {0, -1}},
+        {KW_IQ3_XXS, {0, -1}},
+        {KW_IQ3_S, {0, -1}},
+        {KW_IQ1_S, {0, -1}},
     };
     for (size_t p = 0; p < sizeof places / sizeof places[0]; p++)
         if (places[p].dtype == dtype)
             return i < 2 ? places[p].at[i] : -1;
     return -1;
+}
+
+/* Writes the i-th f16 of a block; false where it has none. */
+static inline bool put_half_at(kw_dtype dtype, uint8_t *block, size_t i, uint16_t half)
+{
+    if (dtype == KW_IQ1_M) { /* a nibble on top of each of its four u16 */
+        for (size_t j = 0; j < 4 && i == 0; j++) {
+            uint8_t *top = block + offsetof(kw_block_iq1_m, scales) + 2 * j + 1;
+            *top = (uint8_t)((*top & 15) | (half >> (4 * j) & 15) << 4);
+        }
+        return i == 0;
+    }
+    const int at = half_at(dtype, i);
+    if (at >= 0)
+        memcpy(block + at, &half, sizeof half);
+    return at >= 0;
 }
 
 /* ---- memory ---- */

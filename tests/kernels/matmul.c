@@ -15,10 +15,9 @@ static uint16_t random_half(void)
     return (uint16_t)(random_u32() & 0xbbffu); /* finite, either sign, subnormals too */
 }
 
-static void put_half(uint8_t *p, fill how)
+static uint16_t half_of(fill how)
 {
-    const uint16_t h = how == FILL_RANDOM ? random_half() : how == FILL_HIGH ? 0x7bffu : 0x8400u;
-    memcpy(p, &h, sizeof h);
+    return how == FILL_RANDOM ? random_half() : how == FILL_HIGH ? 0x7bffu : 0x8400u;
 }
 
 /* Weights whose quants are random, or all bits 0, all 1, or the lowest of a signed byte. */
@@ -34,8 +33,8 @@ static void fill_weights(kw_dtype dtype, uint8_t *w, size_t bytes, fill how)
             memcpy(w + at, &x, sizeof x);
         else if (dtype == KW_BF16)
             memcpy(w + at, (const uint8_t *)&x + 2, 2);
-        for (size_t i = 0; half_at(dtype, i) >= 0; i++)
-            put_half(w + at + half_at(dtype, i), how);
+        for (size_t i = 0; put_half_at(dtype, w + at, i, half_of(how)); i++)
+            ;
     }
 }
 

@@ -138,8 +138,9 @@ static void check_product(kw_dtype dtype, int64_t tokens, int64_t n, int64_t k, 
     free_product(&p);
 }
 
-static const kw_dtype types[] = {KW_F32,  KW_F16,  KW_BF16, KW_Q8_0, KW_Q4_0,
-                                 KW_Q2_K, KW_Q3_K, KW_Q4_K, KW_Q5_K, KW_Q6_K};
+static const kw_dtype types[] = {KW_F32,   KW_F16,     KW_BF16,  KW_Q8_0,  KW_Q4_0,    KW_Q2_K,
+                                 KW_Q3_K,  KW_Q4_K,    KW_Q5_K,  KW_Q6_K,  KW_IQ2_XXS, KW_IQ2_XS,
+                                 KW_IQ2_S, KW_IQ3_XXS, KW_IQ3_S, KW_IQ1_S, KW_IQ1_M};
 
 static void products_of_a_type(void **state)
 {

@@ -79,6 +79,76 @@ typedef struct kw_block_q5_k {
     uint8_t qs[128];
 } kw_block_q5_k;
 static_assert(sizeof(kw_block_q5_k) == 176, "on-disk size");
+/* ---- types with a codebook: iq_grids.h ----
+ *
+ * y = (d * factor) * (2 * sc + 1) * w; a grid entry is the magnitudes of eight (or four)
+ * neighbouring weights. Sign bits: bit i of a byte for weight i of eight; in the types with seven
+ * bits the eighth makes the number of minus signs even. */
+
+/* factor 1/8. Group of 32 g: four entries in qs[8 g ..], then as u32 four times seven sign bits
+ * and, on top, the four bits of sc. */
+typedef struct kw_block_iq2_xxs {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[64];
+} kw_block_iq2_xxs;
+static_assert(sizeof(kw_block_iq2_xxs) == 66, "on-disk size");
+
+/* factor 1/8. Per eight weights a u16: nine bits of the entry, seven of signs. sc per 16 weights,
+ * the first in the low nibble. */
+typedef struct kw_block_iq2_xs {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[64];
+    uint8_t scales[8];
+} kw_block_iq2_xs;
+static_assert(sizeof(kw_block_iq2_xs) == 74, "on-disk size");
+
+/* factor 1/8. Entry i: qs[i], and two high bits at bit 2 (i % 4) of qh[i / 4]. sc as above. */
+typedef struct kw_block_iq2_s {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[32];
+    uint8_t signs[32];
+    uint8_t qh[8];
+    uint8_t scales[8];
+} kw_block_iq2_s;
+static_assert(sizeof(kw_block_iq2_s) == 82, "on-disk size");
+
+/* factor 1/4. Entries of four weights; per group of 32 a u32 as in iq2_xxs. */
+typedef struct kw_block_iq3_xxs {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[64];
+    uint8_t signs[32];
+} kw_block_iq3_xxs;
+static_assert(sizeof(kw_block_iq3_xxs) == 98, "on-disk size");
+
+/* factor 1. Entry i of four weights: qs[i], and its high bit i % 8 of qh[i / 8]. sc per 32 weights,
+ * the first in the low nibble. */
+typedef struct kw_block_iq3_s {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[64];
+    uint8_t qh[8];
+    uint8_t signs[32];
+    uint8_t scales[4];
+} kw_block_iq3_s;
+static_assert(sizeof(kw_block_iq3_s) == 110, "on-disk size");
+
+/* factor 1/8, w = 8 * (-1, 0 or 1) + 1, or - 1 where the group says so. Group of 32 g: low bits of
+ * four entries in qs[4 g ..]; u16 qh[g]: four times three high bits, three bits of sc, minus. */
+typedef struct kw_block_iq1_s {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[32];
+    uint8_t qh[16];
+} kw_block_iq1_s;
+static_assert(sizeof(kw_block_iq1_s) == 50, "on-disk size");
+
+/* As iq1_s, with a minus for each entry: entry i has bits 4 (i % 2) .. of qh[i / 2]: three high
+ * bits, minus. scales as four u16: four times three bits of sc, one for each 16 weights, and on top
+ * four bits of the f16 d, the lowest first. */
+typedef struct kw_block_iq1_m {
+    uint8_t qs[32];
+    uint8_t qh[16];
+    uint8_t scales[8];
+} kw_block_iq1_m;
+static_assert(sizeof(kw_block_iq1_m) == 56, "on-disk size");
 
 /* One column of an activation tile (backend/cpu/kernels.h with cols = 1). */
 typedef struct kw_block_q8_act {
@@ -98,6 +168,20 @@ static inline uint16_t kw_load_u16(const void *src)
 static inline float kw_load_f16(const void *src)
 {
     return kw_f32_from_f16(kw_load_u16(src));
+}
+
+static inline uint32_t kw_load_u32(const void *src)
+{
+    uint32_t v;
+    memcpy(&v, src, sizeof v);
+    return v;
+}
+
+/* The f16 d of iq1_m. */
+static inline uint16_t kw_iq1_m_d(const uint8_t scales[8])
+{
+    return (uint16_t)(scales[1] >> 4 | (scales[3] >> 4) << 4 | (scales[5] >> 4) << 8 |
+                      (scales[7] >> 4) << 12);
 }
 
 /* The six-bit scales and minima of the eight groups. */

@@ -32,9 +32,13 @@ static const struct {
     kw_dtype dtype;
     const char *name;
     bool exact; /* the reference's bytes are the only answer */
-} TYPES[] = {{KW_F16, "F16", true},    {KW_BF16, "BF16", true},  {KW_Q8_0, "Q8_0", true},
-             {KW_Q4_0, "Q4_0", true},  {KW_Q2_K, "Q2_K", false}, {KW_Q3_K, "Q3_K", false},
-             {KW_Q4_K, "Q4_K", false}, {KW_Q5_K, "Q5_K", false}, {KW_Q6_K, "Q6_K", false}};
+} TYPES[] = {
+    {KW_F16, "F16", true},          {KW_BF16, "BF16", true},      {KW_Q8_0, "Q8_0", true},
+    {KW_Q4_0, "Q4_0", true},        {KW_Q2_K, "Q2_K", false},     {KW_Q3_K, "Q3_K", false},
+    {KW_Q4_K, "Q4_K", false},       {KW_Q5_K, "Q5_K", false},     {KW_Q6_K, "Q6_K", false},
+    {KW_IQ2_XXS, "IQ2_XXS", false}, {KW_IQ2_XS, "IQ2_XS", false}, {KW_IQ2_S, "IQ2_S", false},
+    {KW_IQ3_XXS, "IQ3_XXS", false}, {KW_IQ3_S, "IQ3_S", false},   {KW_IQ1_S, "IQ1_S", false},
+    {KW_IQ1_M, "IQ1_M", false}};
 enum { N_TYPES = sizeof TYPES / sizeof TYPES[0] };
 
 static float *floats(const kw_tensor_view *view)
@@ -73,15 +77,23 @@ static void decode_equals_the_reference(void **state)
             free(theirs);
         }
     }
-    assert_int_equal(n_checked, 2 * N_TYPES - 2); /* no random blocks for f16 and bf16 */
+    assert_int_equal(n_checked, 2 * N_TYPES - 4); /* no random blocks for f16, bf16, iq1 */
     kw_model_file_close(file);
 }
 
-static double squared_error(const float *x, const float *y, size_t n)
+/* The reference refuses to encode these without weights of the error. */
+static bool had_importance(kw_dtype dtype)
+{
+    return dtype == KW_IQ2_XXS || dtype == KW_IQ2_XS || dtype == KW_IQ1_S || dtype == KW_IQ1_M;
+}
+
+/* w: weights, or NULL */
+static double squared_error(const float *x, const float *y, size_t n, const float *w)
 {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++)
-        sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+        sum += (w ? (double)w[i] : 1.0) * ((double)x[i] - (double)y[i]) *
+               ((double)x[i] - (double)y[i]);
     return sum;
 }
 
@@ -90,13 +102,17 @@ static void encode_is_as_good_as_the_reference(void **state)
     (void)state;
     kw_model_file *const file = open_golden();
     const kw_tensor_view *const input = kw_model_file_tensor(file, KW_STR("x"));
+    const kw_tensor_view *const weights = kw_model_file_tensor(file, KW_STR("imatrix"));
     assert_non_null(input);
+    assert_non_null(weights);
+    float *const importance = floats(weights);
     const size_t rows = (size_t)input->shape.dim[0], n = (size_t)input->shape.dim[1];
     float *const x = floats(input), *const ours = malloc(n * sizeof(float));
     assert_non_null(ours);
     for (size_t t = 0; t < N_TYPES; t++) {
         golden g;
         size_t row_bytes = 0;
+        const float *const w = had_importance(TYPES[t].dtype) ? importance : NULL;
         assert_true(find(file, TYPES[t].name, "", &g));
         assert_true(kw_row_bytes(TYPES[t].dtype, (int64_t)n, &row_bytes));
         assert_int_equal(rows * row_bytes, g.q->bytes);
@@ -105,12 +121,12 @@ static void encode_is_as_good_as_the_reference(void **state)
         assert_non_null(packed);
         for (size_t r = 0; r < rows; r++) {
             const unsigned char *const reference = (const unsigned char *)g.q->data + r * row_bytes;
-            kw_dtype_info(TYPES[t].dtype)->encode(packed, x + r * n, n, NULL);
+            kw_dtype_info(TYPES[t].dtype)->encode(packed, x + r * n, n, w);
             if (TYPES[t].exact && memcmp(packed, reference, row_bytes) != 0)
                 fail_msg("%s: row %zu is not the reference's", TYPES[t].name, r);
             kw_dtype_info(TYPES[t].dtype)->decode(ours, packed, n);
-            const double error = squared_error(x + r * n, ours, n);
-            const double bound = squared_error(x + r * n, theirs + r * n, n);
+            const double error = squared_error(x + r * n, ours, n, w);
+            const double bound = squared_error(x + r * n, theirs + r * n, n, w);
             if (error > bound)
                 fail_msg("%s: row %zu: squared error %g, reference %g", TYPES[t].name, r, error,
                          bound);
@@ -118,6 +134,7 @@ static void encode_is_as_good_as_the_reference(void **state)
         free(packed);
         free(theirs);
     }
+    free(importance);
     free(ours);
     free(x);
     kw_model_file_close(file);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/fmath.h"
 #include "tensor/quant/blocks.h"
+#include "tensor/quant/iq.h"
 
 #include <math.h>
 
@@ -51,6 +52,13 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
     out->matmul[KW_Q4_K] = MATMUL(KW_CLASS_K, q4_k);
     out->matmul[KW_Q5_K] = MATMUL(KW_CLASS_K, q5_k);
     out->matmul[KW_Q6_K] = MATMUL(KW_CLASS_K, q6_k);
+    out->matmul[KW_IQ2_XXS] = MATMUL(KW_CLASS_K, iq2_xxs);
+    out->matmul[KW_IQ2_XS] = MATMUL(KW_CLASS_K, iq2_xs);
+    out->matmul[KW_IQ2_S] = MATMUL(KW_CLASS_K, iq2_s);
+    out->matmul[KW_IQ3_XXS] = MATMUL(KW_CLASS_K, iq3_xxs);
+    out->matmul[KW_IQ3_S] = MATMUL(KW_CLASS_K, iq3_s);
+    out->matmul[KW_IQ1_S] = MATMUL(KW_CLASS_K, iq1_s);
+    out->matmul[KW_IQ1_M] = MATMUL(KW_CLASS_K, iq1_m);
     out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f32);
     out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f16);
     out->matmul[KW_BF16] = MATMUL(KW_CLASS_F, bf16);

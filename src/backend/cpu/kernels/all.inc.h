@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/fmath_coeffs.h"
 #include "tensor/quant/blocks.h"
+#include "tensor/quant/iq_grids.h"
 
 #include <math.h>
 

@@ -50,7 +50,7 @@ static KV_INLINE void panel_k_scales(uint8_t *dst, const uint8_t *const block[KV
         high[i] = kv_load_b32(wide + 8);
         mins[i] = kv_load_b32(min);
         float *d = (float *)(void *)(dst + K_D_AT) + i;
-        d[0] = kw_load_f16(block[i] + type.d_at);
+        d[0] = d_k(type, block[i]);
         d[TILE_ROWS] = kw_load_f16(block[i] + type.dmin_at);
     }
     spread(dst + K_SCALES_AT, low);

@@ -15,15 +15,23 @@ static KV_INLINE void k_row(kv_part *scaled, kv_part *mins, const uint8_t *block
     kv_store_h16(scale, wide);
     KV_MEMORY(scale);
     *mins = kv_dot16(min, sums);
+    uint8_t signs[KW_QK_K / 8];
+    if (type.has_signs)
+        signs_iq(type, signs, block);
     kv_part sum = kv_part_zero();
     KV_UNROLL
     for (int half = 0; half < 2; half++) {
         kv_b32 w[4];
-        unpack_k(type, w, block, half);
+        if (!type.has_signs)
+            unpack_k(type, w, block, half);
         KV_UNROLL
         for (int i = 0; i < 4; i++) {
             const int g = 4 * half + i;
-            const kv_b32 q = kv_load_b32(x + g * KW_ACT_BLOCK);
+            kv_b32 q = kv_load_b32(x + g * KW_ACT_BLOCK);
+            if (type.has_signs) {
+                w[i] = entries_iq(type, block, g);
+                q = kv_negate(q, signs + 4 * g);
+            }
             sum = type.halves ? kv_dot_scaled2(sum, type.kind, w[i], q, scale + 2 * g)
                               : kv_dot_scaled(sum, type.kind, w[i], q, scale + 2 * g);
         }
@@ -44,10 +52,10 @@ static KV_INLINE void gemv_k_tile(float out[4], const uint8_t *const row[4], con
             k_row(&scaled[r], &mins[r], row[r] + at, x, sums, type);
         const kv_i4 min = kv_sum4(mins[0], mins[1], mins[2], mins[3]);
         kv_i4 dot = kv_sum4(scaled[0], scaled[1], scaled[2], scaled[3]);
-        if (type.bias)
+        if (type.bias && !type.has_signs)
             dot = kv_i4_sub_shifted(dot, min, kv_log2(type.bias));
         const kv_f4 da = kv_f4_set1(kv_f32(x + offsetof(kw_block_q8_act, d)));
-        const kv_f4 scale = kv_f4_mul(kv_f4_halves(row, at + type.d_at), da);
+        const kv_f4 scale = kv_f4_mul(d4_k(type, row, at), da);
         acc = kv_f4_add(acc, kv_f4_mul(scale, kv_f4_of_int(dot)));
         if (type.dmin_at) {
             const kv_f4 min_scale = kv_f4_mul(kv_f4_halves(row, at + type.dmin_at), da);

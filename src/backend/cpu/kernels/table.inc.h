@@ -10,7 +10,14 @@
     X(q3_k, Q3_K, k, K)                                                                            \
     X(q4_k, Q4_K, k, K)                                                                            \
     X(q5_k, Q5_K, k, K)                                                                            \
-    X(q6_k, Q6_K, k, K)
+    X(q6_k, Q6_K, k, K)                                                                            \
+    X(iq2_xxs, IQ2_XXS, k, K)                                                                      \
+    X(iq2_xs, IQ2_XS, k, K)                                                                        \
+    X(iq2_s, IQ2_S, k, K)                                                                          \
+    X(iq3_xxs, IQ3_XXS, k, K)                                                                      \
+    X(iq3_s, IQ3_S, k, K)                                                                          \
+    X(iq1_s, IQ1_S, k, K)                                                                          \
+    X(iq1_m, IQ1_M, k, K)
 
 #define GEMV(type_name, type, class)                                                               \
     static void gemv_##type_name(float *out, const void *w, size_t row_bytes, size_t n_rows,       \

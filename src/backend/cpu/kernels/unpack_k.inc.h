@@ -15,6 +15,9 @@ typedef struct k_type {
     kv_kind kind;
     int bias;    /* what unpack_k has added to each weight: 0 (always with minima), a power of 2 */
     bool halves; /* a group's halves have scales of their own */
+    /* The types of unpack_iq.inc.h; in those with signs the bias is only in panels. */
+    bool is_iq, has_signs;
+    int d_shift; /* the f16 d counts 2^d_shift times */
 } k_type;
 
 /* Whether there is a sum to be taken off the scaled one. */
@@ -116,8 +119,14 @@ static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
     *min = *scale;
 }
 
-#define K_TYPE(dtype, block, d, dmin_at, kind, bias, halves)                                       \
-    ((k_type){dtype, sizeof(block), offsetof(block, d), dmin_at, kind, bias, halves})
+#define K_TYPE(name, block, d, min, width, added, per_16)                                          \
+    ((k_type){.dtype = (name),                                                                     \
+              .block_bytes = sizeof(block),                                                        \
+              .d_at = offsetof(block, d),                                                          \
+              .dmin_at = (min),                                                                    \
+              .kind = (width),                                                                     \
+              .bias = (added),                                                                     \
+              .halves = (per_16)})
 
 #define TYPE_Q2_K K_TYPE(KW_Q2_K, kw_block_q2_k, d, offsetof(kw_block_q2_k, dmin), KV_U4, 0, true)
 #define TYPE_Q3_K K_TYPE(KW_Q3_K, kw_block_q3_k, d, 0, KV_U4, 4, true)
@@ -125,9 +134,15 @@ static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
 #define TYPE_Q5_K K_TYPE(KW_Q5_K, kw_block_q5_k, d, offsetof(kw_block_q5_k, dmin), KV_U5, 0, false)
 #define TYPE_Q6_K K_TYPE(KW_Q6_K, kw_block_q6_k, d, 0, KV_U6, 32, true)
 
+#include "backend/cpu/kernels/unpack_iq.inc.h"
+
 /* Half 0 or 1 of a superblock: four groups. The type is a constant wherever this is inlined. */
 static KV_INLINE void unpack_k(const k_type type, kv_b32 w[4], const uint8_t *block, int half)
 {
+    if (type.is_iq) {
+        unpack_iq(type, w, block, half);
+        return;
+    }
     switch (type.dtype) {
     case KW_Q2_K:
         unpack_q2_k(w, block, half);
@@ -149,6 +164,10 @@ static KV_INLINE void unpack_k(const k_type type, kv_b32 w[4], const uint8_t *bl
 /* Sixteen scales and as many minima (or scales once more), one per 16 weights. */
 static KV_INLINE void scales_k(const k_type type, kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
+    if (type.is_iq) {
+        scales_iq(type, scale, min, block);
+        return;
+    }
     switch (type.dtype) {
     case KW_Q2_K:
         scales_q2_k(scale, min, block);
@@ -163,4 +182,30 @@ static KV_INLINE void scales_k(const k_type type, kv_h16 *scale, kv_h16 *min, co
     default:
         scales_q6_k(scale, min, block);
     }
+}
+
+static KV_INLINE float d_k(const k_type type, const uint8_t *block)
+{
+    const float d = type.dtype == KW_IQ1_M
+                        ? kw_f32_from_f16(kw_iq1_m_d(block + offsetof(kw_block_iq1_m, scales)))
+                        : kw_load_f16(block + type.d_at);
+    return d / (float)(1 << type.d_shift);
+}
+
+/* The same of four rows. */
+static KV_INLINE kv_f4 d4_k(const k_type type, const uint8_t *const row[4], size_t at)
+{
+    kv_f4 d;
+    if (type.dtype == KW_IQ1_M) {
+        uint16_t half[4];
+        const uint8_t *place[4];
+        for (int r = 0; r < 4; r++) {
+            half[r] = kw_iq1_m_d(row[r] + at + offsetof(kw_block_iq1_m, scales));
+            place[r] = (const uint8_t *)&half[r];
+        }
+        d = kv_f4_halves(place, 0);
+    } else {
+        d = kv_f4_halves(row, at + type.d_at);
+    }
+    return type.d_shift ? kv_f4_mul(d, kv_f4_set1(1.0f / (float)(1 << type.d_shift))) : d;
 }

@@ -41,6 +41,13 @@ static KV_INLINE int kv_log2(int x)
     return __builtin_ctz((unsigned)x);
 }
 
+static KV_INLINE uint64_t kv_u64(const void *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 static KV_INLINE float kv_f32(const void *p)
 {
     float v;

@@ -282,6 +282,13 @@ static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
     return _mm256_and_si256(set, _mm256_set1_epi8((char)value));
 }
 
+/* Minus each byte whose bit is set. bits: 32 of them */
+static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
+{
+    const __m256i minus = kv_spread_bits(kv_u32(bits), 0xff);
+    return _mm256_sub_epi8(_mm256_xor_si256(x, minus), minus);
+}
+
 static KV_INLINE kv_b32 kv_high4(kv_b32 x)
 {
     return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));

@@ -237,6 +237,11 @@ static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
     return _mm256_maskz_set1_epi8(bits, (char)value);
 }
 
+static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
+{
+    return _mm256_mask_sub_epi8(x, kv_u32(bits), _mm256_setzero_si256(), x);
+}
+
 static KV_INLINE kv_b32 kv_signed(kv_b32 x)
 {
     return _mm256_xor_si256(x, _mm256_set1_epi8(-128));

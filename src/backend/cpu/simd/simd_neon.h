@@ -319,6 +319,23 @@ static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
     return (kv_b32){kv_spread_half(bits, value), kv_spread_half(bits >> 16, value)};
 }
 
+static KV_INLINE int8x16_t kv_negate_half(int8x16_t x, uint32_t bits)
+{
+    const int8x16_t minus = kv_spread_half(bits, 0xff);
+    return vsubq_s8(veorq_s8(x, minus), minus);
+}
+
+static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
+{
+    return (kv_b32){kv_negate_half(x.a, kv_u16(bits)), kv_negate_half(x.b, kv_u16(bits + 2))};
+}
+
+static KV_INLINE kv_b32 kv_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return (kv_b32){vcombine_s8(vcreate_s8(a), vcreate_s8(b)),
+                    vcombine_s8(vcreate_s8(c), vcreate_s8(d))};
+}
+
 static KV_INLINE kv_b32 kv_or(kv_b32 x, kv_b32 y)
 {
     return (kv_b32){vorrq_s8(x.a, y.a), vorrq_s8(x.b, y.b)};

@@ -387,6 +387,22 @@ static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
     return (kv_b32){kv_spread_half(bits, value), kv_spread_half(bits >> 16, value)};
 }
 
+static KV_INLINE v128_t kv_negate_half(v128_t x, uint32_t bits)
+{
+    const v128_t minus = kv_spread_half(bits, 0xff);
+    return wasm_i8x16_sub(wasm_v128_xor(x, minus), minus);
+}
+
+static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
+{
+    return (kv_b32){kv_negate_half(x.a, kv_u16(bits)), kv_negate_half(x.b, kv_u16(bits + 2))};
+}
+
+static KV_INLINE kv_b32 kv_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return (kv_b32){wasm_u64x2_make(a, b), wasm_u64x2_make(c, d)};
+}
+
 static KV_INLINE kv_b32 kv_or(kv_b32 x, kv_b32 y)
 {
     return (kv_b32){wasm_v128_or(x.a, y.a), wasm_v128_or(x.b, y.b)};

@@ -32,6 +32,11 @@ static KV_INLINE kv_b32 kv_low4(kv_b32 x)
     return _mm256_and_si256(x, _mm256_set1_epi8(15));
 }
 
+static KV_INLINE kv_b32 kv_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return _mm256_setr_epi64x((int64_t)a, (int64_t)b, (int64_t)c, (int64_t)d);
+}
+
 static KV_INLINE kv_b32 kv_or(kv_b32 x, kv_b32 y)
 {
     return _mm256_or_si256(x, y);

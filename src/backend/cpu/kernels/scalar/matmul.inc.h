@@ -145,6 +145,31 @@ static inline void unpack_q5_k(super_block *out, const void *src)
     out->has_min = true;
 }
 
+/* A type with a codebook, by the unpacking that defines its decoder. */
+static inline void from_iq(super_block *out, const kw_iq_super *from)
+{
+    *out = (super_block){.d = from->d};
+    memcpy(out->w, from->w, sizeof out->w);
+    for (int i = 0; i < KW_QK_K / 16; i++)
+        out->scale[i] = from->scale[i];
+}
+
+#define SCALAR_IQ_UNPACK(type)                                                                     \
+    static inline void unpack_##type(super_block *out, const void *src)                            \
+    {                                                                                              \
+        kw_iq_super super;                                                                         \
+        kw_##type##_unpack(&super, src);                                                           \
+        from_iq(out, &super);                                                                      \
+    }
+
+SCALAR_IQ_UNPACK(iq2_xxs)
+SCALAR_IQ_UNPACK(iq2_xs)
+SCALAR_IQ_UNPACK(iq2_s)
+SCALAR_IQ_UNPACK(iq3_xxs)
+SCALAR_IQ_UNPACK(iq3_s)
+SCALAR_IQ_UNPACK(iq1_s)
+SCALAR_IQ_UNPACK(iq1_m)
+
 typedef void (*unpack_k_fn)(super_block *out, const void *src);
 
 static inline float dot_k(unpack_k_fn unpack, size_t block_bytes, const uint8_t *row,
@@ -243,6 +268,20 @@ static float dot_q6_k(const uint8_t *row, const void *x, size_t k, size_t cols, 
     return dot_k(unpack_q6_k, sizeof(kw_block_q6_k), row, x, k, cols, col);
 }
 
+#define SCALAR_DOT_K(type)                                                                         \
+    static float dot_##type(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)  \
+    {                                                                                              \
+        return dot_k(unpack_##type, sizeof(kw_block_##type), row, x, k, cols, col);                \
+    }
+
+SCALAR_DOT_K(iq2_xxs)
+SCALAR_DOT_K(iq2_xs)
+SCALAR_DOT_K(iq2_s)
+SCALAR_DOT_K(iq3_xxs)
+SCALAR_DOT_K(iq3_s)
+SCALAR_DOT_K(iq1_s)
+SCALAR_DOT_K(iq1_m)
+
 static float dot_f32(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
 {
     (void)cols;
@@ -298,6 +337,13 @@ SCALAR_MATMUL(q3_k, KW_QK_K, sizeof(kw_block_q3_k))
 SCALAR_MATMUL(q4_k, KW_QK_K, sizeof(kw_block_q4_k))
 SCALAR_MATMUL(q5_k, KW_QK_K, sizeof(kw_block_q5_k))
 SCALAR_MATMUL(q6_k, KW_QK_K, sizeof(kw_block_q6_k))
+SCALAR_MATMUL(iq2_xxs, KW_QK_K, sizeof(kw_block_iq2_xxs))
+SCALAR_MATMUL(iq2_xs, KW_QK_K, sizeof(kw_block_iq2_xs))
+SCALAR_MATMUL(iq2_s, KW_QK_K, sizeof(kw_block_iq2_s))
+SCALAR_MATMUL(iq3_xxs, KW_QK_K, sizeof(kw_block_iq3_xxs))
+SCALAR_MATMUL(iq3_s, KW_QK_K, sizeof(kw_block_iq3_s))
+SCALAR_MATMUL(iq1_s, KW_QK_K, sizeof(kw_block_iq1_s))
+SCALAR_MATMUL(iq1_m, KW_QK_K, sizeof(kw_block_iq1_m))
 SCALAR_MATMUL(f32, 1, 4)
 SCALAR_MATMUL(f16, 1, 2)
 SCALAR_MATMUL(bf16, 1, 2)
