@@ -56,8 +56,9 @@ const kw_option kw_option_table[] = {
      .section = KW_SECTION_MODEL,
      .commands = KW_CMD_BENCH,
      AT(type),
-     .choices = "f32 f16 bf16 q8_0 q4_0 q6_k q5_k q4_k q3_k q2_k "
-                "iq3_s iq3_xxs iq2_s iq2_xs iq2_xxs iq1_m iq1_s",
+     .choices =
+         "f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 q6_k q5_k q4_k q3_k q2_k iq4_nl iq4_xs mxfp4 "
+         "iq3_s iq3_xxs iq2_s iq2_xs iq2_xxs iq1_m iq1_s tq2_0 tq1_0",
      .help = "type of the weights that --synthetic makes up"},
 
     /* ---- quantisation ---- */

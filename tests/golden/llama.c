@@ -36,6 +36,12 @@ static const golden_case cases[] = {
     {"golden/gguf/q2_k", "/model.gguf", true},
     {"golden/gguf/q3_k", "/model.gguf", true},
     {"golden/gguf/q5_k", "/model.gguf", true},
+    {"golden/gguf/q4_1", "/model.gguf", true},
+    {"golden/gguf/q5_0", "/model.gguf", true},
+    {"golden/gguf/q5_1", "/model.gguf", true},
+    {"golden/gguf/iq4_nl", "/model.gguf", true},
+    {"golden/gguf/iq4_xs", "/model.gguf", true},
+    {"golden/gguf/legacy-mixed", "/model.gguf", true},
     {"golden/gguf/q4_k_m-mixed", "/model.gguf", true},
 };
 

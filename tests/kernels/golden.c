@@ -16,20 +16,38 @@
 enum { K = 512, ROWS = 8 };
 
 /* Products of each weight type. */
+/* clang-format off */
 static const struct {
     kw_dtype dtype;
     uint64_t hash;
 } MATMUL_HASHES[] = {
-    {KW_F32, 0xcd5922f8a162a784u},     {KW_F16, 0x7de63db7075e3364u},
-    {KW_BF16, 0xee8307ca47cf9078u},    {KW_Q8_0, 0xf5bc94ee04a52466u},
-    {KW_Q4_0, 0x896778db40fde165u},    {KW_Q4_K, 0xb9975e7fad7f2f11u},
-    {KW_Q6_K, 0x04be4d2a59e6176eu},    {KW_Q2_K, 0x733babd262b9fb26u},
-    {KW_Q3_K, 0x34dfab1f4328ee65u},    {KW_Q5_K, 0x5f977b54344618d9u},
-    {KW_IQ2_XXS, 0xc2b618b05ed0bf4cu}, {KW_IQ2_XS, 0x79dcf7304bf0ed09u},
-    {KW_IQ2_S, 0x975965225ce3e38eu},   {KW_IQ3_XXS, 0x7f223431237802a3u},
-    {KW_IQ3_S, 0x1ddcd60e037a55f2u},   {KW_IQ1_S, 0x9bae52950145f8f5u},
+    {KW_F32, 0xcd5922f8a162a784u},
+    {KW_F16, 0x7de63db7075e3364u},
+    {KW_BF16, 0xee8307ca47cf9078u},
+    {KW_Q8_0, 0xf5bc94ee04a52466u},
+    {KW_Q4_0, 0x896778db40fde165u},
+    {KW_Q4_K, 0xb9975e7fad7f2f11u},
+    {KW_Q6_K, 0x04be4d2a59e6176eu},
+    {KW_Q2_K, 0x733babd262b9fb26u},
+    {KW_Q3_K, 0x34dfab1f4328ee65u},
+    {KW_Q5_K, 0x5f977b54344618d9u},
+    {KW_Q4_1, 0xdd7e7513f02d6f19u},
+    {KW_Q5_0, 0x9ab7269b8c3eb30cu},
+    {KW_Q5_1, 0xb2557825bb8f4f19u},
+    {KW_IQ4_NL, 0x1857fed42056f0a4u},
+    {KW_IQ4_XS, 0x18a1a3b615900ecau},
+    {KW_TQ1_0, 0x44b9ea7f9d2aebd2u},
+    {KW_TQ2_0, 0x7e3e2f7c60b9f06du},
+    {KW_MXFP4, 0x860a2aaec4cd4972u},
+    {KW_IQ2_XXS, 0xc2b618b05ed0bf4cu},
+    {KW_IQ2_XS, 0x79dcf7304bf0ed09u},
+    {KW_IQ2_S, 0x975965225ce3e38eu},
+    {KW_IQ3_XXS, 0x7f223431237802a3u},
+    {KW_IQ3_S, 0x1ddcd60e037a55f2u},
+    {KW_IQ1_S, 0x9bae52950145f8f5u},
     {KW_IQ1_M, 0x3608a2a7413ed25au},
 };
+/* clang-format on */
 
 typedef struct hash {
     uint64_t value;
@@ -73,6 +91,8 @@ static void random_blocks(kw_dtype dtype, uint8_t *w, size_t bytes)
             memcpy(w + at, &f, 4);
         else if (dtype == KW_BF16)
             memcpy(w + at, (const uint8_t *)&f + 2, 2);
+        else if (dtype == KW_MXFP4)
+            w[at] = (uint8_t)(118 + random_u32() % 8);
         for (size_t i = 0; put_half_at(dtype, w + at, i, d); i++)
             ;
     }

@@ -33,6 +33,8 @@ static void fill_weights(kw_dtype dtype, uint8_t *w, size_t bytes, fill how)
             memcpy(w + at, &x, sizeof x);
         else if (dtype == KW_BF16)
             memcpy(w + at, (const uint8_t *)&x + 2, 2);
+        else if (dtype == KW_MXFP4 && how == FILL_RANDOM)
+            w[at] = (uint8_t)(90 + random_u32() % 70); /* or infinities hide everything else */
         for (size_t i = 0; put_half_at(dtype, w + at, i, half_of(how)); i++)
             ;
     }

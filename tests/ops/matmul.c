@@ -76,14 +76,13 @@ static double apply(const product *p, double y, int64_t t, int64_t r)
 
 static void reference(const product *p, double *want, double *slack)
 {
-    const bool k_quant = kw_dtype_info(p->dtype)->block_elems == 256;
-    const bool quantised = k_quant || p->dtype == KW_Q4_0 || p->dtype == KW_Q8_0;
+    const int64_t group = kw_dtype_info(p->dtype)->block_elems; /* of activations too */
     double *x = fresh((size_t)p->k * sizeof *x);
     for (int64_t t = 0; t < p->tokens; t++) {
         for (int64_t i = 0; i < p->k; i++)
             x[i] = (double)p->x[t * p->k + i];
-        if (quantised)
-            quantise(x, p->x + t * p->k, p->k, k_quant ? 256 : 32);
+        if (group > 1)
+            quantise(x, p->x + t * p->k, p->k, group);
         for (int64_t r = 0; r < p->n; r++) {
             double sum = 0, size = 1;
             for (int64_t i = 0; i < p->k; i++) {
@@ -138,9 +137,10 @@ static void check_product(kw_dtype dtype, int64_t tokens, int64_t n, int64_t k, 
     free_product(&p);
 }
 
-static const kw_dtype types[] = {KW_F32,   KW_F16,     KW_BF16,  KW_Q8_0,  KW_Q4_0,    KW_Q2_K,
-                                 KW_Q3_K,  KW_Q4_K,    KW_Q5_K,  KW_Q6_K,  KW_IQ2_XXS, KW_IQ2_XS,
-                                 KW_IQ2_S, KW_IQ3_XXS, KW_IQ3_S, KW_IQ1_S, KW_IQ1_M};
+static const kw_dtype types[] = {
+    KW_F32,  KW_F16,     KW_BF16,   KW_Q8_0,  KW_Q4_0,    KW_Q2_K,  KW_Q3_K,  KW_Q4_K,  KW_Q5_K,
+    KW_Q6_K, KW_IQ2_XXS, KW_IQ2_XS, KW_IQ2_S, KW_IQ3_XXS, KW_IQ3_S, KW_IQ1_S, KW_IQ1_M, KW_Q4_1,
+    KW_Q5_0, KW_Q5_1,    KW_IQ4_NL, KW_MXFP4, KW_IQ4_XS,  KW_TQ1_0, KW_TQ2_0};
 
 static void products_of_a_type(void **state)
 {

@@ -22,6 +22,45 @@ typedef struct kw_block_q4_0 {
 } kw_block_q4_0;
 static_assert(sizeof(kw_block_q4_0) == 18, "on-disk size");
 
+/* y = d * q + m; codes as in q4_0. */
+typedef struct kw_block_q4_1 {
+    uint8_t d[2]; /* f16 */
+    uint8_t m[2]; /* f16 */
+    uint8_t qs[16];
+} kw_block_q4_1;
+static_assert(sizeof(kw_block_q4_1) == 20, "on-disk size");
+
+/* y = d * (q - 16); low four bits as in q4_0, the fifth of element i at bit i of qh. */
+typedef struct kw_block_q5_0 {
+    uint8_t d[2]; /* f16 */
+    uint8_t qh[4];
+    uint8_t qs[16];
+} kw_block_q5_0;
+static_assert(sizeof(kw_block_q5_0) == 22, "on-disk size");
+
+/* y = d * q + m; codes as in q5_0. */
+typedef struct kw_block_q5_1 {
+    uint8_t d[2]; /* f16 */
+    uint8_t m[2]; /* f16 */
+    uint8_t qh[4];
+    uint8_t qs[16];
+} kw_block_q5_1;
+static_assert(sizeof(kw_block_q5_1) == 24, "on-disk size");
+
+/* y = d * kw_iq4_values[q]; codes as in q4_0. */
+typedef struct kw_block_iq4_nl {
+    uint8_t d[2]; /* f16 */
+    uint8_t qs[16];
+} kw_block_iq4_nl;
+static_assert(sizeof(kw_block_iq4_nl) == 18, "on-disk size");
+
+/* y = 2^(e - 128) * kw_mxfp4_values[q], which are twice those of the standard; codes as in q4_0. */
+typedef struct kw_block_mxfp4 {
+    uint8_t e;
+    uint8_t qs[16];
+} kw_block_mxfp4;
+static_assert(sizeof(kw_block_mxfp4) == 17, "on-disk size");
+
 /* y = d * q. */
 typedef struct kw_block_q8_0 {
     uint8_t d[2]; /* f16 */
@@ -150,6 +189,37 @@ typedef struct kw_block_iq1_m {
 } kw_block_iq1_m;
 static_assert(sizeof(kw_block_iq1_m) == 56, "on-disk size");
 
+/* Eight groups of 32: y = (d * sc) * kw_iq4_values[q]. Group g is sixteen bytes, codes as in q4_0;
+ * sc is six bits with 32 added: the low four in nibble g of scales_l, the high two at bit 2 g of
+ * scales_h. */
+typedef struct kw_block_iq4_xs {
+    uint8_t d[2]; /* f16 */
+    uint8_t scales_h[2];
+    uint8_t scales_l[4];
+    uint8_t qs[128];
+} kw_block_iq4_xs;
+static_assert(sizeof(kw_block_iq4_xs) == 136, "on-disk size");
+
+/* y = d * (t - 1), five t of 0..2 a byte: the first is in the top of the byte, and times 3 (modulo
+ * 256) brings up the next: t = (3 * byte) >> 8. Element i < 160 is digit i / 32 of qs[i % 32], then
+ * i - 160 = 16 n + j digit n of qs[32 + j], then i - 240 = 4 n + j digit n of qh[j]. */
+typedef struct kw_block_tq1_0 {
+    uint8_t qs[48];
+    uint8_t qh[4];
+    uint8_t d[2]; /* f16 */
+} kw_block_tq1_0;
+static_assert(sizeof(kw_block_tq1_0) == 54, "on-disk size");
+
+/* y = d * (q - 1); codes as in q2_k. */
+typedef struct kw_block_tq2_0 {
+    uint8_t qs[64];
+    uint8_t d[2]; /* f16 */
+} kw_block_tq2_0;
+static_assert(sizeof(kw_block_tq2_0) == 66, "on-disk size");
+
+/* What the sixteen codes of iq4_nl and iq4_xs stand for, and those of mxfp4. */
+extern const int8_t kw_iq4_values[16], kw_mxfp4_values[16];
+
 /* One column of an activation tile (backend/cpu/kernels.h with cols = 1). */
 typedef struct kw_block_q8_act {
     int8_t qs[32];
@@ -184,6 +254,16 @@ static inline uint16_t kw_iq1_m_d(const uint8_t scales[8])
                       (scales[7] >> 4) << 12);
 }
 
+/* 2^(e - 128), also where that is subnormal. */
+static inline float kw_load_e8m0(const void *src)
+{
+    const uint8_t e = *(const uint8_t *)src;
+    const uint32_t bits = e < 2 ? (uint32_t)0x200000 << e : (uint32_t)(e - 1) << 23;
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
 /* The six-bit scales and minima of the eight groups. */
 static inline void kw_q4_k_scales(const uint8_t packed[12], uint8_t sc[8], uint8_t m[8])
 {
@@ -195,6 +275,28 @@ static inline void kw_q4_k_scales(const uint8_t packed[12], uint8_t sc[8], uint8
     }
 }
 
+/* The 256 digits, 0..2, of tq1_0. */
+static inline void kw_tq1_0_digits(const kw_block_tq1_0 *block, int8_t digits[KW_QK_K])
+{
+    static const uint8_t power[5] = {1, 3, 9, 27, 81};
+    for (int i = 0; i < KW_QK_K; i++) {
+        const int byte = i < 160   ? block->qs[i % 32] * power[i / 32]
+                         : i < 240 ? block->qs[32 + i % 16] * power[(i - 160) / 16]
+                                   : block->qh[i % 4] * power[(i - 240) / 4];
+        digits[i] = (int8_t)((byte & 255) * 3 >> 8);
+    }
+}
+
+/* The six-bit scales of iq4_xs, -32..31. */
+static inline void kw_iq4_xs_scales(const kw_block_iq4_xs *block, int8_t sc[8])
+{
+    const unsigned high = kw_load_u16(block->scales_h);
+    for (int g = 0; g < 8; g++) {
+        const int low = block->scales_l[g / 2] >> (g % 2 * 4) & 15;
+        sc[g] = (int8_t)((low | (int)(high >> (2 * g) & 3) << 4) - 32);
+    }
+}
+
 /* The reverse. */
 static inline void kw_q4_k_pack_scales(uint8_t packed[12], const int8_t sc[8], const uint8_t m[8])
 {
@@ -203,6 +305,21 @@ static inline void kw_q4_k_pack_scales(uint8_t packed[12], const int8_t sc[8], c
         packed[j + 4] = (uint8_t)(m[j] | m[j + 4] >> 4 << 6);
         packed[j + 8] = (uint8_t)((sc[j + 4] & 15) | (m[j + 4] & 15) << 4);
     }
+}
+
+/* 32 codes as q4_0 has them; the bits above the fourth are left out. */
+static inline void kw_pack_nibbles(uint8_t qs[16], const uint8_t codes[32])
+{
+    for (int i = 0; i < 16; i++)
+        qs[i] = (uint8_t)((codes[i] & 15) | (codes[i + 16] & 15) << 4);
+}
+
+/* The fifth bits of 32 codes. */
+static inline void kw_pack_fifth(uint8_t qh[4], const uint8_t codes[32])
+{
+    memset(qh, 0, 4);
+    for (int i = 0; i < 32; i++)
+        qh[i / 8] = (uint8_t)(qh[i / 8] | codes[i] >> 4 << (i % 8));
 }
 
 /* The low two bits of 256 codes, as q2_k, q3_k and tq2_0 have them. */

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "tensor/quant/fit.h"
+#include "tensor/quant/fit_values.h"
 
 enum { ANCHORS = 4, MAX_GROUPS = KW_QK_K / 16 };
 
@@ -33,8 +34,11 @@ static void fit_codes(kw_fit_super *out, const kw_fit_shape *shape, const float 
     const float d = kw_f32_from_f16(out->d), dmin = kw_f32_from_f16(out->dmin);
     for (size_t g = 0; g < n_groups(shape); g++) {
         const size_t at = g * shape->group;
-        kw_fit_codes(out->codes + at, x + at, shape->group, shape->lo, shape->hi,
-                     d * (float)out->sc[g], dmin * (float)out->m[g]);
+        const float s = d * (float)out->sc[g], offset = dmin * (float)out->m[g];
+        if (shape->values)
+            kw_fit_values_codes(out->codes + at, x + at, shape->group, shape->values, s);
+        else
+            kw_fit_codes(out->codes + at, x + at, shape->group, shape->lo, shape->hi, s, offset);
     }
 }
 
@@ -107,19 +111,32 @@ void kw_fit_super_affine(kw_fit_super *out, const kw_fit_shape *shape, const flo
 
 /* ---- scale alone ---- */
 
+static float group_scale(const problem *p, size_t g)
+{
+    const kw_fit_shape *const shape = p->shape;
+    const float *const x = p->x + g * shape->group, *const w = p->w + g * shape->group;
+    return shape->values ? kw_fit_values_scale(x, w, shape->group, shape->values)
+                         : kw_fit_scale(x, w, shape->group, shape->lo, shape->hi);
+}
+
+static float group_error(const problem *p, size_t g, float s)
+{
+    const kw_fit_shape *const shape = p->shape;
+    const float *const x = p->x + g * shape->group, *const w = p->w + g * shape->group;
+    return shape->values ? kw_fit_values_error(x, w, shape->group, shape->values, s)
+                         : kw_fit_error(x, w, shape->group, shape->lo, shape->hi, s, 0.0f);
+}
+
 /* The stored scale of group g nearest to what was fitted, or a neighbour when it gives less error.
  * Returns the error. */
 static float fit_step(const problem *p, size_t g, float d, int8_t *out)
 {
-    const kw_fit_shape *const shape = p->shape;
-    const int lo = shape->sc_lo, hi = shape->sc_hi;
-    const size_t at = g * shape->group;
+    const int lo = p->shape->sc_lo, hi = p->shape->sc_hi;
     const int near = (int)kw_fit_round(p->s[g] * kw_fit_inverse(d), (float)lo, (float)hi);
     float best = INFINITY;
     *out = (int8_t)near;
     for (int sc = KW_MAX(near - 1, lo); sc <= KW_MIN(near + 1, hi); sc++) {
-        const float error = kw_fit_error(p->x + at, p->w + at, shape->group, shape->lo, shape->hi,
-                                         d * (float)sc, 0.0f);
+        const float error = group_error(p, g, d * (float)sc);
         if (error < best) {
             best = error;
             *out = (int8_t)sc;
@@ -134,8 +151,7 @@ void kw_fit_super_scale(kw_fit_super *out, const kw_fit_shape *shape, const floa
     float ones[KW_QK_K], s_max = 0.0f;
     problem p = {.shape = shape, .x = x, .w = weights(w, ones)};
     for (size_t g = 0; g < n_groups(shape); g++) {
-        const size_t at = g * shape->group;
-        p.s[g] = kw_fit_scale(x + at, p.w + at, shape->group, shape->lo, shape->hi);
+        p.s[g] = group_scale(&p, g);
         s_max = fabsf(p.s[g]) > fabsf(s_max) ? p.s[g] : s_max;
     }
     *out = (kw_fit_super){.error = INFINITY};

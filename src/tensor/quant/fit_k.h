@@ -13,6 +13,8 @@ typedef struct kw_fit_shape {
     size_t group;     /* elements that share a scale: 16 or 32 */
     int sc_lo, sc_hi; /* stored scales; with offsets sc_lo is 0 and sc_hi bounds them too */
     float lo, hi;     /* codes; with offsets lo is 0 */
+    /* What codes 0..15 stand for, instead of lo + code; NULL: nothing else. Without offsets. */
+    const int8_t *values;
 } kw_fit_shape;
 
 typedef struct kw_fit_super {

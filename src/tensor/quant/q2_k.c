@@ -24,7 +24,7 @@ KW_DECODER(kw_q2_k_decode)
 
 KW_ENCODER(kw_q2_k_encode)
 {
-    static const kw_fit_shape shape = {GROUP, 0, 15, 0.0f, 3.0f};
+    static const kw_fit_shape shape = {GROUP, 0, 15, 0.0f, 3.0f, NULL};
     kw_block_q2_k *const blocks = dst;
     for (size_t b = 0; b < n / KW_QK_K; b++) {
         kw_fit_super fitted;

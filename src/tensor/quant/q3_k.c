@@ -15,7 +15,8 @@ KW_DECODER(kw_q3_k_decode)
         for (size_t i = 0; i < KW_QK_K; i++) {
             const int low = blocks[b].qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
             const int high = blocks[b].hmask[i % 32] >> (i / 32) & 1;
-            dst[b * KW_QK_K + i] = (d * (float)sc[i / GROUP]) * (float)((low | high << 2) - 4);
+            const int8_t scale = sc[i / GROUP];
+            dst[b * KW_QK_K + i] = (d * (float)scale) * (float)((low | high << 2) - 4);
         }
     }
 }
@@ -33,7 +34,7 @@ static void pack_scales(uint8_t packed[12], const int8_t sc[GROUPS])
 
 KW_ENCODER(kw_q3_k_encode)
 {
-    static const kw_fit_shape shape = {GROUP, -32, 31, -4.0f, 3.0f};
+    static const kw_fit_shape shape = {GROUP, -32, 31, -4.0f, 3.0f, NULL};
     kw_block_q3_k *const blocks = dst;
     for (size_t b = 0; b < n / KW_QK_K; b++) {
         kw_fit_super fitted;

@@ -41,7 +41,7 @@ static void pack(const kw_fit_super *from, kw_block_q5_k *out)
 
 KW_ENCODER(kw_q5_k_encode)
 {
-    static const kw_fit_shape shape = {GROUP, 0, 63, 0.0f, 31.0f};
+    static const kw_fit_shape shape = {GROUP, 0, 63, 0.0f, 31.0f, NULL};
     kw_block_q5_k *const blocks = dst;
     for (size_t b = 0; b < n / KW_QK_K; b++) {
         kw_fit_super fitted;

@@ -46,7 +46,7 @@ static void pack_codes(const uint8_t codes[KW_QK_K], kw_block_q6_k *out)
 
 KW_ENCODER(kw_q6_k_encode)
 {
-    static const kw_fit_shape shape = {16, -128, 127, -32.0f, 31.0f};
+    static const kw_fit_shape shape = {16, -128, 127, -32.0f, 31.0f, NULL};
     kw_block_q6_k *const blocks = dst;
     for (size_t b = 0; b < n / KW_QK_K; b++) {
         kw_fit_super fitted;

@@ -38,7 +38,9 @@ static const struct {
     {KW_Q4_K, "Q4_K", false},       {KW_Q5_K, "Q5_K", false},     {KW_Q6_K, "Q6_K", false},
     {KW_IQ2_XXS, "IQ2_XXS", false}, {KW_IQ2_XS, "IQ2_XS", false}, {KW_IQ2_S, "IQ2_S", false},
     {KW_IQ3_XXS, "IQ3_XXS", false}, {KW_IQ3_S, "IQ3_S", false},   {KW_IQ1_S, "IQ1_S", false},
-    {KW_IQ1_M, "IQ1_M", false}};
+    {KW_IQ1_M, "IQ1_M", false},     {KW_Q4_1, "Q4_1", true},      {KW_Q5_0, "Q5_0", true},
+    {KW_Q5_1, "Q5_1", true},        {KW_MXFP4, "MXFP4", true},    {KW_TQ1_0, "TQ1_0", true},
+    {KW_TQ2_0, "TQ2_0", true},      {KW_IQ4_NL, "IQ4_NL", false}, {KW_IQ4_XS, "IQ4_XS", false}};
 enum { N_TYPES = sizeof TYPES / sizeof TYPES[0] };
 
 static float *floats(const kw_tensor_view *view)
@@ -77,7 +79,7 @@ static void decode_equals_the_reference(void **state)
             free(theirs);
         }
     }
-    assert_int_equal(n_checked, 2 * N_TYPES - 4); /* no random blocks for f16, bf16, iq1 */
+    assert_int_equal(n_checked, 2 * N_TYPES - 5); /* no random blocks for f16, bf16, iq1, tq1_0 */
     kw_model_file_close(file);
 }
 

@@ -46,7 +46,12 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
         .scale = scale,
     };
     out->matmul[KW_Q4_0] = MATMUL(KW_CLASS_S32, q4_0);
+    out->matmul[KW_Q4_1] = MATMUL(KW_CLASS_S32, q4_1);
+    out->matmul[KW_Q5_0] = MATMUL(KW_CLASS_S32, q5_0);
+    out->matmul[KW_Q5_1] = MATMUL(KW_CLASS_S32, q5_1);
     out->matmul[KW_Q8_0] = MATMUL(KW_CLASS_S32, q8_0);
+    out->matmul[KW_IQ4_NL] = MATMUL(KW_CLASS_S32, iq4_nl);
+    out->matmul[KW_MXFP4] = MATMUL(KW_CLASS_S32, mxfp4);
     out->matmul[KW_Q2_K] = MATMUL(KW_CLASS_K, q2_k);
     out->matmul[KW_Q3_K] = MATMUL(KW_CLASS_K, q3_k);
     out->matmul[KW_Q4_K] = MATMUL(KW_CLASS_K, q4_k);
@@ -59,6 +64,9 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
     out->matmul[KW_IQ3_S] = MATMUL(KW_CLASS_K, iq3_s);
     out->matmul[KW_IQ1_S] = MATMUL(KW_CLASS_K, iq1_s);
     out->matmul[KW_IQ1_M] = MATMUL(KW_CLASS_K, iq1_m);
+    out->matmul[KW_IQ4_XS] = MATMUL(KW_CLASS_K, iq4_xs);
+    out->matmul[KW_TQ1_0] = MATMUL(KW_CLASS_K, tq1_0);
+    out->matmul[KW_TQ2_0] = MATMUL(KW_CLASS_K, tq2_0);
     out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f32);
     out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f16);
     out->matmul[KW_BF16] = MATMUL(KW_CLASS_F, bf16);

@@ -14,9 +14,10 @@ enum {
     K_SUPER_BYTES = K_D_AT + 2 * 4 * TILE_ROWS
 };
 
-static size_t panel_bytes_k(size_t k)
+static KV_INLINE size_t k_tile_bytes(const k_type type)
 {
-    return k / KW_QK_K * K_SUPER_BYTES * (KW_PANEL_ROWS / TILE_ROWS);
+    (void)type;
+    return K_SUPER_BYTES;
 }
 
 /* Eight numbers of four bytes of each of KV_ROWS rows, in[i] being row i's, into lanes at dst. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* gemm_s32.inc.h - panels of 32 rows whose weights have one scale per 32, times a tile of columns.
  *
- * Panel: for each tile of TILE_ROWS rows, for each group: bytes [8][TILE_ROWS][4] and the scales
- * f32 [TILE_ROWS]. A lane is a row, so every output has the one accumulator that gemv gives it. */
+ * Panel: for each tile of TILE_ROWS rows, for each group: bytes [8][TILE_ROWS][4], the scales f32
+ * [TILE_ROWS] and, where the type has them, as many minima. A lane is a row, so every output has
+ * the one accumulator that gemv gives it. */
 
-enum { S32_GROUP_BYTES = KW_QK * TILE_ROWS + 4 * TILE_ROWS };
-
-static size_t panel_bytes_s32(size_t k)
+/* One group of a tile. */
+static KV_INLINE size_t s32_tile_bytes(const s32_type type)
 {
-    return k / KW_QK * S32_GROUP_BYTES * (KW_PANEL_ROWS / TILE_ROWS);
+    return KW_QK * TILE_ROWS + (type.min_at ? 2u : 1u) * 4 * TILE_ROWS;
 }
 
 /* Rows [first, first + KV_ROWS) of one group, into their lanes at dst; rows beyond n_rows are 0
@@ -23,7 +23,9 @@ static KV_INLINE void panel_s32_group(uint8_t *dst, float *scales, const uint8_t
     for (size_t i = 0; i < KV_ROWS; i++) {
         const uint8_t *block = first + i < n_rows ? w + (first + i) * row_bytes : nothing;
         rows[i] = unpack_s32(type, block);
-        scales[i] = kw_load_f16(block);
+        scales[i] = scale_s32(type, block);
+        if (type.min_at)
+            scales[TILE_ROWS + i] = kw_load_f16(block + type.min_at);
     }
     kv_rows_b out[8];
     kv_transpose(out, rows);
@@ -37,7 +39,7 @@ static KV_INLINE void panel_s32(void *panel, const void *w, size_t row_bytes, si
 {
     uint8_t *dst = panel;
     for (size_t tile = 0; tile < KW_PANEL_ROWS; tile += TILE_ROWS) {
-        for (size_t g = 0; g < k / KW_QK; g++, dst += S32_GROUP_BYTES) {
+        for (size_t g = 0; g < k / KW_QK; g++, dst += s32_tile_bytes(type)) {
             const uint8_t *src = (const uint8_t *)w + g * type.block_bytes;
             float *scales = (float *)(void *)(dst + KW_QK * TILE_ROWS);
             for (size_t v = 0; v < TILE_ROWS; v += KV_ROWS)
@@ -46,17 +48,37 @@ static KV_INLINE void panel_s32(void *panel, const void *w, size_t row_bytes, si
     }
 }
 
+typedef kv_rows_i s32_dots[KV_TILE_VECTORS][KV_TILE_COLS];
+
+/* The products of one group, flushed where an accumulator would overflow. */
+static KV_INLINE void gemm_s32_dots(s32_dots dot, const uint8_t *w, const uint8_t *x,
+                                    const kv_kind kind)
+{
+    const int steps = kv_acc_steps(kind);
+    KV_ROLLED
+    for (int first = 0; first < KW_QK / 4; first += steps) {
+        kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
+        KV_UNROLL
+        for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
+            acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
+        KV_STEPS
+        for (int j = first; j < first + steps; j++)
+            tile_step(acc, w + 4 * j * TILE_ROWS, x + 4 * j * KV_COLUMNS, kind);
+        KV_UNROLL
+        for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++) {
+            const int v = i / KV_TILE_COLS, c = i % KV_TILE_COLS;
+            const kv_rows_i part = kv_acc_flush(kind, acc[v][c]);
+            dot[v][c] = first == 0 ? part : kv_rows_add(dot[v][c], part);
+        }
+    }
+}
+
 /* One group of KV_TILE_COLS columns, x being the first of them in its tile. */
 static KV_INLINE void gemm_s32_group(tile_sums sum, const uint8_t *w, const uint8_t *x,
                                      const s32_type type)
 {
-    kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
-    KV_UNROLL
-    for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
-        acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
-    KV_STEPS
-    for (int j = 0; j < KW_QK / 4; j++)
-        tile_step(acc, w + 4 * j * TILE_ROWS, x + 4 * j * KV_COLUMNS, type.kind);
+    s32_dots dots;
+    gemm_s32_dots(dots, w, x, type.kind);
     const uint8_t *scales = w + KW_QK * TILE_ROWS;
     const uint8_t *da = x + KW_QK * KV_COLUMNS, *pairs = da + 4 * KV_COLUMNS;
     KV_UNROLL
@@ -64,13 +86,18 @@ static KV_INLINE void gemm_s32_group(tile_sums sum, const uint8_t *w, const uint
         const kv_rows_f d = kv_rows_set1(kv_f32(da + 4 * c));
         const kv_rows_i bias = kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pairs + 4 * c),
                                                 kv_rows_pair((int16_t)type.bias));
+        const kv_rows_f act_sum = kv_rows_of_int(
+            kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pairs + 4 * c), kv_rows_pair(1)));
         KV_UNROLL
         for (int v = 0; v < KV_TILE_VECTORS; v++) {
-            kv_rows_i dot = kv_acc_flush(type.kind, acc[v][c]);
-            if (type.bias)
-                dot = kv_rows_sub(dot, bias);
-            const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(scales + 4 * v * KV_ROWS), d);
+            const uint8_t *at = scales + 4 * v * KV_ROWS;
+            const kv_rows_i dot = type.bias ? kv_rows_sub(dots[v][c], bias) : dots[v][c];
+            const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(at), d);
             sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
+            if (type.min_at) {
+                const kv_rows_f min = kv_rows_mulf(kv_rows_load_f(at + 4 * TILE_ROWS), d);
+                sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(min, act_sum));
+            }
         }
     }
 }
@@ -87,7 +114,7 @@ static KV_INLINE void gemm_s32_tile(gemm_call *call, size_t row, const uint8_t *
         spread_step(&call->next); /* first: clang would sink the products behind its branches */
         for (size_t b = 0; b < tile_blocks(call); b++)
             gemm_s32_group(sum[b], w, x + 4 * b * KV_TILE_COLS, type);
-        w += S32_GROUP_BYTES;
+        w += s32_tile_bytes(type);
         x += KW_ACT_BLOCK * KV_COLUMNS;
     }
     tile_store(call, row, sum);

@@ -17,8 +17,15 @@ static KV_INLINE kv_f4 s32_group(kv_f4 acc, const uint8_t *const row[4], size_t 
     if (type.bias)
         dot = kv_i4_sub_pair(dot, x + offsetof(kw_block_q8_act, sums), (int16_t)type.bias);
     const kv_f4 da = kv_f4_set1(kv_f32(x + offsetof(kw_block_q8_act, d)));
-    const kv_f4 scale = kv_f4_mul(kv_f4_halves(row, at), da);
-    return kv_f4_add(acc, kv_f4_mul(scale, kv_f4_of_int(dot)));
+    const kv_f4 scale = kv_f4_mul(scales_s32(type, row, at), da);
+    acc = kv_f4_add(acc, kv_f4_mul(scale, kv_f4_of_int(dot)));
+    if (type.min_at) {
+        const uint8_t *sums = x + offsetof(kw_block_q8_act, sums);
+        const kv_f4 sum = kv_f4_set1((float)((int16_t)kv_u16(sums) + (int16_t)kv_u16(sums + 2)));
+        const kv_f4 min = kv_f4_mul(kv_f4_halves(row, at + type.min_at), da);
+        acc = kv_f4_add(acc, kv_f4_mul(min, sum));
+    }
+    return acc;
 }
 
 static KV_INLINE void gemv_s32_tile(float sums[4], const uint8_t *const row[4], const uint8_t *x,

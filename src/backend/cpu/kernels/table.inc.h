@@ -5,7 +5,15 @@
 /* The integer types: X(type_name, TYPE, class, CLASS). */
 #define INTEGER_TYPES(X)                                                                           \
     X(q4_0, Q4_0, s32, S32)                                                                        \
+    X(q4_1, Q4_1, s32, S32)                                                                        \
+    X(q5_0, Q5_0, s32, S32)                                                                        \
+    X(q5_1, Q5_1, s32, S32)                                                                        \
+    X(iq4_nl, IQ4_NL, s32, S32)                                                                    \
+    X(mxfp4, MXFP4, s32, S32)                                                                      \
     X(q8_0, Q8_0, s32, S32)                                                                        \
+    X(iq4_xs, IQ4_XS, k, K)                                                                        \
+    X(tq1_0, TQ1_0, k, K)                                                                          \
+    X(tq2_0, TQ2_0, k, K)                                                                          \
     X(q2_k, Q2_K, k, K)                                                                            \
     X(q3_k, Q3_K, k, K)                                                                            \
     X(q4_k, Q4_K, k, K)                                                                            \
@@ -33,26 +41,28 @@
         panel_##class(panel, w, row_bytes, n_rows, k, type);                                       \
     }
 
+#define PANEL_BYTES(type_name, type, class)                                                        \
+    static size_t panel_bytes_##type_name(size_t k)                                                \
+    {                                                                                              \
+        return k / class##_elems * class##_tile_bytes(type) * (KW_PANEL_ROWS / TILE_ROWS);         \
+    }
+
 /* Every tile of a panel. */
 #define GEMM(type_name, type, class)                                                               \
     static void gemm_##type_name(const kw_gemm_args *args)                                         \
     {                                                                                              \
         const size_t n_blocks = args->k / class##_elems;                                           \
+        const size_t tile_bytes = n_blocks * class##_tile_bytes(type);                             \
         gemm_call call = gemm_begin(args, (args->n_rows + TILE_ROWS - 1) / TILE_ROWS * n_blocks);  \
         for (size_t r = 0; r < args->n_rows; r += TILE_ROWS)                                       \
-            gemm_##class##_tile(&call, r,                                                          \
-                                call.panel + r / TILE_ROWS * n_blocks * class##_tile_bytes, type); \
+            gemm_##class##_tile(&call, r, call.panel + r / TILE_ROWS * tile_bytes, type);          \
     }
 
-enum {
-    s32_elems = KW_QK,
-    s32_tile_bytes = S32_GROUP_BYTES,
-    k_elems = KW_QK_K,
-    k_tile_bytes = K_SUPER_BYTES
-};
+enum { s32_elems = KW_QK, k_elems = KW_QK_K };
 
 #define INTEGER_TYPE(type_name, TYPE, class, CLASS)                                                \
     GEMV(type_name, TYPE_##TYPE, class)                                                            \
+    PANEL_BYTES(type_name, TYPE_##TYPE, class)                                                     \
     PANEL(type_name, TYPE_##TYPE, class)                                                           \
     GEMM(type_name, TYPE_##TYPE, class)
 
@@ -65,23 +75,24 @@ FLOAT_TYPE(f32, F32)
 FLOAT_TYPE(f16, F16)
 FLOAT_TYPE(bf16, BF16)
 
-#define MATMUL(class, CLASS, type_name, gemm_name)                                                 \
+#define MATMUL(CLASS, type_name, bytes_name, gemm_name)                                            \
     (kw_matmul_kernels)                                                                            \
     {                                                                                              \
         .weight_class = KW_CLASS_##CLASS, .gemv = gemv_##type_name,                                \
-        .panel_bytes = panel_bytes_##class, .panel = panel_##type_name, .gemm = gemm_##gemm_name   \
+        .panel_bytes = panel_bytes_##bytes_name, .panel = panel_##type_name,                       \
+        .gemm = gemm_##gemm_name                                                                   \
     }
 
 #define FILL_MATMUL(type_name, TYPE, class, CLASS)                                                 \
-    out->matmul[KW_##TYPE] = MATMUL(class, CLASS, type_name, type_name);
+    out->matmul[KW_##TYPE] = MATMUL(CLASS, type_name, type_name, type_name);
 
 static void fill_table(kw_cpu_kernels *out)
 {
     out->columns = KV_COLUMNS;
     INTEGER_TYPES(FILL_MATMUL)
-    out->matmul[KW_F32] = MATMUL(f, F, f32, f);
-    out->matmul[KW_F16] = MATMUL(f, F, f16, f);
-    out->matmul[KW_BF16] = MATMUL(f, F, bf16, f);
+    out->matmul[KW_F32] = MATMUL(F, f32, f, f);
+    out->matmul[KW_F16] = MATMUL(F, f16, f, f);
+    out->matmul[KW_BF16] = MATMUL(F, bf16, f, f);
     out->peak_int8 = peak_int8;
     out->peak_f32 = peak_f32;
     out->quantize_a32 = quantize_a32;

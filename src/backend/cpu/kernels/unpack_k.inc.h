@@ -119,6 +119,79 @@ static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
     *min = *scale;
 }
 
+static KV_INLINE void unpack_iq4_xs(kv_b32 w[4], const uint8_t *block, int half)
+{
+    const uint8_t *qs = block + offsetof(kw_block_iq4_xs, qs) + 64 * half;
+    const kv_b32 values = kv_signed(kv_load_twice((const uint8_t *)kw_iq4_values));
+    KV_UNROLL
+    for (int i = 0; i < 4; i++)
+        w[i] = kv_lookup(values, kv_nibbles(qs + 16 * i));
+}
+
+static KV_INLINE void scales_iq4_xs(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
+{
+    int8_t groups[8], twice[16];
+    kw_iq4_xs_scales((const kw_block_iq4_xs *)block, groups);
+    for (int i = 0; i < 16; i++)
+        twice[i] = groups[i / 2];
+    *scale = kv_widen_i8(twice);
+    *min = *scale;
+}
+
+/* The next digit comes up; the digit on top. */
+static KV_INLINE kv_b32 digit_next(kv_b32 x)
+{
+    return kv_add_bytes(x, kv_add_bytes(x, x));
+}
+
+static KV_INLINE kv_b32 digit_of(kv_b32 x)
+{
+    return kv_add_bytes(kv_above(x, 85), kv_above(x, 170));
+}
+
+/* The four digits of the four bytes of qh, by four bytes. */
+static KV_INLINE kv_b32 tq1_0_last(const uint8_t *qh)
+{
+    uint32_t x[4] = {kv_u32(qh)};
+    for (int i = 1; i < 4; i++) {
+        const uint32_t even = x[i - 1] & 0x00ff00ffu, odd = x[i - 1] >> 8 & 0x00ff00ffu;
+        x[i] = (3 * even & 0x00ff00ffu) | (3 * odd & 0x00ff00ffu) << 8;
+    }
+    return kv_load_twice((const uint8_t *)x);
+}
+
+static KV_INLINE void unpack_tq1_0(kv_b32 w[4], const uint8_t *block, int half)
+{
+    kv_b32 x = kv_load_b32(block), y[5];
+    KV_UNROLL
+    for (int i = 0; i < 4; i++) {
+        w[i] = digit_of(x);
+        x = digit_next(x);
+    }
+    if (half == 0)
+        return;
+    w[0] = digit_of(x);
+    y[0] = kv_load_twice(block + 32);
+    KV_UNROLL
+    for (int i = 1; i < 5; i++)
+        y[i] = digit_next(y[i - 1]);
+    w[1] = digit_of(kv_halves(y[0], y[1]));
+    w[2] = digit_of(kv_halves(y[2], y[3]));
+    w[3] = digit_of(kv_halves(y[4], tq1_0_last(block + offsetof(kw_block_tq1_0, qh))));
+}
+
+static KV_INLINE void unpack_tq2_0(kv_b32 w[4], const uint8_t *block, int half)
+{
+    unpack_pairs(w, block + offsetof(kw_block_tq2_0, qs) + 32 * half);
+}
+
+/* One scale for all: 1. */
+static KV_INLINE void scales_tq(kv_h16 *scale, kv_h16 *min)
+{
+    *scale = kv_twice(0x0101010101010101);
+    *min = *scale;
+}
+
 #define K_TYPE(name, block, d, min, width, added, per_16)                                          \
     ((k_type){.dtype = (name),                                                                     \
               .block_bytes = sizeof(block),                                                        \
@@ -133,6 +206,9 @@ static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
 #define TYPE_Q4_K K_TYPE(KW_Q4_K, kw_block_q4_k, d, offsetof(kw_block_q4_k, dmin), KV_U4, 0, false)
 #define TYPE_Q5_K K_TYPE(KW_Q5_K, kw_block_q5_k, d, offsetof(kw_block_q5_k, dmin), KV_U5, 0, false)
 #define TYPE_Q6_K K_TYPE(KW_Q6_K, kw_block_q6_k, d, 0, KV_U6, 32, true)
+#define TYPE_IQ4_XS K_TYPE(KW_IQ4_XS, kw_block_iq4_xs, d, 0, KV_S8, KV_SIGNED_BIAS, false)
+#define TYPE_TQ1_0 K_TYPE(KW_TQ1_0, kw_block_tq1_0, d, 0, KV_U4, 1, false)
+#define TYPE_TQ2_0 K_TYPE(KW_TQ2_0, kw_block_tq2_0, d, 0, KV_U4, 1, false)
 
 #include "backend/cpu/kernels/unpack_iq.inc.h"
 
@@ -156,6 +232,15 @@ static KV_INLINE void unpack_k(const k_type type, kv_b32 w[4], const uint8_t *bl
     case KW_Q5_K:
         unpack_q5_k(w, block, half);
         break;
+    case KW_IQ4_XS:
+        unpack_iq4_xs(w, block, half);
+        break;
+    case KW_TQ1_0:
+        unpack_tq1_0(w, block, half);
+        break;
+    case KW_TQ2_0:
+        unpack_tq2_0(w, block, half);
+        break;
     default:
         unpack_q6_k(w, block, half);
     }
@@ -178,6 +263,13 @@ static KV_INLINE void scales_k(const k_type type, kv_h16 *scale, kv_h16 *min, co
     case KW_Q4_K:
     case KW_Q5_K: /* the same head of a block */
         scales_q4_k(scale, min, block);
+        break;
+    case KW_IQ4_XS:
+        scales_iq4_xs(scale, min, block);
+        break;
+    case KW_TQ1_0:
+    case KW_TQ2_0:
+        scales_tq(scale, min);
         break;
     default:
         scales_q6_k(scale, min, block);

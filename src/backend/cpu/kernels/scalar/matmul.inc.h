@@ -19,38 +19,106 @@ static inline float act_d(const uint8_t *x, size_t group, size_t cols, size_t co
     return d;
 }
 
-/* ---- class S32: unpack one group of 32 signed weights, return its scale ---- */
+/* ---- class S32: unpack one group of 32 signed weights, return its scale; *min where it has one
+ * ---- */
 
-static inline float unpack_q4_0(int8_t w[KW_QK], const void *src)
+static inline void unpack_nibbles(int8_t w[KW_QK], const uint8_t qs[KW_QK / 2], int bias)
+{
+    for (int i = 0; i < KW_QK / 2; i++) {
+        w[i] = (int8_t)((qs[i] & 15) - bias);
+        w[i + KW_QK / 2] = (int8_t)((qs[i] >> 4) - bias);
+    }
+}
+
+static inline float unpack_q4_0(int8_t w[KW_QK], float *min, const void *src)
 {
     const kw_block_q4_0 *block = src;
-    for (int i = 0; i < KW_QK / 2; i++) {
-        w[i] = (int8_t)((block->qs[i] & 15) - 8);
-        w[i + KW_QK / 2] = (int8_t)((block->qs[i] >> 4) - 8);
-    }
+    (void)min;
+    unpack_nibbles(w, block->qs, 8);
     return kw_load_f16(block->d);
 }
 
-static inline float unpack_q8_0(int8_t w[KW_QK], const void *src)
+static inline float unpack_q8_0(int8_t w[KW_QK], float *min, const void *src)
 {
     const kw_block_q8_0 *block = src;
+    (void)min;
     memcpy(w, block->qs, KW_QK);
     return kw_load_f16(block->d);
 }
 
-typedef float (*unpack_s32_fn)(int8_t w[KW_QK], const void *src);
+static inline void fifth_bits(int8_t w[KW_QK], const uint8_t qh[4], int bias)
+{
+    for (int i = 0; i < KW_QK; i++)
+        w[i] = (int8_t)((w[i] | (qh[i / 8] >> (i % 8) & 1) << 4) - bias);
+}
 
-static inline float dot_s32(unpack_s32_fn unpack, size_t block_bytes, const uint8_t *row,
-                            const uint8_t *x, size_t k, size_t cols, size_t col)
+static inline float unpack_q4_1(int8_t w[KW_QK], float *min, const void *src)
+{
+    const kw_block_q4_1 *block = src;
+    unpack_nibbles(w, block->qs, 0);
+    *min = kw_load_f16(block->m);
+    return kw_load_f16(block->d);
+}
+
+static inline float unpack_q5_0(int8_t w[KW_QK], float *min, const void *src)
+{
+    const kw_block_q5_0 *block = src;
+    (void)min;
+    unpack_nibbles(w, block->qs, 0);
+    fifth_bits(w, block->qh, 16);
+    return kw_load_f16(block->d);
+}
+
+static inline float unpack_q5_1(int8_t w[KW_QK], float *min, const void *src)
+{
+    const kw_block_q5_1 *block = src;
+    unpack_nibbles(w, block->qs, 0);
+    fifth_bits(w, block->qh, 0);
+    *min = kw_load_f16(block->m);
+    return kw_load_f16(block->d);
+}
+
+static inline float unpack_iq4_nl(int8_t w[KW_QK], float *min, const void *src)
+{
+    const kw_block_iq4_nl *block = src;
+    (void)min;
+    unpack_nibbles(w, block->qs, 0);
+    for (int i = 0; i < KW_QK; i++)
+        w[i] = kw_iq4_values[w[i]];
+    return kw_load_f16(block->d);
+}
+
+static inline float unpack_mxfp4(int8_t w[KW_QK], float *min, const void *src)
+{
+    const kw_block_mxfp4 *block = src;
+    (void)min;
+    unpack_nibbles(w, block->qs, 0);
+    for (int i = 0; i < KW_QK; i++)
+        w[i] = kw_mxfp4_values[w[i]];
+    return kw_load_e8m0(&block->e);
+}
+
+typedef float (*unpack_s32_fn)(int8_t w[KW_QK], float *min, const void *src);
+
+/* has_min: every weight of a group has the group's minimum added. */
+static inline float dot_s32(unpack_s32_fn unpack, bool has_min, size_t block_bytes,
+                            const uint8_t *row, const uint8_t *x, size_t k, size_t cols, size_t col)
 {
     float acc = 0.0f;
     for (size_t group = 0; group < k / KW_QK; group++) {
         int8_t w[KW_QK];
-        const float dw = unpack(w, row + group * block_bytes);
-        int32_t dot = 0;
-        for (size_t i = 0; i < KW_QK; i++)
-            dot += w[i] * act_q(x, group * KW_QK + i, cols, col);
-        acc = acc + (dw * act_d(x, group, cols, col)) * (float)dot;
+        float min = 0.0f;
+        const float dw = unpack(w, &min, row + group * block_bytes);
+        const float da = act_d(x, group, cols, col);
+        int32_t dot = 0, sum = 0;
+        for (size_t i = 0; i < KW_QK; i++) {
+            const int q = act_q(x, group * KW_QK + i, cols, col);
+            dot += w[i] * q;
+            sum += q;
+        }
+        acc = acc + (dw * da) * (float)dot;
+        if (has_min)
+            acc = acc + (min * da) * (float)sum;
     }
     return acc;
 }
@@ -169,6 +237,50 @@ SCALAR_IQ_UNPACK(iq3_xxs)
 SCALAR_IQ_UNPACK(iq3_s)
 SCALAR_IQ_UNPACK(iq1_s)
 SCALAR_IQ_UNPACK(iq1_m)
+/* A superblock without minima: w[] is set, one f16 scale. */
+static inline void set_scale(super_block *out, const uint8_t d[2])
+{
+    out->d = kw_load_f16(d);
+    out->dmin = 0.0f;
+    out->has_min = false;
+    memset(out->min, 0, sizeof out->min);
+}
+
+static inline void unpack_iq4_xs(super_block *out, const void *src)
+{
+    const kw_block_iq4_xs *block = src;
+    int8_t scale[8];
+    kw_iq4_xs_scales(block, scale);
+    for (int g = 0; g < 8; g++) {
+        int8_t *w = out->w + 32 * g;
+        unpack_nibbles(w, block->qs + 16 * g, 0);
+        for (int i = 0; i < 32; i++)
+            w[i] = kw_iq4_values[w[i]];
+        out->scale[2 * g] = out->scale[2 * g + 1] = scale[g];
+    }
+    set_scale(out, block->d);
+}
+
+static inline void unpack_tq1_0(super_block *out, const void *src)
+{
+    const kw_block_tq1_0 *block = src;
+    kw_tq1_0_digits(block, out->w);
+    for (int i = 0; i < KW_QK_K; i++)
+        out->w[i] = (int8_t)(out->w[i] - 1);
+    for (int g = 0; g < 16; g++)
+        out->scale[g] = 1;
+    set_scale(out, block->d);
+}
+
+static inline void unpack_tq2_0(super_block *out, const void *src)
+{
+    const kw_block_tq2_0 *block = src;
+    for (int i = 0; i < KW_QK_K; i++)
+        out->w[i] = (int8_t)((block->qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3) - 1);
+    for (int g = 0; g < 16; g++)
+        out->scale[g] = 1;
+    set_scale(out, block->d);
+}
 
 typedef void (*unpack_k_fn)(super_block *out, const void *src);
 
@@ -233,47 +345,32 @@ static inline float dot_f(weight_fn weight, size_t bytes, const uint8_t *row, co
 
 /* ---- one output: x is column col of a tile of cols columns, or row col of floats ---- */
 
-static float dot_q4_0(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_s32(unpack_q4_0, sizeof(kw_block_q4_0), row, x, k, cols, col);
-}
-
-static float dot_q8_0(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_s32(unpack_q8_0, sizeof(kw_block_q8_0), row, x, k, cols, col);
-}
-
-static float dot_q2_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_k(unpack_q2_k, sizeof(kw_block_q2_k), row, x, k, cols, col);
-}
-
-static float dot_q3_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_k(unpack_q3_k, sizeof(kw_block_q3_k), row, x, k, cols, col);
-}
-
-static float dot_q5_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_k(unpack_q5_k, sizeof(kw_block_q5_k), row, x, k, cols, col);
-}
-
-static float dot_q4_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_k(unpack_q4_k, sizeof(kw_block_q4_k), row, x, k, cols, col);
-}
-
-static float dot_q6_k(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)
-{
-    return dot_k(unpack_q6_k, sizeof(kw_block_q6_k), row, x, k, cols, col);
-}
-
+#define SCALAR_DOT_S32(type, has_min)                                                              \
+    static float dot_##type(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)  \
+    {                                                                                              \
+        return dot_s32(unpack_##type, has_min, sizeof(kw_block_##type), row, x, k, cols, col);     \
+    }
 #define SCALAR_DOT_K(type)                                                                         \
     static float dot_##type(const uint8_t *row, const void *x, size_t k, size_t cols, size_t col)  \
     {                                                                                              \
         return dot_k(unpack_##type, sizeof(kw_block_##type), row, x, k, cols, col);                \
     }
 
+SCALAR_DOT_S32(q4_0, false)
+SCALAR_DOT_S32(q4_1, true)
+SCALAR_DOT_S32(q5_0, false)
+SCALAR_DOT_S32(q5_1, true)
+SCALAR_DOT_S32(q8_0, false)
+SCALAR_DOT_S32(iq4_nl, false)
+SCALAR_DOT_S32(mxfp4, false)
+SCALAR_DOT_K(q2_k)
+SCALAR_DOT_K(q3_k)
+SCALAR_DOT_K(q4_k)
+SCALAR_DOT_K(q5_k)
+SCALAR_DOT_K(q6_k)
+SCALAR_DOT_K(iq4_xs)
+SCALAR_DOT_K(tq1_0)
+SCALAR_DOT_K(tq2_0)
 SCALAR_DOT_K(iq2_xxs)
 SCALAR_DOT_K(iq2_xs)
 SCALAR_DOT_K(iq2_s)
@@ -331,7 +428,12 @@ static float dot_bf16(const uint8_t *row, const void *x, size_t k, size_t cols, 
     }
 
 SCALAR_MATMUL(q4_0, KW_QK, sizeof(kw_block_q4_0))
+SCALAR_MATMUL(q4_1, KW_QK, sizeof(kw_block_q4_1))
+SCALAR_MATMUL(q5_0, KW_QK, sizeof(kw_block_q5_0))
+SCALAR_MATMUL(q5_1, KW_QK, sizeof(kw_block_q5_1))
 SCALAR_MATMUL(q8_0, KW_QK, sizeof(kw_block_q8_0))
+SCALAR_MATMUL(iq4_nl, KW_QK, sizeof(kw_block_iq4_nl))
+SCALAR_MATMUL(mxfp4, KW_QK, sizeof(kw_block_mxfp4))
 SCALAR_MATMUL(q2_k, KW_QK_K, sizeof(kw_block_q2_k))
 SCALAR_MATMUL(q3_k, KW_QK_K, sizeof(kw_block_q3_k))
 SCALAR_MATMUL(q4_k, KW_QK_K, sizeof(kw_block_q4_k))
@@ -344,6 +446,9 @@ SCALAR_MATMUL(iq3_xxs, KW_QK_K, sizeof(kw_block_iq3_xxs))
 SCALAR_MATMUL(iq3_s, KW_QK_K, sizeof(kw_block_iq3_s))
 SCALAR_MATMUL(iq1_s, KW_QK_K, sizeof(kw_block_iq1_s))
 SCALAR_MATMUL(iq1_m, KW_QK_K, sizeof(kw_block_iq1_m))
+SCALAR_MATMUL(iq4_xs, KW_QK_K, sizeof(kw_block_iq4_xs))
+SCALAR_MATMUL(tq1_0, KW_QK_K, sizeof(kw_block_tq1_0))
+SCALAR_MATMUL(tq2_0, KW_QK_K, sizeof(kw_block_tq2_0))
 SCALAR_MATMUL(f32, 1, 4)
 SCALAR_MATMUL(f16, 1, 2)
 SCALAR_MATMUL(bf16, 1, 2)
