@@ -39,7 +39,12 @@ KW_TEST_NAME(avx512)
     }
 #elif defined(__aarch64__)
 KW_TEST_NAME(neon)
-#define ON_EVERY_ISA(f) {#f " neon", f, NULL, NULL, name_neon}
+KW_TEST_NAME(i8mm)
+#define ON_EVERY_ISA(f)                                                                            \
+    {#f " neon", f, NULL, NULL, name_neon},                                                        \
+    {                                                                                              \
+        #f " i8mm", f, NULL, NULL, name_i8mm                                                       \
+    }
 #elif defined(__wasm__)
 KW_TEST_NAME(wasm128)
 #define ON_EVERY_ISA(f) {#f " wasm128", f, NULL, NULL, name_wasm128}

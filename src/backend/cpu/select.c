@@ -16,7 +16,9 @@
     X(avx2, KW_CPU_AVX2)                                                                           \
     X(avx512, KW_CPU_AVX2 | KW_CPU_AVX512 | KW_CPU_AVX512_VNNI | KW_CPU_AVX512_VBMI | KW_CPU_GFNI)
 #elif defined(__aarch64__)
-#define ISA_LIST(X) X(neon, KW_CPU_NEON | KW_CPU_DOTPROD)
+#define ISA_LIST(X)                                                                                \
+    X(neon, KW_CPU_NEON | KW_CPU_DOTPROD)                                                          \
+    X(i8mm, KW_CPU_NEON | KW_CPU_DOTPROD | KW_CPU_I8MM)
 #elif defined(__wasm_simd128__)
 #define ISA_LIST(X) X(wasm128, KW_CPU_WASM_SIMD)
 #else
