@@ -506,9 +506,9 @@ const kw_option kw_option_table[] = {
      .section = KW_SECTION_MACHINE,
      .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(isa),
-     .help =
-         "kernels for this instruction set at most: scalar, avx2, avx512, neon, i8mm; results are the "
-         "same, bit for bit"},
+     .help = "kernels for this instruction set at most: scalar, avx2, avx512, neon, i8mm; results "
+             "are the "
+             "same, bit for bit"},
     {.name = "fast",
      .kind = KW_OPT_FLAG,
      .section = KW_SECTION_MACHINE,
