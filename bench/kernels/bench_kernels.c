@@ -23,6 +23,7 @@ enum {
     NEAR_BYTES = 192 << 10,
     FAR_BYTES = 256 << 20,
     STRETCH = 2 << 20,
+    CHUNK = 96 << 10, /* what the engine gives gemv at once */
     DIM = 2048,
     POSITIONS = 512
 };
@@ -77,6 +78,12 @@ static const uint8_t *walk_next(walk *w)
     if (w->at + w->stretch > w->bytes)
         w->at = 0;
     return p;
+}
+
+/* What walk_next will return. */
+static const uint8_t *walk_ahead(const walk *w)
+{
+    return w->data + w->at;
 }
 
 #if defined(__x86_64__)
@@ -226,7 +233,8 @@ static void run_gemv(void *context)
 {
     bench *b = context;
     const void *x = b->dtype <= KW_BF16 ? (void *)b->x : b->tile;
-    b->table.matmul[b->dtype].gemv(b->y, walk_next(&b->walk), b->row_bytes, b->n_rows, x, b->k);
+    b->table.matmul[b->dtype].gemv(b->y, walk_next(&b->walk), b->row_bytes, b->n_rows, x, b->k,
+                                   walk_ahead(&b->walk));
 }
 
 static void bench_gemv(bench *b)
@@ -235,7 +243,7 @@ static void bench_gemv(bench *b)
     b->n_rows = NEAR_BYTES / b->row_bytes / 4 * 4;
     b->walk = (walk){b->far, b->n_rows * b->row_bytes, b->n_rows * b->row_bytes, 0};
     const double near = (double)b->walk.stretch / best_time(run_gemv, b, 0.3) * 1e-9;
-    b->n_rows = STRETCH / b->row_bytes / 4 * 4;
+    b->n_rows = CHUNK / b->row_bytes / 4 * 4;
     b->walk = (walk){b->far, FAR_BYTES, b->n_rows * b->row_bytes, 0};
     const double far = (double)b->walk.stretch / run_time(run_gemv, b, 0.6, true) * 1e-9;
     const double reading = read_rate(b->far, true);

@@ -117,7 +117,8 @@ static void matmul(void **state)
         assert_true(kw_row_bytes((kw_dtype)dtype, K, &row_bytes));
         random_blocks((kw_dtype)dtype, w, ROWS * row_bytes);
         (class == KW_CLASS_S32 ? t.quantize_a32 : t.quantize_a256)(tile, x, K, 1, 0);
-        t.matmul[dtype].gemv(y, w, row_bytes, ROWS, class == KW_CLASS_F ? (void *)x : tile, K);
+        t.matmul[dtype].gemv(y, w, row_bytes, ROWS, class == KW_CLASS_F ? (void *)x : tile, K,
+                             NULL);
         take(&h, y, sizeof y);
         take(&h, tile, sizeof tile);
         for (size_t i = 0; i < KW_COUNT(MATMUL_HASHES); i++) {

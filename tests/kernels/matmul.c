@@ -89,7 +89,7 @@ static void problem_new(problem *p, const kw_cpu_kernels *ref, fill how)
             x = tile;
         }
         ref->matmul[p->dtype].gemv(p->expected + c * p->n_rows, p->w, p->row_bytes, p->n_rows, x,
-                                   p->k);
+                                   p->k, NULL);
     }
     free(tile);
 }
@@ -110,7 +110,9 @@ static void check_gemv(const kw_cpu_kernels *t, const problem *p)
         quantize(t, p, tile, 0, 1, 0);
         x = tile;
     }
-    t->matmul[p->dtype].gemv(output_data(&out), p->w, p->row_bytes, p->n_rows, x, p->k);
+    /* What is prefetched need not be readable. */
+    t->matmul[p->dtype].gemv(output_data(&out), p->w, p->row_bytes, p->n_rows, x, p->k,
+                             p->w + p->n_rows * p->row_bytes);
     char what[64];
     snprintf(what, sizeof what, "gemv %s k=%zu", kw_dtype_info(p->dtype)->name, p->k);
     assert_same(p->expected, output_data(&out), p->n_rows, what);

@@ -259,6 +259,7 @@ static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit,
     }
     for (uint32_t w = 0; w < p->n_waves; w++)
         p->first[w + 1] += p->first[w];
+    kw_steps_follow(p->steps, p->n_steps);
     p->scratch_bytes = kw_align_up(p->scratch_bytes + 64, 4096);
     p->arena_bytes = KW_MAX(kw_align_up(unit->arena_bytes, 64), (size_t)64);
     p->scratch = kw_pages_alloc((size_t)device->n_workers * p->scratch_bytes);

@@ -60,9 +60,10 @@ typedef struct kw_matmul_kernels {
     kw_weight_class weight_class;
     /* out[r] = row r of w . x for n_rows rows of k elements, row_bytes apart.
      * x: one column (an activation tile with cols = 1, or f32[k] for class F).
-     * Prefetches ahead inside the rows it was given. */
+     * Prefetches ahead, in the rows it was given and then from `next`: where the caller will
+     * probably go on, row_bytes apart; NULL: unknown. */
     void (*gemv)(float *out, const void *w, size_t row_bytes, size_t n_rows, const void *x,
-                 size_t k);
+                 size_t k, const void *next);
     /* Bytes of a panel of KW_PANEL_ROWS rows; panels are 64-byte aligned. */
     size_t (*panel_bytes)(size_t k);
     /* Converts n_rows <= KW_PANEL_ROWS rows; missing rows become zeros. */

@@ -59,6 +59,8 @@ struct kw_step {
     uint32_t chunks_per_row_group; /* attention: one chunk a kv head for each group of tokens */
     uint32_t weight_chunks;        /* matmul: chunks along weight rows */
     uint32_t weight_rows;          /* matmul: rows of a chunk */
+    uint32_t n_long, long_rows;    /* matmul: the first chunks of a gemv, and their rows */
+    const kw_step *following;      /* the matmul after this one, in a circle; NULL: not one */
     kw_operand out;
     int n_src;
     kw_operand src[KW_MAX_SRC];
@@ -110,6 +112,8 @@ int64_t kw_step_rows(const kw_step *step, const kw_run_args *args);
 bool kw_cpu_redoes(const kw_device *device, const kw_node *node);
 kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err);
 kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err);
+/* Once all steps are in order: tells each matmul which one follows. */
+void kw_steps_follow(kw_step *steps, uint32_t n_steps);
 kw_status kw_step_attention(const kw_device *device, kw_step *step, kw_error *err);
 kw_status kw_step_store(const kw_device *device, kw_step *step, kw_error *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* step_matmul.c - out [t, n] = x [t, k] . w [n, k]^T, weights in the layout of the file.
  *
- * One token: rows of the weight straight from the map, cut into chunks of about CHUNK_BYTES. A
+ * One token: rows of the weight straight from the map, in long chunks first and short ones last. A
  * batch: a chunk is one tile of 32 rows, converted to a panel in the worker's scratch and
  * multiplied with every column of the batch. Both give the same bits. The epilogue (residual, bias)
  * runs over the chunk's rows while they are in cache. */
@@ -13,6 +13,8 @@
 
 #define CHUNK_BYTES 98304 /* weights of one decode chunk */
 #define MIN_CHUNKS 4      /* of a weight for each worker, when it is large enough */
+#define LONG_BYTES 524288 /* weights of one of the first chunks */
+#define LONG_ROUNDS 3     /* a weight is at least so many long chunks for each worker */
 
 /* Applies the epilogue to rows [r0, r0 + n) of token t. */
 static void epilogue(const kw_step *step, const kw_exec *exec, float *out, int64_t t, size_t r0,
@@ -35,26 +37,51 @@ bool kw_cpu_redoes(const kw_device *device, const kw_node *node)
            (node->shape.rank == 1 || node->shape.dim[0] == 1);
 }
 
+typedef struct row_range {
+    size_t first, n;
+} row_range;
+
+static row_range chunk_rows(const kw_step *step, uint32_t chunk)
+{
+    const uint32_t n_long = KW_MIN(chunk, step->n_long);
+    const size_t rows = chunk < step->n_long ? step->long_rows : step->weight_rows;
+    const size_t first =
+        (size_t)n_long * step->long_rows + (size_t)(chunk - n_long) * step->weight_rows;
+    return (row_range){first, KW_MIN((size_t)step->out.n - first, rows)};
+}
+
+/* Where the weights are that this worker will probably multiply after this chunk: it takes every
+ * n_workers-th, and the last ones of a matmul are followed by those of the next. */
+static const unsigned char *weights_ahead(const kw_step *step, const kw_exec *exec, uint32_t chunk)
+{
+    chunk += (uint32_t)exec->program->device->n_workers;
+    while (chunk >= step->weight_chunks) {
+        chunk -= step->weight_chunks;
+        step = step->following;
+    }
+    const unsigned char *w = kw_operand_in(exec, &step->src[1]);
+    return w + chunk_rows(step, chunk).first * step->weight_row_bytes;
+}
+
 /* Rows of the weight into scratch; commit_gemv puts them in place. */
 static void run_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
 {
-    const size_t n = (size_t)step->out.n, r0 = (size_t)chunk * step->weight_rows;
-    const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
+    const row_range rows = chunk_rows(step, chunk);
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
     float *out = (float *)(void *)scratch;
-    step->matmul->gemv(out, w + r0 * step->weight_row_bytes, step->weight_row_bytes, rows,
-                       kw_operand_in(exec, &step->src[0]), (size_t)step->src[0].n);
-    epilogue(step, exec, out, 0, r0, rows);
+    step->matmul->gemv(out, w + rows.first * step->weight_row_bytes, step->weight_row_bytes, rows.n,
+                       kw_operand_in(exec, &step->src[0]), (size_t)step->src[0].n,
+                       weights_ahead(step, exec, chunk));
+    epilogue(step, exec, out, 0, rows.first, rows.n);
 }
 
 static void commit_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                         unsigned char *scratch)
 {
-    const size_t n = (size_t)step->out.n, r0 = (size_t)chunk * step->weight_rows;
-    const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
-    float *out = (float *)kw_operand_at(exec, &step->out) + r0;
-    memcpy(out, scratch, rows * sizeof *out);
+    const row_range rows = chunk_rows(step, chunk);
+    float *out = (float *)kw_operand_at(exec, &step->out) + rows.first;
+    memcpy(out, scratch, rows.n * sizeof *out);
 }
 
 /* Where columns c.. of the activations start. */
@@ -102,6 +129,23 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
     }
 }
 
+/* Long chunks for as long as every worker gets one more, for a worker is fastest on rows that
+ * follow each other; then short ones, so that all end together. */
+static void cut_gemv(kw_step *step, size_t n_workers)
+{
+    const size_t n = (size_t)step->out.n, row_bytes = KW_MAX(step->weight_row_bytes, 1);
+    const size_t by_bytes = KW_MAX((size_t)CHUNK_BYTES / row_bytes, 1);
+    const size_t by_share = KW_MAX(n / (n_workers * MIN_CHUNKS), 1);
+    const size_t at_once = KW_MIN((size_t)LONG_BYTES / row_bytes, n / (n_workers * LONG_ROUNDS));
+    step->weight_rows = (uint32_t)kw_align_up(KW_MIN(by_bytes, by_share), 16);
+    step->long_rows = (uint32_t)(at_once / 16 * 16);
+    if (step->long_rows <= step->weight_rows)
+        step->long_rows = 0;
+    else
+        step->n_long = (uint32_t)((n / step->long_rows - n_workers) / n_workers * n_workers);
+    step->scratch_bytes = KW_MAX(step->weight_rows, step->long_rows) * sizeof(float);
+}
+
 kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
 {
     const kw_dtype w = step->src[1].dtype;
@@ -118,16 +162,31 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
     if (step->rows_bound == 1) {
         step->run = run_gemv;
         step->commit = commit_gemv;
-        const size_t by_bytes = KW_MAX((size_t)CHUNK_BYTES / KW_MAX(step->weight_row_bytes, 1), 1);
-        const size_t by_share = KW_MAX(n / ((size_t)device->n_workers * MIN_CHUNKS), 1);
-        step->weight_rows = (uint32_t)kw_align_up(KW_MIN(by_bytes, by_share), 16);
-        step->scratch_bytes = step->weight_rows * sizeof(float);
+        cut_gemv(step, (size_t)device->n_workers);
     } else {
         step->run = run_gemm;
         step->weight_rows = KW_PANEL_ROWS;
         step->scratch_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
     }
-    step->weight_chunks = (uint32_t)((n + step->weight_rows - 1) / step->weight_rows);
+    const size_t short_rows = n - (size_t)step->n_long * step->long_rows;
+    step->weight_chunks =
+        step->n_long + (uint32_t)((short_rows + step->weight_rows - 1) / step->weight_rows);
     step->kernel = step->rows_bound == 1 ? "gemv" : fast ? "gemm fast" : "gemm";
     return KW_OK;
+}
+
+void kw_steps_follow(kw_step *steps, uint32_t n_steps)
+{
+    const kw_step *first = NULL;
+    kw_step *last = NULL;
+    for (uint32_t s = 0; s < n_steps; s++) {
+        if (steps[s].node->op != KW_OP_MATMUL)
+            continue;
+        first = first ? first : &steps[s];
+        if (last)
+            last->following = &steps[s];
+        last = &steps[s];
+    }
+    if (last)
+        last->following = first;
 }

@@ -55,12 +55,12 @@ static KV_INLINE void gemv_f_tile(float sums[4], const uint8_t *const row[4], co
 }
 
 static KV_INLINE void gemv_f(float *out, const void *w, size_t row_bytes, size_t n_rows,
-                             const void *x, size_t k, const f_type type)
+                             const void *x, size_t k, const void *next, const f_type type)
 {
     for (size_t r = 0; r < n_rows; r += 4) {
         const uint8_t *row[4];
         float sums[4];
-        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows);
+        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows, next);
         four_rows(row, w, row_bytes, r, n_rows);
         gemv_f_tile(sums, row, x, k, type, &fetch);
         store_rows(out, sums, r, n_rows);

@@ -67,12 +67,12 @@ static KV_INLINE void gemv_k_tile(float out[4], const uint8_t *const row[4], con
 }
 
 static KV_INLINE void gemv_k(float *out, const void *w, size_t row_bytes, size_t n_rows,
-                             const void *x, size_t k, const k_type type)
+                             const void *x, size_t k, const void *next, const k_type type)
 {
     for (size_t r = 0; r < n_rows; r += 4) {
         const uint8_t *row[4];
         float sums[4];
-        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows);
+        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows, next);
         four_rows(row, w, row_bytes, r, n_rows);
         gemv_k_tile(sums, row, x, k / KW_QK_K, type, &fetch);
         store_rows(out, sums, r, n_rows);

@@ -40,12 +40,12 @@ static KV_INLINE void gemv_s32_tile(float sums[4], const uint8_t *const row[4], 
 }
 
 static KV_INLINE void gemv_s32(float *out, const void *w, size_t row_bytes, size_t n_rows,
-                               const void *x, size_t k, const s32_type type)
+                               const void *x, size_t k, const void *next, const s32_type type)
 {
     for (size_t r = 0; r < n_rows; r += 4) {
         const uint8_t *row[4];
         float sums[4];
-        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows);
+        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows, next);
         four_rows(row, w, row_bytes, r, n_rows);
         gemv_s32_tile(sums, row, x, k / KW_QK, type, &fetch);
         store_rows(out, sums, r, n_rows);

@@ -86,12 +86,12 @@ static KV_INLINE void gemv_q4_0_tile(float sums[4], const uint8_t *const row[4],
 }
 
 static void gemv_q4_0_x86(float *out, const void *w, size_t row_bytes, size_t n_rows, const void *x,
-                          size_t k)
+                          size_t k, const void *next)
 {
     for (size_t r = 0; r < n_rows; r += 4) {
         const uint8_t *row[4];
         float sums[4];
-        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows);
+        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows, next);
         four_rows(row, w, row_bytes, r, n_rows);
         gemv_q4_0_tile(sums, row, x, k / KW_QK, &fetch);
         store_rows(out, sums, r, n_rows);
@@ -185,12 +185,12 @@ static KV_INLINE void gemv_q4_k_tile(float sums[4], const uint8_t *const row[4],
 }
 
 static void gemv_q4_k_x86(float *out, const void *w, size_t row_bytes, size_t n_rows, const void *x,
-                          size_t k)
+                          size_t k, const void *next)
 {
     for (size_t r = 0; r < n_rows; r += 4) {
         const uint8_t *row[4];
         float sums[4];
-        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows);
+        fetcher fetch = fetch_rows(w, row_bytes, r, n_rows, next);
         four_rows(row, w, row_bytes, r, n_rows);
         gemv_q4_k_tile(sums, row, x, k / KW_QK_K, &fetch);
         store_rows(out, sums, r, n_rows);

@@ -29,9 +29,9 @@
 
 #define GEMV(type_name, type, class)                                                               \
     static void gemv_##type_name(float *out, const void *w, size_t row_bytes, size_t n_rows,       \
-                                 const void *x, size_t k)                                          \
+                                 const void *x, size_t k, const void *next)                        \
     {                                                                                              \
-        gemv_##class(out, w, row_bytes, n_rows, x, k, type);                                       \
+        gemv_##class(out, w, row_bytes, n_rows, x, k, next, type);                                 \
     }
 
 #define PANEL(type_name, type, class)                                                              \

@@ -401,8 +401,9 @@ static float dot_bf16(const uint8_t *row, const void *x, size_t k, size_t cols, 
 
 #define SCALAR_MATMUL(type, block, bytes)                                                          \
     static void gemv_##type(float *out, const void *w, size_t row_bytes, size_t n_rows,            \
-                            const void *x, size_t k)                                               \
+                            const void *x, size_t k, const void *next)                             \
     {                                                                                              \
+        (void)next;                                                                                \
         for (size_t r = 0; r < n_rows; r++)                                                        \
             out[r] = dot_##type((const uint8_t *)w + r * row_bytes, x, k, 1, 0);                   \
     }                                                                                              \
