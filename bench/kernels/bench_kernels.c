@@ -264,7 +264,8 @@ enum { TOKENS = 96 };
 static void run_gemm(void *context)
 {
     bench *b = context;
-    const size_t cols = b->table.columns, tile = b->k / KW_QK * KW_ACT_BLOCK * cols;
+    const size_t cols = b->table.matmul[b->dtype].columns;
+    const size_t tile = b->k / KW_QK * KW_ACT_BLOCK * cols;
     for (size_t c = 0; c < TOKENS; c += cols) {
         const void *x =
             b->dtype <= KW_BF16 ? (void *)(b->x + c * b->k) : (void *)(b->tile + c / cols * tile);

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-enum { MAX_COLUMNS = 16 };
-
 typedef enum fill { FILL_RANDOM, FILL_LOW, FILL_HIGH, FILL_MIDDLE, N_FILLS } fill;
 
 static uint16_t random_half(void)
@@ -170,15 +168,16 @@ static void check_type(const table_pair *t, kw_dtype dtype)
     static const size_t blocks[] = {1, 2, 3, 5, 7, 8, 12, 17};
     const size_t block = kw_dtype_info(dtype)->block_elems;
     const size_t n = block == 1 ? KW_COUNT(floats) : KW_COUNT(blocks);
-    assert_true(t->isa.columns <= MAX_COLUMNS);
+    const size_t columns = t->isa.matmul[dtype].columns;
+    assert_true(columns > 0 && (block == 1 || columns == t->isa.columns));
     for (size_t i = 0; i < n; i++) {
         const size_t k = block == 1 ? floats[i] : blocks[i] * block;
         for (size_t j = 0; j < KW_COUNT(rows); j++) {
-            const size_t n_cols = 1 + (i + j) % t->isa.columns;
+            const size_t n_cols = 1 + (i + j) % columns;
             check(t, (problem){dtype, k, rows[j], n_cols, .shift = j % 3}, FILL_RANDOM);
         }
         for (fill how = FILL_LOW; how < N_FILLS; how++)
-            check(t, (problem){dtype, k, 5, t->isa.columns, .shift = 1}, how);
+            check(t, (problem){dtype, k, 5, columns, .shift = 1}, how);
     }
 }
 

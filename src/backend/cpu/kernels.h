@@ -46,7 +46,7 @@ typedef struct kw_gemm_args {
     float *out;
     size_t out_stride;
     const void *panel;
-    /* An activation tile laid out with cols = `columns` of the table (all of its columns are
+    /* An activation tile laid out with cols = `columns` (all of its columns are
      * readable, those beyond n_cols hold anything), or f32 rows x[c * k] for class F. */
     const void *x;
     size_t k, n_rows, n_cols;
@@ -58,6 +58,7 @@ typedef struct kw_gemm_args {
 /* One slot set per weight dtype; all NULL and KW_CLASS_NONE where a type cannot be multiplied. */
 typedef struct kw_matmul_kernels {
     kw_weight_class weight_class;
+    size_t columns; /* most tokens of one call of gemm; those of the table for activation tiles */
     /* out[r] = row r of w . x for n_rows rows of k elements, row_bytes apart.
      * x: one column (an activation tile with cols = 1, or f32[k] for class F).
      * Prefetches ahead, in the rows it was given and then from `next`: where the caller will

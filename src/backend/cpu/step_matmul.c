@@ -98,7 +98,7 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
 {
     const kw_device *device = exec->program->device;
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
-    const size_t cols = device->kernels.columns;
+    const size_t cols = step->matmul->columns;
     const size_t tokens = (size_t)kw_step_rows(step, exec->args);
     const size_t r0 = (size_t)chunk * KW_PANEL_ROWS, rows = KW_MIN(n - r0, (size_t)KW_PANEL_ROWS);
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);

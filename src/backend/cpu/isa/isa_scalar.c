@@ -18,7 +18,7 @@
 #define MATMUL(class, type)                                                                        \
     (kw_matmul_kernels)                                                                            \
     {                                                                                              \
-        .weight_class = class, .gemv = gemv_##type, .panel_bytes = panel_bytes_##type,             \
+        .weight_class = class, .columns = SCALAR_COLUMNS, .gemv = gemv_##type, .panel_bytes = panel_bytes_##type,             \
         .panel = panel_##type, .gemm = gemm_##type                                                 \
     }
 

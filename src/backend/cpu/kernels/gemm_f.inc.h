@@ -4,7 +4,7 @@
  * Panel: rows of f32, padded with zeros to whole vectors and by one vector more, so that the rows
  * of a tile do not fall into the same set of the cache. Each output keeps its own sixteen lanes. */
 
-static_assert(KW_PANEL_ROWS % KV_F_ROWS == 0 && KV_COLUMNS % KV_F_COLS == 0, "whole tiles");
+static_assert(KW_PANEL_ROWS % KV_F_ROWS == 0 && KW_PANEL_ROWS % 4 == 0, "whole tiles");
 
 static size_t f_stride(size_t k)
 {
@@ -33,13 +33,17 @@ static KV_INLINE void panel_f(void *panel, const void *w, size_t row_bytes, size
     }
 }
 
-/* A stretch of k: the columns' part of it, packed, and a tile of weights stay in the first-level
- * cache. Where k is a power of two, unpacked columns would all fall into the same sets of it. */
-enum { F_STRETCH = 512, F_PACKED = F_STRETCH + 16 };
+/* Columns of one call, and a stretch of k: the columns' part of it, packed, and a tile of weights
+ * stay in the first-level cache. Where k is a power of two, unpacked columns would all fall into
+ * the same sets of it. */
+enum { F_COLUMNS = KV_F_BLOCKS * KV_F_COLS, F_STRETCH = 512, F_PACKED = F_STRETCH + 16 };
+
+/* The lanes of the outputs of one tile. */
+typedef float f_lanes[KV_F_COLS][KV_F_ROWS][16];
 
 typedef struct f_work {
-    _Alignas(64) float x[KV_COLUMNS][F_PACKED];
-    float lanes[KW_PANEL_ROWS][KV_COLUMNS][16]; /* of every output, between stretches */
+    _Alignas(64) float x[F_COLUMNS][F_PACKED];
+    f_lanes lanes[KW_PANEL_ROWS / KV_F_ROWS][KV_F_BLOCKS]; /* between stretches */
 } f_work;
 
 /* Sixteen elements of KV_F_ROWS rows, w_stride apart, times those of KV_F_COLS columns. */
@@ -59,39 +63,63 @@ static KV_INLINE void tile_step_f(kv_f sum[KV_F_ROWS][KV_F_COLS], const float *w
     }
 }
 
-/* n elements of KV_F_ROWS rows from `row` on and of KV_F_COLS columns from `col` on; n is a
- * multiple of 16. w: the first row's. */
-static KV_INLINE void gemm_f_tile(f_work *work, const float *w, size_t stride, size_t n, size_t row,
-                                  size_t col)
+/* n elements of KV_F_ROWS rows and of KV_F_COLS columns; n is a multiple of 16. first: the lanes
+ * begin here. Unrolled: the turn of a loop this short costs a tenth of it. */
+static KV_INLINE void gemm_f_tile(f_lanes lanes, const float *w, size_t w_stride, const float *x,
+                                  size_t n, bool first)
 {
     kv_f sum[KV_F_ROWS][KV_F_COLS];
     KV_UNROLL
-    for (size_t r = 0; r < KV_F_ROWS; r++)
+    for (size_t c = 0; c < KV_F_COLS; c++) {
         KV_UNROLL
-    for (size_t c = 0; c < KV_F_COLS; c++)
-        sum[r][c] = kv_load(work->lanes[row + r][col + c]);
+        for (size_t r = 0; r < KV_F_ROWS; r++)
+            sum[r][c] = first ? kv_zero() : kv_load(lanes[c][r]);
+    }
+    KV_F_STEPS
     for (size_t k = 0; k < n; k += 16)
-        tile_step_f(sum, w + k, stride, work->x[col] + k, F_PACKED);
+        tile_step_f(sum, w + k, w_stride, x + k, F_PACKED);
     KV_UNROLL
-    for (size_t r = 0; r < KV_F_ROWS; r++)
+    for (size_t c = 0; c < KV_F_COLS; c++) {
         KV_UNROLL
-    for (size_t c = 0; c < KV_F_COLS; c++)
-        kv_store(work->lanes[row + r][col + c], sum[r][c]);
+        for (size_t r = 0; r < KV_F_ROWS; r++)
+            kv_store(lanes[c][r], sum[r][c]);
+    }
 }
 
 /* All outputs over elements [at, at + n); n is ragged only at the end of k. */
 static void gemm_f_stretch(gemm_call *call, f_work *work, size_t at, size_t n)
 {
-    const size_t stride = f_stride(call->k);
-    for (size_t c = 0; c < call->n_cols; c++) {
-        memcpy(work->x[c], (const float *)call->x + c * call->k + at, n * sizeof(float));
-        memset(work->x[c] + n, 0, (kw_align_up(n, 16) - n) * sizeof(float));
+    const size_t stride = f_stride(call->k), padded = kw_align_up(n, 16);
+    const size_t n_blocks = (call->n_cols + KV_F_COLS - 1) / KV_F_COLS;
+    for (size_t c = 0; c < n_blocks * KV_F_COLS; c++) {
+        const size_t live = c < call->n_cols ? n : 0;
+        memcpy(work->x[c], (const float *)call->x + c * call->k + at, live * sizeof(float));
+        memset(work->x[c] + live, 0, (padded - live) * sizeof(float));
     }
-    for (size_t r = 0; r < call->n_rows; r += KV_F_ROWS) {
-        const float *w = (const float *)(const void *)call->panel + r * stride + at;
-        for (size_t c = 0; c < call->n_cols; c += KV_F_COLS)
-            gemm_f_tile(work, w, stride, kw_align_up(n, 16), r, c);
+    for (size_t r = 0; r * KV_F_ROWS < call->n_rows; r++) {
+        const float *w = (const float *)(const void *)call->panel + r * KV_F_ROWS * stride + at;
+        for (size_t b = 0; b < n_blocks; b++)
+            if (at == 0)
+                gemm_f_tile(work->lanes[r][b], w, stride, work->x[b * KV_F_COLS], padded, true);
+            else
+                gemm_f_tile(work->lanes[r][b], w, stride, work->x[b * KV_F_COLS], padded, false);
         spread_step(&call->next);
+    }
+}
+
+/* The lanes' sums, to the places of the outputs. */
+static void gemm_f_store(const kw_gemm_args *args, f_work *work)
+{
+    for (size_t c = 0; c < args->n_cols; c++) {
+        for (size_t r = 0; r < args->n_rows; r += KV_F_ROWS) {
+            const float *lanes = work->lanes[r / KV_F_ROWS][c / KV_F_COLS][c % KV_F_COLS][0];
+            float sums[4];
+            kv_f4_store(sums, kv_f4_sums(kv_load(lanes), kv_load(lanes + 16),
+                                         kv_load(lanes + (KV_F_ROWS == 4 ? 32 : 0)),
+                                         kv_load(lanes + (KV_F_ROWS == 4 ? 48 : 0))));
+            memcpy(args->out + c * args->out_stride + r, sums,
+                   KW_MIN((size_t)KV_F_ROWS, args->n_rows - r) * sizeof *sums);
+        }
     }
 }
 
@@ -100,10 +128,7 @@ static void gemm_f(const kw_gemm_args *args)
     f_work work;
     gemm_call call =
         gemm_begin(args, (args->k / F_STRETCH + 1) * ((args->n_rows - 1) / KV_F_ROWS + 1));
-    memset(&work, 0, sizeof work);
     for (size_t at = 0; at < args->k; at += F_STRETCH)
         gemm_f_stretch(&call, &work, at, KW_MIN((size_t)F_STRETCH, args->k - at));
-    for (size_t c = 0; c < args->n_cols; c++)
-        for (size_t r = 0; r < args->n_rows; r++)
-            args->out[c * args->out_stride + r] = kv_sum(kv_load(work.lanes[r][c]));
+    gemm_f_store(args, &work);
 }

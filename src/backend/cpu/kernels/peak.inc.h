@@ -36,10 +36,11 @@ static uint64_t peak_f32(uint64_t rounds)
     _Alignas(64) float w[KV_F_ROWS][16] = {{0}}, x[KV_F_COLS][16] = {{0}};
     kv_f acc[KV_F_ROWS][KV_F_COLS];
     KV_UNROLL
-    for (int r = 0; r < KV_F_ROWS; r++)
+    for (int r = 0; r < KV_F_ROWS; r++) {
         KV_UNROLL
-    for (int c = 0; c < KV_F_COLS; c++)
-        acc[r][c] = kv_zero();
+        for (int c = 0; c < KV_F_COLS; c++)
+            acc[r][c] = kv_zero();
+    }
     for (uint64_t r = 0; r < rounds; r++) {
         KV_UNROLL
         for (int i = 0; i < PEAK_STEPS; i++) {
@@ -49,11 +50,12 @@ static uint64_t peak_f32(uint64_t rounds)
         }
     }
     KV_UNROLL
-    for (int r = 0; r < KV_F_ROWS; r++)
+    for (int r = 0; r < KV_F_ROWS; r++) {
         KV_UNROLL
-    for (int c = 0; c < KV_F_COLS; c++) {
-        kv_store(w[r], acc[r][c]);
-        KV_MEMORY(w);
+        for (int c = 0; c < KV_F_COLS; c++) {
+            kv_store(w[r], acc[r][c]);
+            KV_MEMORY(w);
+        }
     }
     return rounds * PEAK_STEPS * (2 * 16 * KV_F_ROWS * KV_F_COLS);
 }

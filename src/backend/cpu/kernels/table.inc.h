@@ -58,7 +58,14 @@
             gemm_##class##_tile(&call, r, call.panel + r / TILE_ROWS * tile_bytes, type);          \
     }
 
-enum { s32_elems = KW_QK, k_elems = KW_QK_K };
+/* What the macros paste together for a class. */
+enum {
+    s32_elems = KW_QK,
+    k_elems = KW_QK_K,
+    S32_columns = KV_COLUMNS,
+    K_columns = KV_COLUMNS,
+    F_columns = F_COLUMNS
+};
 
 #define INTEGER_TYPE(type_name, TYPE, class, CLASS)                                                \
     GEMV(type_name, TYPE_##TYPE, class)                                                            \
@@ -78,7 +85,7 @@ FLOAT_TYPE(bf16, BF16)
 #define MATMUL(CLASS, type_name, bytes_name, gemm_name)                                            \
     (kw_matmul_kernels)                                                                            \
     {                                                                                              \
-        .weight_class = KW_CLASS_##CLASS, .gemv = gemv_##type_name,                                \
+        .weight_class = KW_CLASS_##CLASS, .columns = CLASS##_columns, .gemv = gemv_##type_name,    \
         .panel_bytes = panel_bytes_##bytes_name, .panel = panel_##type_name,                       \
         .gemm = gemm_##gemm_name                                                                   \
     }

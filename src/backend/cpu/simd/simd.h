@@ -12,7 +12,8 @@
 #define KV_UNROLL _Pragma("GCC unroll 16")
 #define KV_ROLLED _Pragma("GCC unroll 1")
 /* Loops over the products of a panel are KV_STEPS, which each simd_<isa>.h sets to what its
- * registers allow: unrolled further, they tempt compilers to load everything first and to spill. */
+ * registers allow: unrolled further, they tempt compilers to load everything first and to spill.
+ * KV_F_STEPS likewise, of floats. */
 
 /* An array that was just written becomes memory to the compiler, which would otherwise take its
  * elements out of the register they came from: a load that repeats an element is free. */

@@ -26,10 +26,12 @@ enum {
     KV_COLUMNS = 6,      /* columns of an activation tile */
     KV_F_ROWS = 2,       /* the same for float weights */
     KV_F_COLS = 3,
+    KV_F_BLOCKS = 2, /* of so many float columns that gemm takes at once */
     KV_SIGNED_BIAS = 0
 };
 
 #define KV_STEPS _Pragma("GCC unroll 2")
+#define KV_F_STEPS _Pragma("GCC unroll 1")
 
 typedef struct kv_f {
     __m256 a, b;
@@ -168,6 +170,22 @@ static KV_INLINE float kv_sum(kv_f x)
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+/* kv_sum of each. */
+static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
+{
+    const __m256 a8 = _mm256_add_ps(a.a, a.b), b8 = _mm256_add_ps(b.a, b.b);
+    const __m256 c8 = _mm256_add_ps(c.a, c.b), d8 = _mm256_add_ps(d.a, d.b);
+    const __m256 ab =
+        _mm256_add_ps(_mm256_permute2f128_ps(a8, b8, 0x20), _mm256_permute2f128_ps(a8, b8, 0x31));
+    const __m256 cd =
+        _mm256_add_ps(_mm256_permute2f128_ps(c8, d8, 0x20), _mm256_permute2f128_ps(c8, d8, 0x31));
+    const __m256 acbd =
+        _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
+    const __m128 ac = _mm256_castps256_ps128(acbd), bd = _mm256_extractf128_ps(acbd, 1);
+    const __m128 sums = _mm_hadd_ps(ac, bd);
+    return _mm_shuffle_ps(sums, sums, 0xd8);
 }
 
 /* The largest lane; none is nan. */

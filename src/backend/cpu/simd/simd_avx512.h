@@ -16,10 +16,12 @@ enum {
     KV_COLUMNS = 6,
     KV_F_ROWS = 4,
     KV_F_COLS = 6,
+    KV_F_BLOCKS = 1,
     KV_SIGNED_BIAS = 128
 };
 
 #define KV_STEPS _Pragma("GCC unroll 8")
+#define KV_F_STEPS _Pragma("GCC unroll 4")
 
 typedef __m512 kv_f;
 typedef __m512i kv_i;
@@ -132,6 +134,20 @@ static KV_INLINE float kv_sum(kv_f x)
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
+{
+    const __m512 ab =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    const __m512 cd =
+        _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+    const __m512 four =
+        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    const __m512 two = _mm512_add_ps(four, _mm512_permute_ps(four, 0x4e));
+    const __m512 one = _mm512_add_ps(two, _mm512_permute_ps(two, 0xb1));
+    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    return _mm512_castps512_ps128(_mm512_permutexvar_ps(first, one));
 }
 
 static KV_INLINE float kv_largest(kv_f x)

@@ -17,10 +17,12 @@ enum {
     KV_COLUMNS = 4,
     KV_F_ROWS = 2,
     KV_F_COLS = 2,
+    KV_F_BLOCKS = 2,
     KV_SIGNED_BIAS = 0
 };
 
 #define KV_STEPS _Pragma("GCC unroll 8")
+#define KV_F_STEPS _Pragma("GCC unroll 1")
 
 typedef struct kv_f {
     float32x4_t a, b, c, d;
@@ -461,6 +463,22 @@ static KV_INLINE kv_i4 kv_i4_sub_pair(kv_i4 x, const uint8_t *pair, int16_t scal
 static KV_INLINE kv_i4 kv_i4_sub_shifted(kv_i4 x, kv_i4 y, int shift)
 {
     return vsubq_s32(x, vshlq_s32(y, vdupq_n_s32(shift)));
+}
+
+static KV_INLINE float32x4_t kv_fours(kv_f x)
+{
+    return vaddq_f32(vaddq_f32(x.a, x.c), vaddq_f32(x.b, x.d));
+}
+
+static KV_INLINE float32x4_t kv_twos(float32x4_t x, float32x4_t y)
+{
+    return vaddq_f32(vcombine_f32(vget_low_f32(x), vget_low_f32(y)),
+                     vcombine_f32(vget_high_f32(x), vget_high_f32(y)));
+}
+
+static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
+{
+    return vpaddq_f32(kv_twos(kv_fours(a), kv_fours(b)), kv_twos(kv_fours(c), kv_fours(d)));
 }
 
 static KV_INLINE kv_f4 kv_f4_zero(void)

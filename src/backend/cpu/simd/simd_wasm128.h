@@ -18,10 +18,12 @@ enum {
     KV_COLUMNS = 4,
     KV_F_ROWS = 1,
     KV_F_COLS = 2,
+    KV_F_BLOCKS = 2,
     KV_SIGNED_BIAS = 0
 };
 
 #define KV_STEPS _Pragma("GCC unroll 2")
+#define KV_F_STEPS _Pragma("GCC unroll 1")
 
 typedef struct kv_f {
     v128_t a, b, c, d;
@@ -525,6 +527,25 @@ static KV_INLINE kv_i4 kv_i4_sub_pair(kv_i4 x, const uint8_t *pair, int16_t scal
 static KV_INLINE kv_i4 kv_i4_sub_shifted(kv_i4 x, kv_i4 y, int shift)
 {
     return wasm_i32x4_sub(x, wasm_i32x4_shl(y, (uint32_t)shift));
+}
+
+static KV_INLINE v128_t kv_fours(kv_f x)
+{
+    return wasm_f32x4_add(wasm_f32x4_add(x.a, x.c), wasm_f32x4_add(x.b, x.d));
+}
+
+static KV_INLINE v128_t kv_twos(v128_t x, v128_t y)
+{
+    return wasm_f32x4_add(wasm_i32x4_shuffle(x, y, 0, 1, 4, 5),
+                          wasm_i32x4_shuffle(x, y, 2, 3, 6, 7));
+}
+
+static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
+{
+    const v128_t ab = kv_twos(kv_fours(a), kv_fours(b));
+    const v128_t cd = kv_twos(kv_fours(c), kv_fours(d));
+    return wasm_f32x4_add(wasm_i32x4_shuffle(ab, cd, 0, 2, 4, 6),
+                          wasm_i32x4_shuffle(ab, cd, 1, 3, 5, 7));
 }
 
 static KV_INLINE kv_f4 kv_f4_zero(void)
