@@ -98,7 +98,8 @@ typedef kv_rows_i k_sums[KV_TILE_VECTORS][KV_TILE_COLS];
 static KV_INLINE void gemm_k_group(k_sums scaled, const uint8_t *w, const uint8_t *scales,
                                    const uint8_t *x, const k_type type)
 {
-    const int per_scale = type.halves ? 4 : 8, steps = KW_MIN(per_scale, kv_acc_steps(type.kind));
+    const int per_scale = type.halves ? 4 : 8,
+              steps = KW_MIN(per_scale, kv_scaled_steps(type.kind));
     KV_STEPS
     for (int j = 0; j < KW_QK / 4; j += steps) {
         kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];

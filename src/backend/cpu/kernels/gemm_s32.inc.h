@@ -50,25 +50,37 @@ static KV_INLINE void panel_s32(void *panel, const void *w, size_t row_bytes, si
 
 typedef kv_rows_i s32_dots[KV_TILE_VECTORS][KV_TILE_COLS];
 
-/* The products of one group, flushed where an accumulator would overflow. */
-static KV_INLINE void gemm_s32_dots(s32_dots dot, const uint8_t *w, const uint8_t *x,
-                                    const kv_kind kind)
+/* What the bias of the weights adds to a column's sums, negative. */
+static KV_INLINE kv_rows_i s32_term(const uint8_t *pair, const s32_type type)
 {
-    const int steps = kv_acc_steps(kind);
+    if (type.bias == 0)
+        return kv_rows_zero();
+    return kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pair), kv_rows_pair((int16_t)-type.bias));
+}
+
+/* The products of one group, flushed where an accumulator would overflow. pairs: the columns' sums
+ * of halves. */
+static KV_INLINE void gemm_s32_dots(s32_dots dot, const uint8_t *w, const uint8_t *x,
+                                    const uint8_t *pairs, const s32_type type)
+{
+    const int steps = kv_acc_steps(type.kind);
     KV_ROLLED
     for (int first = 0; first < KW_QK / 4; first += steps) {
         kv_acc acc[KV_TILE_VECTORS][KV_TILE_COLS];
         KV_UNROLL
-        for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++)
-            acc[i / KV_TILE_COLS][i % KV_TILE_COLS] = kv_acc_zero();
+        for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++) {
+            const int c = i % KV_TILE_COLS;
+            acc[i / KV_TILE_COLS][c] =
+                first == 0 ? kv_acc_begin(s32_term(pairs + 4 * c, type)) : kv_acc_zero();
+        }
         KV_STEPS
         for (int j = first; j < first + steps; j++)
-            tile_step(acc, w + 4 * j * TILE_ROWS, x + 4 * j * KV_COLUMNS, kind);
+            tile_step(acc, w + 4 * j * TILE_ROWS, x + 4 * j * KV_COLUMNS, type.kind);
         KV_UNROLL
         for (int i = 0; i < KV_TILE_VECTORS * KV_TILE_COLS; i++) {
             const int v = i / KV_TILE_COLS, c = i % KV_TILE_COLS;
-            const kv_rows_i part = kv_acc_flush(kind, acc[v][c]);
-            dot[v][c] = first == 0 ? part : kv_rows_add(dot[v][c], part);
+            dot[v][c] = first == 0 ? kv_acc_end(type.kind, acc[v][c], s32_term(pairs + 4 * c, type))
+                                   : kv_rows_add(dot[v][c], kv_acc_flush(type.kind, acc[v][c]));
         }
     }
 }
@@ -78,20 +90,18 @@ static KV_INLINE void gemm_s32_group(tile_sums sum, const uint8_t *w, const uint
                                      const s32_type type)
 {
     s32_dots dots;
-    gemm_s32_dots(dots, w, x, type.kind);
     const uint8_t *scales = w + KW_QK * TILE_ROWS;
     const uint8_t *da = x + KW_QK * KV_COLUMNS, *pairs = da + 4 * KV_COLUMNS;
+    gemm_s32_dots(dots, w, x, pairs, type);
     KV_UNROLL
     for (int c = 0; c < KV_TILE_COLS; c++) {
         const kv_rows_f d = kv_rows_set1(kv_f32(da + 4 * c));
-        const kv_rows_i bias = kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pairs + 4 * c),
-                                                kv_rows_pair((int16_t)type.bias));
         const kv_rows_f act_sum = kv_rows_of_int(
             kv_rows_dot_pair(kv_rows_zero(), kv_rows_same(pairs + 4 * c), kv_rows_pair(1)));
         KV_UNROLL
         for (int v = 0; v < KV_TILE_VECTORS; v++) {
             const uint8_t *at = scales + 4 * v * KV_ROWS;
-            const kv_rows_i dot = type.bias ? kv_rows_sub(dots[v][c], bias) : dots[v][c];
+            const kv_rows_i dot = dots[v][c];
             const kv_rows_f scale = kv_rows_mulf(kv_rows_load_f(at), d);
             sum[v][c] = kv_rows_addf(sum[v][c], kv_rows_mulf(scale, kv_rows_of_int(dot)));
             if (type.min_at) {

@@ -418,6 +418,12 @@ static KV_INLINE int kv_acc_steps(kv_kind kind)
     return kind == KV_U5 ? 4 : kind == KV_U6 ? 2 : kind == KV_U7 ? 1 : 8;
 }
 
+/* The same before kv_acc_flush_scaled. */
+static KV_INLINE int kv_scaled_steps(kv_kind kind)
+{
+    return kv_acc_steps(kind);
+}
+
 static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_rows_b a)
 {
     const __m256i pairs = kv_pairs(kind, w, a);
@@ -429,6 +435,19 @@ static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_ro
 static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
 {
     return kind == KV_S8 ? acc : _mm256_madd_epi16(acc, _mm256_set1_epi16(1));
+}
+
+/* Products and a term that does not depend on the weights: it is where the sums begin, or what is
+ * added to them in the end. */
+static KV_INLINE kv_acc kv_acc_begin(kv_rows_i term)
+{
+    (void)term;
+    return kv_acc_zero();
+}
+
+static KV_INLINE kv_rows_i kv_acc_end(kv_kind kind, kv_acc acc, kv_rows_i term)
+{
+    return _mm256_add_epi32(kv_acc_flush(kind, acc), term);
 }
 
 /* A row's scale as kv_acc_flush_scaled wants it. */

@@ -597,6 +597,11 @@ static KV_INLINE int kv_acc_steps(kv_kind kind)
     return 8;
 }
 
+static KV_INLINE int kv_scaled_steps(kv_kind kind)
+{
+    return kv_acc_steps(kind);
+}
+
 static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_rows_b a)
 {
     (void)kind;
@@ -607,6 +612,17 @@ static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
 {
     (void)kind;
     return acc;
+}
+
+static KV_INLINE kv_acc kv_acc_begin(kv_rows_i term)
+{
+    (void)term;
+    return kv_acc_zero();
+}
+
+static KV_INLINE kv_rows_i kv_acc_end(kv_kind kind, kv_acc acc, kv_rows_i term)
+{
+    return vaddq_s32(kv_acc_flush(kind, acc), term);
 }
 
 static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)

@@ -662,6 +662,11 @@ static KV_INLINE int kv_acc_steps(kv_kind kind)
     return kind == KV_U6 ? 4 : kind == KV_U7 ? 2 : 8;
 }
 
+static KV_INLINE int kv_scaled_steps(kv_kind kind)
+{
+    return kv_acc_steps(kind);
+}
+
 static KV_INLINE kv_acc kv_acc_step(kv_kind kind, kv_acc acc, kv_rows_b w, kv_rows_b a)
 {
     const v128_t low = wasm_i16x8_extmul_low_i8x16(w, a);
@@ -678,6 +683,17 @@ static KV_INLINE kv_rows_i kv_acc_flush(kv_kind kind, kv_acc acc)
         return kv_sum_pairs(acc.a, acc.b);
     return kv_sum_pairs(wasm_i32x4_extadd_pairwise_i16x8(acc.a),
                         wasm_i32x4_extadd_pairwise_i16x8(acc.b));
+}
+
+static KV_INLINE kv_acc kv_acc_begin(kv_rows_i term)
+{
+    (void)term;
+    return kv_acc_zero();
+}
+
+static KV_INLINE kv_rows_i kv_acc_end(kv_kind kind, kv_acc acc, kv_rows_i term)
+{
+    return wasm_i32x4_add(kv_acc_flush(kind, acc), term);
 }
 
 static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
