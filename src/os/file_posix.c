@@ -149,6 +149,18 @@ void kw_map_prefetch(const kw_map *map, size_t offset, size_t len)
     (void)posix_madvise(from, last - first, POSIX_MADV_WILLNEED);
 }
 
+void kw_pages_map(const void *from, size_t len)
+{
+#ifdef MADV_POPULATE_READ
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = (uintptr_t)from / page * page;
+    (void)madvise((void *)first, (uintptr_t)from + len - first, MADV_POPULATE_READ);
+#else
+    (void)from;
+    (void)len;
+#endif
+}
+
 bool kw_file_exists(const char *path)
 {
     struct stat info;

@@ -28,6 +28,12 @@ void kw_map_prefetch(const kw_map *map, size_t offset, size_t len)
     (void)len;
 }
 
+void kw_pages_map(const void *from, size_t len)
+{
+    (void)from;
+    (void)len;
+}
+
 bool kw_file_exists(const char *path)
 {
     (void)path;

@@ -15,7 +15,7 @@
 #include "os/cgroup.h"
 #include "os/cpu.h"
 
-#define HUGE_BYTES ((size_t)4 << 20)
+#define HUGE_BYTES ((size_t)2 << 20)
 #define CPU_SETS 8 /* of CPU_SETSIZE processors each */
 
 #if !defined(__x86_64__) && !defined(__aarch64__)
@@ -107,8 +107,10 @@ void *kw_pages_alloc(size_t bytes)
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
-    if (bytes >= HUGE_BYTES)
-        (void)madvise(pages, bytes, MADV_HUGEPAGE);
+    /* What is only begun costs the pages that it touches: a model has a cache for each layer, and a
+     * short text uses little of any. */
+    if (bytes >= 2 * HUGE_BYTES)
+        (void)madvise((char *)pages + HUGE_BYTES, bytes - HUGE_BYTES, MADV_HUGEPAGE);
     return pages;
 }
 

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/program.h"
 #include "base/check.h"
+#include "os/file.h"
 #include "os/system.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@
 
 #define EXEC_BYTES ((size_t)4 << 20) /* of all arenas: the shorter a run, the more of them fit */
 #define MAX_EXECS 4
+#define PAGE_TABLE_BYTES ((size_t)2 << 20) /* that one table maps, with pages of 4 KiB */
 
 static bool is_activation(kw_dtype dtype)
 {
@@ -149,6 +151,26 @@ static void commit_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
     step->commit(step, exec, chunk, p->scratch + (size_t)worker * p->scratch_bytes);
 }
 
+/* In a program's first run: gives the pages of a weight their entries before they are read. Threads
+ * that fault side by side within one page table wait for each other, and a fault maps 16 pages; so
+ * each table is filled by one call, ahead of its readers: the first two by the first two chunks,
+ * any later one by the chunk in which the table before it begins. */
+static void map_ahead(const kw_step *step, uint32_t chunk)
+{
+    const size_t chunk_bytes = step->weight_rows * step->weight_row_bytes, unit = PAGE_TABLE_BYTES;
+    const unsigned char *start = step->src[1].data;
+    const size_t all = (size_t)step->out.n * step->weight_row_bytes;
+    const size_t first = unit - (uintptr_t)start % unit; /* where the second table begins */
+    const size_t here = chunk * chunk_bytes, past = here + chunk_bytes;
+    if (chunk == 0)
+        kw_pages_map(start, KW_MIN(first, all));
+    if (chunk == 1 && first < all)
+        kw_pages_map(start + first, KW_MIN(unit, all - first));
+    size_t at = first + (here > first ? kw_align_up(here - first, unit) : 0);
+    for (; at < past && at + unit < all; at += unit)
+        kw_pages_map(start + at + unit, KW_MIN(unit, all - at - unit));
+}
+
 static void run_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 {
     const kw_exec *exec = user;
@@ -157,6 +179,8 @@ static void run_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
     if (exec->args->cancel && atomic_load_explicit(exec->args->cancel, memory_order_relaxed))
         return;
     const kw_step *step = step_of(exec, wave, &chunk);
+    if (exec->first_run && step->matmul)
+        map_ahead(step, chunk);
     step->run(step, exec, chunk, scratch);
     if (step->commit && !p->redo[wave])
         step->commit(step, exec, chunk, scratch);
@@ -171,6 +195,7 @@ kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *arg
     kw_exec *exec = &p->execs[p->n_runs++ % p->n_execs];
     kw_pool_await(device->pool, exec->job);
     exec->run_args = *args;
+    exec->first_run = p->n_runs == 1;
     for (uint32_t w = 0; w < p->n_waves; w++) {
         exec->chunks[w] = 0;
         for (uint32_t s = p->first[w]; s < p->first[w + 1]; s++) {

@@ -95,6 +95,7 @@ struct kw_exec {
     uint32_t *chunks;      /* [n_waves] */
     uint32_t *step_chunks; /* [n_steps] */
     uint32_t job;          /* for kw_pool_await */
+    bool first_run;        /* of the program */
 };
 
 /* Where an operand that a step writes, or reads, lies in this run. */

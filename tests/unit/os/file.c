@@ -274,6 +274,25 @@ static void prefetch_takes_any_range(void **state)
     kw_map_prefetch(&map, 0, 1);
 }
 
+/* Whole pages, parts of pages, nothing: what is mapped reads the same afterwards. */
+static void entries_change_nothing(void **state)
+{
+    const fixture *f = *state;
+    static unsigned char data[100000];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)(i * 7 >> 3);
+    write_file(f->path, data, sizeof(data));
+    kw_map map;
+    assert_int_equal(kw_map_open(f->path, false, &map, NULL), KW_OK);
+    kw_pages_map(map.data + 5000, 1);
+    kw_pages_map(map.data + 12345, 50000);
+    kw_pages_map(map.data, map.len);
+    kw_pages_map(map.data, 0);
+    kw_pages_map(data + 1, 10000); /* memory of our own has them already */
+    assert_memory_equal(map.data, data, sizeof(data));
+    kw_map_close(&map);
+}
+
 static void existence(void **state)
 {
     const fixture *f = *state;
@@ -299,6 +318,7 @@ int main(void)
         WITH_FOLDER(what_cannot_be_mapped),
         WITH_FOLDER(a_long_path_leaves_room_for_the_reason),
         WITH_FOLDER(prefetch_takes_any_range),
+        WITH_FOLDER(entries_change_nothing),
         WITH_FOLDER(existence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
