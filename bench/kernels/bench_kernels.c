@@ -319,40 +319,44 @@ static void bench_matmul(bench *b)
 static void run_attend(void *context)
 {
     bench *b = context;
-    b->table.attend_f16(&b->attend);
-}
-
-static void run_attend_f32(void *context)
-{
-    bench *b = context;
-    b->table.attend_f32(&b->attend);
+    b->table.attend(&b->attend);
 }
 
 static void bench_attend(bench *b)
 {
+    static const kw_dtype types[] = {KW_F16, KW_BF16, KW_F32, KW_Q8_0};
+    static const int queries[] = {1, 8, 64};
+    static _Alignas(64) uint8_t work[KW_ATTN_TILE * (2 * 128 + 64) * sizeof(float)];
+    static float acc[64 * 128], m[64], l[64];
+    static const kw_attend_span span = {0, POSITIONS};
     if (b->filter && !strstr("attend", b->filter))
         return;
     for (int dim = 64; dim <= 128; dim *= 2) {
-        for (int n_q = 1; n_q <= 8; n_q *= n_q == 1 ? 4 : 2) {
-            for (int half = 1; half >= 0; half--) {
-                const size_t block = (size_t)dim * KW_ATTN_BLOCK * (half ? 2 : 4);
-                memset(b->far, 0x14, 2 * block * POSITIONS / KW_ATTN_BLOCK);
-                b->attend = (kw_attend_args){.q = b->x,
-                                             .n_q = n_q,
-                                             .head_dim = dim,
-                                             .k = b->far,
-                                             .v = b->far + block,
-                                             .block_stride = 2 * block,
-                                             .end = POSITIONS,
-                                             .m = b->y,
-                                             .l = b->y + 64,
-                                             .acc = b->z};
-                const double s = best_time(half ? run_attend : run_attend_f32, b, 0.15);
-                const double bytes = 2.0 * (double)(block * POSITIONS / KW_ATTN_BLOCK);
-                const double ops = 4.0 * n_q * dim * (double)POSITIONS;
-                printf("  attend_%s dim %-3d queries %d   %6.1f GB/s of cache  %6.1f GFLOP/s\n",
-                       half ? "f16" : "f32", dim, n_q, bytes / s * 1e-9, ops / s * 1e-9);
-            }
+        for (size_t i = 0; i < KW_COUNT(types) * KW_COUNT(queries); i++) {
+            const kw_dtype type = types[i / KW_COUNT(queries)];
+            const int n_q = queries[i % KW_COUNT(queries)];
+            const size_t block = kw_attn_block_bytes(type, (size_t)dim);
+            const double bytes = 2.0 * (double)(block * POSITIONS / KW_ATTN_BLOCK);
+            memset(b->far, 0x14, (size_t)bytes);
+            b->attend = (kw_attend_args){.q = b->x,
+                                         .n_q = n_q,
+                                         .group = n_q,
+                                         .head_dim = dim,
+                                         .cache = type,
+                                         .k = b->far,
+                                         .v = b->far + block,
+                                         .block_stride = 2 * block,
+                                         .span = &span,
+                                         .m = m,
+                                         .l = l,
+                                         .acc = acc,
+                                         .work = work};
+            const double s = best_time(run_attend, b, 0.15);
+            const double ops = 4.0 * n_q * dim * (double)POSITIONS;
+            printf("  attend %-4s dim %-3d queries %-2d  %6.1f GB/s of cache  %6.1f GFLOP/s "
+                   "(%3.0f %% of peak)\n",
+                   kw_dtype_info(type)->name, dim, n_q, bytes / s * 1e-9, ops / s * 1e-9,
+                   b->float_peak > 0.0 ? 100 * ops / s * 1e-9 / b->float_peak : 0.0);
         }
     }
 }

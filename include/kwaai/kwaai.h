@@ -145,7 +145,14 @@ KW_API void kw_free(void *pointer);
 
 /* ---- session ------------------------------------------------------------------------------ */
 
-typedef enum kw_cache_type { KW_CACHE_F16, KW_CACHE_F32 } kw_cache_type;
+/* How keys and values of past tokens are kept. q8_0 takes about half of f16's memory and rounds
+ * more. */
+typedef enum kw_cache_type {
+    KW_CACHE_F16,
+    KW_CACHE_F32,
+    KW_CACHE_BF16,
+    KW_CACHE_Q8_0
+} kw_cache_type;
 
 typedef struct kw_session_config {
     size_t struct_size;

@@ -2,6 +2,7 @@
 /* load.c - which model a command works on, and opening it. */
 #include "cli/load.h"
 
+#include "base/check.h"
 #include "cli/isa_list.h"
 #include "os/file.h"
 #include "os/system.h"
@@ -166,8 +167,17 @@ bool kw_cli_can_write(const char *path, kw_error *err)
 
 void kw_cli_session_config(const kw_cli *cli, kw_session_config *out)
 {
+    static const struct {
+        const char *name;
+        kw_cache_type type;
+    } caches[] = {{"f16", KW_CACHE_F16},
+                  {"f32", KW_CACHE_F32},
+                  {"bf16", KW_CACHE_BF16},
+                  {"q8_0", KW_CACHE_Q8_0}};
     const kw_options *o = &cli->parsed.options;
     kw_session_config_init(out);
     out->batch = (int)o->batch;
-    out->cache = o->cache_type && strcmp(o->cache_type, "f32") == 0 ? KW_CACHE_F32 : KW_CACHE_F16;
+    for (size_t i = 0; o->cache_type && i < KW_COUNT(caches); i++)
+        if (strcmp(o->cache_type, caches[i].name) == 0)
+            out->cache = caches[i].type;
 }

@@ -11,6 +11,11 @@
 #define SCORE_BATCH 64 /* tokens of a chunk whose logits are all wanted */
 #define MAX_CONTEXT (1 << 26)
 
+static const kw_dtype CACHE_DTYPES[] = {[KW_CACHE_F16] = KW_F16,
+                                        [KW_CACHE_F32] = KW_F32,
+                                        [KW_CACHE_BF16] = KW_BF16,
+                                        [KW_CACHE_Q8_0] = KW_Q8_0};
+
 void kw_session_config_init(kw_session_config *config)
 {
     *config = (kw_session_config){.struct_size = sizeof *config};
@@ -105,8 +110,11 @@ static kw_status open_session(kw_session *session, const kw_session_config *conf
     const int64_t bounds[KW_N_BUCKETS][KW_N_EXTENTS] = {
         {0, 1, 1}, {0, batch_bound, 1}, {0, score, score}};
     memcpy(session->bound, bounds, sizeof bounds);
-    const bool f32 = config && config->cache == KW_CACHE_F32;
-    const kw_net_options options = {session->context, f32 ? KW_F32 : KW_F16};
+    const kw_cache_type cache = config ? config->cache : KW_CACHE_F16;
+    if ((size_t)cache >= KW_COUNT(CACHE_DTYPES))
+        return kw_fail(err, KW_E_ARG, "session: cache type %d: must be 0 to %zu", (int)cache,
+                       KW_COUNT(CACHE_DTYPES) - 1);
+    const kw_net_options options = {session->context, CACHE_DTYPES[cache]};
     KW_TRY(kw_net_build(model->net, &options, &session->graph, err));
     KW_TRY(open_states(session, err));
     return open_buffers(session, err);

@@ -162,6 +162,32 @@ static void a_crowded_machine_changes_nothing(void **state)
     free(got);
 }
 
+/* Caches of the other types: cut in pieces on every instruction set, as whole on scalar. */
+static void caches_are_equal(void **state)
+{
+    static const kw_cache_type caches[] = {KW_CACHE_F32, KW_CACHE_BF16, KW_CACHE_Q8_0};
+    const char *path = golden_path(models[0].path);
+    (void)state;
+    if (!path)
+        skip();
+    for (size_t c = 0; c < sizeof caches / sizeof caches[0]; c++) {
+        const variant base = {"scalar", 1, 64, 0, caches[c], N_TOKENS};
+        size_t bytes, same;
+        float *want = compute(path, &base, &bytes);
+        assert_non_null(want);
+        for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
+            const variant pieces = {isas[i], 2, 7, 13, caches[c], i == 0 ? 140 : N_TOKENS};
+            float *got = compute(path, &pieces, &same);
+            if (!got)
+                continue; /* said by bits_are_equal */
+            if (memcmp(got, want, same) != 0)
+                fail_msg("cache type %d, %s: other bits than scalar", (int)caches[c], isas[i]);
+            free(got);
+        }
+        free(want);
+    }
+}
+
 /* A second call, a rewind and a second session give the first one's bits. */
 static void sessions_repeat(void **state)
 {
@@ -190,11 +216,12 @@ static void sessions_repeat(void **state)
 int main(void)
 {
     const size_t n = sizeof models / sizeof models[0];
-    struct CMUnitTest tests[sizeof models / sizeof models[0] + 2];
+    struct CMUnitTest tests[sizeof models / sizeof models[0] + 3];
     for (size_t i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){models[i].path, bits_are_equal, NULL, NULL,
                                        (void *)(uintptr_t)&models[i]};
     tests[n] = (struct CMUnitTest)cmocka_unit_test(sessions_repeat);
     tests[n + 1] = (struct CMUnitTest)cmocka_unit_test(a_crowded_machine_changes_nothing);
-    return _cmocka_run_group_tests("exact", tests, n + 2, NULL, NULL);
+    tests[n + 2] = (struct CMUnitTest)cmocka_unit_test(caches_are_equal);
+    return _cmocka_run_group_tests("exact", tests, n + 3, NULL, NULL);
 }

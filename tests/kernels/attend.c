@@ -6,43 +6,50 @@
 #include "base/check.h"
 #include "tensor/half.h"
 
+static const kw_dtype types[] = {KW_F32, KW_F16, KW_BF16, KW_Q8_0};
+
 typedef struct cache {
     int head_dim;
-    size_t n_blocks, element, stride; /* stride: from a head's block to its next */
-    uint8_t *k, *v;                   /* [n_blocks], each followed by a gap of another head */
+    kw_dtype type;
+    size_t n_blocks, stride; /* stride: from a head's block to its next */
+    uint8_t *k, *v;          /* [n_blocks], each followed by a gap of another head */
 } cache;
 
-static void put(const cache *c, uint8_t *p, size_t i, float x)
+/* Element i of a block, with the scale `scale` where the type has one: written, then read. */
+static void put(const cache *c, uint8_t *block, size_t i, size_t scale, float x)
 {
-    const uint16_t h = kw_f16_from_f32(x);
-    if (c->element == 2)
-        memcpy(p + 2 * i, &h, 2);
-    else
-        memcpy(p + 4 * i, &x, 4);
+    const uint16_t f16 = kw_f16_from_f32(x), bf16 = kw_bf16_from_f32(x);
+    const uint16_t d = kw_f16_from_f32(0.002f * (float)(1 + scale % 7));
+    uint8_t *scales = block + KW_ATTN_BLOCK * kw_attn_width((size_t)c->head_dim);
+    if (c->type == KW_F32)
+        memcpy(block + 4 * i, &x, 4);
+    else if (c->type == KW_F16)
+        memcpy(block + 2 * i, &f16, 2);
+    else if (c->type == KW_BF16)
+        memcpy(block + 2 * i, &bf16, 2);
+    else {
+        block[i] = (uint8_t)(int8_t)(63.0f * x);
+        memcpy(scales + 2 * scale, &d, 2);
+    }
 }
 
-static float get(const cache *c, const uint8_t *p, size_t i)
+static float get_f16(const cache *c, const uint8_t *block, size_t i)
 {
     uint16_t h;
-    float x;
-    if (c->element == 2) {
-        memcpy(&h, p + 2 * i, 2);
-        return kw_f32_from_f16(h);
-    }
-    memcpy(&x, p + 4 * i, 4);
-    return x;
+    assert_int_equal(c->type, KW_F16);
+    memcpy(&h, block + 2 * i, 2);
+    return kw_f32_from_f16(h);
 }
 
 /* Positions outside [first, end) are nan or, every other time, huge: they must not reach the
- * result.
- */
-static void cache_new(cache *c, int head_dim, bool half, int64_t first, int64_t end)
+ * result. */
+static void cache_new(cache *c, int head_dim, kw_dtype type, int64_t first, int64_t end)
 {
-    const size_t dim = (size_t)head_dim;
-    c->head_dim = head_dim;
-    c->element = half ? 2 : 4;
-    c->n_blocks = (size_t)(end + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK;
-    const size_t block = dim * KW_ATTN_BLOCK * c->element;
+    const size_t dim = (size_t)head_dim, width = kw_attn_width(dim), groups = kw_attn_groups(dim);
+    *c = (cache){.head_dim = head_dim,
+                 .type = type,
+                 .n_blocks = (size_t)(end + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK};
+    const size_t block = kw_attn_block_bytes(type, dim);
     c->stride = block + 32;
     const size_t bytes = c->n_blocks ? (c->n_blocks - 1) * c->stride + block : 0;
     c->k = allocate(bytes);
@@ -55,8 +62,9 @@ static void cache_new(cache *c, int head_dim, bool half, int64_t first, int64_t 
         uint8_t *v = c->v + (size_t)pos / KW_ATTN_BLOCK * c->stride;
         const size_t at = (size_t)pos % KW_ATTN_BLOCK;
         for (size_t d = 0; d < dim; d++) {
-            put(c, k, d * KW_ATTN_BLOCK + at, random_float(-2.0f, 2.0f));
-            put(c, v, at * dim + d, random_float(-2.0f, 2.0f));
+            put(c, k, d * KW_ATTN_BLOCK + at, d / 32 * KW_ATTN_BLOCK + at,
+                random_float(-2.0f, 2.0f));
+            put(c, v, at * width + d, at * groups + d / 32, random_float(-2.0f, 2.0f));
         }
     }
 }
@@ -67,30 +75,40 @@ static void cache_free(cache *c)
     free(c->v);
 }
 
+/* Queries: `group` heads of each of n tokens, each token with a span of its own. */
+typedef struct batch {
+    int group, n;
+    kw_attend_span span[64];
+} batch;
+
 typedef struct result {
     output m, l, acc;
 } result;
 
-static result run(const kw_cpu_kernels *t, const cache *c, const float *q, int n_q, int64_t first,
-                  int64_t end)
+static result run(const kw_cpu_kernels *t, const cache *c, const float *q, const batch *b)
 {
-    const size_t n = (size_t)n_q, dim = (size_t)c->head_dim;
-    result r = {output_new(4 * n), output_new(4 * n), output_new(4 * n * dim)};
-    memset(output_data(&r.acc), 0xff, 4 * n * dim); /* the kernel initialises its outputs */
+    const size_t n = (size_t)(b->n * b->group), dim = (size_t)c->head_dim;
+    const size_t acc_bytes = 4 * n * kw_attn_width(dim);
+    result r = {output_new(4 * n), output_new(4 * n), output_new(acc_bytes)};
+    memset(output_data(&r.acc), 0xff, acc_bytes); /* the kernel initialises its outputs */
     memset(output_data(&r.m), 0xff, 4 * n);
     memset(output_data(&r.l), 0xff, 4 * n);
+    output work = output_new(kw_attend_work_bytes(dim, n));
     const kw_attend_args args = {.q = q,
-                                 .n_q = n_q,
+                                 .n_q = b->n * b->group,
+                                 .group = b->group,
                                  .head_dim = c->head_dim,
+                                 .cache = c->type,
                                  .k = c->k,
                                  .v = c->v,
                                  .block_stride = c->stride,
-                                 .first = first,
-                                 .end = end,
+                                 .span = b->span,
                                  .m = output_data(&r.m),
                                  .l = output_data(&r.l),
-                                 .acc = output_data(&r.acc)};
-    (c->element == 2 ? t->attend_f16 : t->attend_f32)(&args);
+                                 .acc = output_data(&r.acc),
+                                 .work = output_data(&work)};
+    t->attend(&args);
+    output_free(&work);
     return r;
 }
 
@@ -105,23 +123,39 @@ static void compare(const result *a, const result *b, size_t n_q, size_t dim)
 {
     assert_same(output_data(&a->m), output_data(&b->m), n_q, "attend m");
     assert_same(output_data(&a->l), output_data(&b->l), n_q, "attend l");
-    assert_same(output_data(&a->acc), output_data(&b->acc), n_q * dim, "attend acc");
+    for (size_t i = 0; i < n_q; i++) /* beyond dim: anything */
+        assert_same((const float *)output_data(&a->acc) + i * kw_attn_width(dim),
+                    (const float *)output_data(&b->acc) + i * kw_attn_width(dim), dim,
+                    "attend acc");
 }
 
-static void check(const table_pair *t, int head_dim, int n_q, int64_t first, int64_t end, bool half)
+static void check_batch(const table_pair *t, int head_dim, const batch *b, kw_dtype type)
 {
-    const size_t dim = (size_t)head_dim, n = (size_t)n_q;
+    const size_t dim = (size_t)head_dim, n = (size_t)(b->n * b->group);
+    int64_t first = INT64_MAX, end = 0;
+    for (int i = 0; i < b->n; i++) {
+        if (b->span[i].first >= b->span[i].end)
+            continue;
+        first = KW_MIN(first, b->span[i].first);
+        end = KW_MAX(end, b->span[i].end);
+    }
     cache c;
-    cache_new(&c, head_dim, half, first, end);
+    cache_new(&c, head_dim, type, first, end);
     float *q = input_new(n * dim * sizeof *q, 4);
     random_floats(q, n * dim, -0.7f, 0.7f);
-    result a = run(&t->ref, &c, q, n_q, first, end);
-    result b = run(&t->isa, &c, q, n_q, first, end);
-    compare(&a, &b, n, dim);
-    result_free(&a);
-    result_free(&b);
+    result x = run(&t->ref, &c, q, b), y = run(&t->isa, &c, q, b);
+    compare(&x, &y, n, dim);
+    result_free(&x);
+    result_free(&y);
     input_free(q, 4);
     cache_free(&c);
+}
+
+static void check(const table_pair *t, int head_dim, int n_q, int64_t first, int64_t end,
+                  kw_dtype type)
+{
+    const batch b = {.group = n_q, .n = 1, .span = {{first, end}}};
+    check_batch(t, head_dim, &b, type);
 }
 
 static void ranges(void **state)
@@ -134,7 +168,8 @@ static void ranges(void **state)
                                        {3, 200},   {63, 65},   {100, 131},   {16, 48},  {70, 71}};
     for (size_t i = 0; i < KW_COUNT(range); i++)
         for (int n_q = 1; n_q <= 9; n_q += 1 + (int)(i % 3))
-            check(&t, 64, n_q, range[i][0], range[i][1], (i + (size_t)n_q) % 2);
+            check(&t, 64, n_q, range[i][0], range[i][1],
+                  types[(i + (size_t)n_q) % KW_COUNT(types)]);
 }
 
 static void head_dims(void **state)
@@ -143,10 +178,40 @@ static void head_dims(void **state)
     tables(&t, state);
     static const int dims[] = {1, 8, 15, 16, 17, 32, 40, 64, 72, 80, 96, 112, 128, 192, 256, 512};
     for (size_t i = 0; i < KW_COUNT(dims); i++) {
-        for (int half = 0; half < 2; half++) {
-            check(&t, dims[i], 1 + (int)(i % 4), 0, 77, half);
-            check(&t, dims[i], 8, 60, 90, half);
+        for (size_t type = 0; type < KW_COUNT(types); type++) {
+            check(&t, dims[i], 1 + (int)((i + type) % 4), 0, 77, types[type]);
+            check(&t, dims[i], 8, 60, 90, types[type]);
         }
+    }
+}
+
+static void query_counts(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    for (int n_q = 1; n_q <= 64; n_q++)
+        check(&t, 16, n_q, 0, 50 + n_q, types[n_q % (int)KW_COUNT(types)]);
+}
+
+/* Tokens of a prompt: each sees one position more, or a window; some see nothing of this split. */
+static void batches(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    static const int shape[][4] = {{1, 64, 0, 0},   {1, 64, 40, 0},  {8, 8, 60, 0},
+                                   {2, 32, 500, 0}, {1, 30, 70, 1},  {1, 64, 50, 5},
+                                   {4, 16, 120, 9}, {3, 7, 100, 64}, {5, 3, 126, 70},
+                                   {1, 1, 63, 0},   {6, 4, 60, 2},   {7, 2, 62, 0}};
+    for (size_t i = 0; i < KW_COUNT(shape); i++) {
+        batch b = {.group = shape[i][0], .n = shape[i][1]};
+        for (int j = 0; j < b.n; j++) {
+            const int64_t end = shape[i][2] + j + 1, window = shape[i][3];
+            b.span[j] = (kw_attend_span){window && end > window ? end - window : 0, end};
+        }
+        check_batch(&t, 24, &b, types[i % KW_COUNT(types)]);
+        for (int j = 0; j < b.n; j += 3) /* in any order, overlapping or not */
+            b.span[j] = (kw_attend_span){random_u32() % 90, random_u32() % 150};
+        check_batch(&t, 16, &b, types[(i + 1) % KW_COUNT(types)]);
     }
 }
 
@@ -177,7 +242,7 @@ static void scalar_is_softmax(void **state)
     kw_cpu_kernels t;
     assert_true(kw_cpu_kernels_select(&t, 0, "scalar"));
     cache c;
-    cache_new(&c, DIM, true, FIRST, END);
+    cache_new(&c, DIM, KW_F16, FIRST, END);
     float q[DIM];
     random_floats(q, DIM, -0.7f, 0.7f);
     double sum = 0.0, expected[DIM] = {0};
@@ -185,12 +250,13 @@ static void scalar_is_softmax(void **state)
         const uint8_t *k = c.k + pos / 16 * c.stride, *v = c.v + pos / 16 * c.stride;
         double s = 0.0;
         for (size_t d = 0; d < DIM; d++)
-            s += (double)q[d] * (double)get(&c, k, d * 16 + pos % 16);
+            s += (double)q[d] * (double)get_f16(&c, k, d * 16 + pos % 16);
         sum += exp(s);
         for (size_t d = 0; d < DIM; d++)
-            expected[d] += exp(s) * (double)get(&c, v, pos % 16 * DIM + d);
+            expected[d] += exp(s) * (double)get_f16(&c, v, pos % 16 * kw_attn_width(DIM) + d);
     }
-    result a = run(&t, &c, q, 1, FIRST, SPLIT), b = run(&t, &c, q, 1, SPLIT, END);
+    result a = run(&t, &c, q, &(batch){1, 1, {{FIRST, SPLIT}}});
+    result b = run(&t, &c, q, &(batch){1, 1, {{SPLIT, END}}});
     float *m = output_data(&a.m), *l = output_data(&a.l), *acc = output_data(&a.acc);
     t.attend_merge(m, l, acc, *(float *)output_data(&b.m), *(float *)output_data(&b.l),
                    output_data(&b.acc), DIM);
@@ -204,10 +270,8 @@ static void scalar_is_softmax(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalar_is_softmax),
-        ON_EVERY_ISA(ranges),
-        ON_EVERY_ISA(head_dims),
-        ON_EVERY_ISA(merge),
+        cmocka_unit_test(scalar_is_softmax), ON_EVERY_ISA(ranges),  ON_EVERY_ISA(head_dims),
+        ON_EVERY_ISA(query_counts),          ON_EVERY_ISA(batches), ON_EVERY_ISA(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,30 +166,41 @@ static void rows(void **state)
 static void attention(void **state)
 {
     (void)state;
-    enum { DIM = 40, BLOCKS = 6 };
+    enum { DIM = 40, WIDTH = 48, BLOCKS = 6 };
     kw_cpu_kernels t;
     static float q[2 * DIM], k[BLOCKS][DIM][16], v[BLOCKS][16][DIM];
-    float m[2], l[2], acc[2 * DIM];
+    static float k_cache[BLOCKS][WIDTH][16], v_cache[BLOCKS][16][WIDTH];
+    static float acc[2][WIDTH], m[2], l[2];
+    static _Alignas(64) unsigned char work[KW_ATTN_TILE * (2 * WIDTH + 2) * sizeof(float)];
     setup(&t, q, 2 * DIM);
     random_floats(k[0][0], BLOCKS * DIM * 16, -1.0f, 1.0f);
     random_floats(v[0][0], BLOCKS * DIM * 16, -1.0f, 1.0f);
+    for (size_t b = 0; b < BLOCKS; b++) {
+        memcpy(k_cache[b], k[b], sizeof k[b]);
+        for (size_t i = 0; i < 16; i++)
+            memcpy(v_cache[b][i], v[b][i], sizeof v[b][i]);
+    }
+    const kw_attend_span span = {5, 93};
     const kw_attend_args args = {.q = q,
                                  .n_q = 2,
+                                 .group = 2,
                                  .head_dim = DIM,
-                                 .k = k,
-                                 .v = v,
-                                 .block_stride = sizeof k[0],
-                                 .first = 5,
-                                 .end = 93,
+                                 .cache = KW_F32,
+                                 .k = k_cache,
+                                 .v = v_cache,
+                                 .block_stride = sizeof k_cache[0],
+                                 .span = &span,
                                  .m = m,
                                  .l = l,
-                                 .acc = acc};
-    t.attend_f32(&args);
-    t.attend_merge(&m[0], &l[0], acc, m[1], l[1], acc + DIM, DIM);
+                                 .acc = acc[0],
+                                 .work = work};
+    t.attend(&args);
+    t.attend_merge(&m[0], &l[0], acc[0], m[1], l[1], acc[1], DIM);
     hash h = begin;
     take(&h, m, sizeof m);
     take(&h, l, sizeof l);
-    take(&h, acc, sizeof acc);
+    take(&h, acc[0], DIM * sizeof(float));
+    take(&h, acc[1], DIM * sizeof(float));
     check(&h, ATTENTION_HASH, "attention");
 }
 

@@ -93,7 +93,8 @@ static bool cpu_supports(const kw_device *device, const kw_graph *graph, const k
     case KW_OP_CAST:
         return is_activation(node->dtype);
     case KW_OP_STORE:
-        return node->dtype == KW_F16 || node->dtype == KW_F32;
+        return node->dtype == KW_F16 || node->dtype == KW_BF16 || node->dtype == KW_F32 ||
+               node->dtype == KW_Q8_0;
     case KW_OP_ATTENTION:
         return node->attention.head_dim <= KW_MAX_HEAD_DIM;
     case KW_OP_NONE:
@@ -133,9 +134,9 @@ static size_t cpu_value_bytes(const kw_device *device, const kw_node *node)
 static size_t cpu_state_bytes(const kw_device *device, const kw_node *node)
 {
     (void)device;
-    const size_t positions = kw_align_up((size_t)node->shape.dim[0], KW_ATTN_BLOCK);
-    return times(times(positions, (size_t)node->shape.dim[1]),
-                 kw_dtype_info(node->dtype)->block_bytes);
+    const size_t blocks = kw_align_up((size_t)node->shape.dim[0], KW_ATTN_BLOCK) / KW_ATTN_BLOCK;
+    return times(times(blocks, (size_t)node->state.kv_heads),
+                 kw_attn_block_bytes(node->dtype, (size_t)node->state.head_dim));
 }
 
 static void *cpu_alloc(kw_device *device, size_t bytes)

@@ -72,23 +72,58 @@ typedef struct kw_matmul_kernels {
     void (*gemm)(const kw_gemm_args *args);
 } kw_matmul_kernels;
 
-/* One group of query heads that share a key/value head, over positions [first, end) of one split.
- */
+/* The cache of one key/value head: blocks of 16 positions, `block_stride` apart. A block of keys is
+ * [width][16] elements, one of values [16][width], where width is head_dim in whole vectors; what
+ * lies beyond head_dim takes no part in the result. q8_0: int8 elements, then f16 scales, one for
+ * 32 dimensions of a position: keys [groups][16], values [16][groups]. */
+static inline size_t kw_attn_width(size_t head_dim)
+{
+    return (head_dim + 15) / 16 * 16;
+}
+
+static inline size_t kw_attn_groups(size_t head_dim)
+{
+    return (head_dim + 31) / 32;
+}
+
+static inline size_t kw_attn_block_bytes(kw_dtype cache, size_t head_dim)
+{
+    const size_t width = kw_attn_width(head_dim);
+    if (cache == KW_Q8_0)
+        return KW_ATTN_BLOCK * (width + 2 * kw_attn_groups(head_dim));
+    return KW_ATTN_BLOCK * width * (cache == KW_F32 ? 4 : 2);
+}
+
+/* Positions [first, end); none where end <= first. */
+typedef struct kw_attend_span {
+    int64_t first, end;
+} kw_attend_span;
+
+/* Queries that share a key/value head; `group` of them (the heads of one token) share a span. */
 typedef struct kw_attend_args {
     const float *q; /* [n_q][head_dim], rotated, scaled */
-    int n_q;
-    int head_dim;        /* at most KW_MAX_HEAD_DIM */
-    const void *k;       /* this head's block of positions 0..15: [head_dim][16] */
-    const void *v;       /* likewise: [16][head_dim] */
-    size_t block_stride; /* bytes from a head's block to its next 16 positions */
-    int64_t first, end;
-    float *m, *l; /* out: [n_q] running maximum and sum of exponentials */
-    float *acc;   /* out: [n_q][head_dim] weighted sum, not yet divided by l */
+    int n_q, group; /* n_q is a multiple of group */
+    int head_dim;   /* at most KW_MAX_HEAD_DIM */
+    kw_dtype cache; /* f32, f16, bf16 or q8_0 */
+    const void *k, *v;
+    size_t block_stride;        /* bytes from a head's block to its next 16 positions */
+    const kw_attend_span *span; /* [n_q / group] */
+    float *m, *l;               /* out: [n_q] running maximum and sum of exponentials */
+    /* out: [n_q][width] weighted sum, not yet divided by l. A query without positions has m = -inf
+     * and zeros. */
+    float *acc;
+    void *work; /* 64-byte aligned */
 } kw_attend_args;
 
 /* kw_dtype_traits.encode. */
 typedef void (*kw_encode_fn)(void *restrict dst, const float *restrict src, size_t n,
                              const float *importance);
+
+/* Bytes of work: a tile of keys and one of values in f32, the scores of every query. */
+static inline size_t kw_attend_work_bytes(size_t head_dim, size_t n_q)
+{
+    return KW_ATTN_TILE * (2 * kw_attn_width(head_dim) + n_q) * sizeof(float);
+}
 
 typedef struct kw_cpu_kernels {
     const char *isa; /* "avx512" */
@@ -142,13 +177,10 @@ typedef struct kw_cpu_kernels {
      * (a, b) := (fma(a, c, -(b * s)), fma(a, s, b * c)). */
     void (*rope)(float *x, const float *cos_sin, size_t n_rot, int adjacent);
 
-    /* Cache of dtype f16 or f32. */
-    void (*attend_f16)(const kw_attend_args *args);
-    void (*attend_f32)(const kw_attend_args *args);
-    /* Merges part b (later) into part a of one query: m, l, acc[head_dim]. Neither part is empty.
-     */
+    void (*attend)(const kw_attend_args *args);
+    /* Merges part b (later) into part a of one query: m, l, acc[n]. Neither part is empty. */
     void (*attend_merge)(float *m_a, float *l_a, float *acc_a, float m_b, float l_b,
-                         const float *acc_b, size_t head_dim);
+                         const float *acc_b, size_t n);
     /* y = acc * (1 / l). */
     void (*scale)(float *y, const float *x, float factor, size_t n);
 } kw_cpu_kernels;

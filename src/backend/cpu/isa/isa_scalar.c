@@ -40,8 +40,7 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
         .map_mul = map_mul,
         .map_silu_mul = map_silu_mul,
         .rope = rope,
-        .attend_f16 = attend_f16,
-        .attend_f32 = attend_f32,
+        .attend = attend,
         .attend_merge = attend_merge,
         .scale = scale,
     };

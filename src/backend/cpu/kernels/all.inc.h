@@ -23,6 +23,8 @@
 #include "backend/cpu/kernels/gemv_k.inc.h"
 #include "backend/cpu/kernels/gemv_s32.inc.h"
 
+#include "backend/cpu/kernels/outer.inc.h"
+
 #include "backend/cpu/kernels/attend.inc.h"
 #include "backend/cpu/kernels/gemm_k.inc.h"
 #include "backend/cpu/kernels/map.inc.h"

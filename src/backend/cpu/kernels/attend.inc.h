@@ -1,207 +1,281 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* attend.inc.h - attention of a group of queries over a range of the cache.
+/* attend.inc.h - attention of a block of queries over a range of the cache.
  *
- * Up to four queries at once share the loads of keys and values. Scores: a lane is a position, the
- * sum over the head's dimensions is sequential in every lane. Values: a lane is a dimension, the
- * sum over positions is sequential in every lane. So both have the order of the scalar definition.
+ * For each tile of 64 positions: its keys become f32 in the first-level cache, once for all
+ * queries; scores are an outer product (a lane is a position, sequential over dimensions); then
+ * exponentials, query by query; then values, likewise (a lane is a dimension, sequential over
+ * positions). Both have the order of the scalar definition. Only where a span begins or ends inside
+ * the tile do the queries of a block differ, and there the odd positions are added one query at a
+ * time.
  * Source: Milakov and Gimelshein 2018, arXiv:1805.02867 (online softmax). */
 
-enum { QUERIES = 4, ATTN_BLOCKS = KW_ATTN_TILE / KW_ATTN_BLOCK };
+enum { ATTN_BLOCKS = KW_ATTN_TILE / KW_ATTN_BLOCK };
 
-/* Positions [from, to) of the tile that begins at `start`, for n queries from `query` on. */
-typedef struct attend_tile {
+/* One call, and the tile it is at: positions from `start` on, of which the blocks
+ * [first_block, end_block) hold what any query wants. */
+typedef struct attend_call {
     const kw_attend_args *args;
-    int query;
-    int64_t start, from, to;
-    float carry[QUERIES];               /* what the sums so far are multiplied by */
-    float score[QUERIES][KW_ATTN_TILE]; /* then exponentials */
-} attend_tile;
+    size_t dim, width;
+    float *keys;   /* [dim][64] */
+    float *values; /* [64][width] */
+    float *score;  /* [n_q][64], then exponentials */
+    int64_t start;
+    int first_block, end_block;
+} attend_call;
 
-static KV_INLINE const uint8_t *cache_block(const attend_tile *t, const void *head, int64_t pos)
+/* ---- the tile in f32 ---- */
+
+/* Block `b` of the tile. What lies a tile further on comes nearer meanwhile. */
+static KV_INLINE const uint8_t *attend_block(const attend_call *c, const void *cache, int b)
 {
-    return (const uint8_t *)head + (size_t)(pos / KW_ATTN_BLOCK) * t->args->block_stride;
+    const size_t stride = c->args->block_stride;
+    const uint8_t *block =
+        (const uint8_t *)cache + ((size_t)c->start / KW_ATTN_BLOCK + (size_t)b) * stride;
+    const size_t bytes = kw_attn_block_bytes(c->args->cache, c->dim);
+    const uintptr_t next = (uintptr_t)block + ATTN_BLOCKS * stride;
+    for (size_t i = 0; i < bytes; i += 64)
+        kv_prefetch((const void *)(next + i));
+    return block;
 }
 
-/* Scores of n_q queries for n_blocks blocks from block `b` of the tile on. */
-static KV_INLINE void attend_scores(attend_tile *t, int b, int n_q, int n_blocks, const f_type type)
+static KV_INLINE void attend_load_f(float *dst, size_t dst_stride, const uint8_t *src, size_t rows,
+                                    size_t vectors, const f_type type)
 {
-    const size_t dim = (size_t)t->args->head_dim;
-    const float *q = t->args->q + (size_t)t->query * dim;
-    const uint8_t *keys[ATTN_BLOCKS];
-    kv_f sum[QUERIES][ATTN_BLOCKS];
-    KV_UNROLL
-    for (int j = 0; j < n_blocks; j++) {
-        keys[j] = cache_block(t, t->args->k, t->start + (b + j) * KW_ATTN_BLOCK);
-        KV_UNROLL
-        for (int i = 0; i < n_q; i++)
-            sum[i][j] = kv_zero();
-    }
-    for (size_t d = 0; d < dim; d++) {
-        KV_UNROLL
-        for (int j = 0; j < n_blocks; j++) {
-            const kv_f key = load_f(type, keys[j] + d * KW_ATTN_BLOCK * type.bytes);
-            KV_UNROLL
-            for (int i = 0; i < n_q; i++)
-                sum[i][j] = kv_fma(kv_set1(q[(size_t)i * dim + d]), key, sum[i][j]);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = 0; v < vectors; v++)
+            kv_store(dst + r * dst_stride + 16 * v,
+                     load_f(type, src + (r * vectors + v) * 16 * type.bytes));
+}
+
+/* Keys: a scale is a lane's. */
+static KV_INLINE void attend_keys_q8(float *dst, const uint8_t *src, size_t dim, size_t width)
+{
+    const uint8_t *scales = src + KW_ATTN_BLOCK * width;
+    for (size_t d = 0; d < dim; d += 32) {
+        const kv_f scale = kv_load_f16((const uint16_t *)(const void *)(scales + d));
+        const size_t end = KW_MIN(d + 32, dim);
+        for (size_t i = d; i < end; i++) {
+            const int8_t *x = (const int8_t *)src + 16 * i;
+            kv_store(dst + KW_ATTN_TILE * i, kv_mul(kv_load_i8(x), scale));
         }
     }
-    KV_UNROLL
-    for (int j = 0; j < n_blocks; j++)
-        KV_UNROLL
-    for (int i = 0; i < n_q; i++)
-        kv_store(t->score[i] + (b + j) * KW_ATTN_BLOCK, sum[i][j]);
 }
 
-/* Scores of the tile's blocks [first, end) that lie outside the range: their exponential is 0. */
-static KV_INLINE void attend_mask(const attend_tile *t, float *lane, int first, int end)
+/* Values: a scale is that of two vectors. */
+static KV_INLINE void attend_values_q8(float *dst, const uint8_t *src, size_t dim, size_t width)
 {
-    for (int i = first * KW_ATTN_BLOCK; i < (int)(t->from - t->start); i++)
-        lane[i] = -INFINITY;
-    for (int i = (int)(t->to - t->start); i < end * KW_ATTN_BLOCK; i++)
-        lane[i] = -INFINITY;
+    const uint8_t *scales = src + KW_ATTN_BLOCK * width;
+    const size_t groups = kw_attn_groups(dim);
+    float scale[KW_ATTN_BLOCK * KW_MAX_HEAD_DIM / 32];
+    for (size_t i = 0; i < groups; i++)
+        kv_store(scale + 16 * i, kv_load_f16((const uint16_t *)(const void *)(scales + 32 * i)));
+    for (size_t at = 0; at < KW_ATTN_BLOCK; at++)
+        for (size_t d = 0; d < width; d += 16) {
+            const kv_f x = kv_load_i8((const int8_t *)src + at * width + d);
+            kv_store(dst + at * width + d, kv_mul(x, kv_set1(scale[at * groups + d / 32])));
+        }
 }
 
-/* Scores of query i to exponentials, with the running maximum and sum, over blocks [first, end). */
-static KV_INLINE void attend_softmax(attend_tile *t, int i, int first, int end)
+static KV_INLINE void attend_load_keys(const attend_call *c, const f_type type)
 {
-    float *m = &t->args->m[t->query + i], *l = &t->args->l[t->query + i], *lane = t->score[i];
+    for (int b = c->first_block; b < c->end_block; b++)
+        attend_load_f(c->keys + KW_ATTN_BLOCK * b, KW_ATTN_TILE, attend_block(c, c->args->k, b),
+                      c->dim, 1, type);
+}
+
+static KV_INLINE void attend_load_values(const attend_call *c, const f_type type)
+{
+    for (int b = c->first_block; b < c->end_block; b++)
+        attend_load_f(c->values + (size_t)(KW_ATTN_BLOCK * b) * c->width, c->width,
+                      attend_block(c, c->args->v, b), KW_ATTN_BLOCK, c->width / 16, type);
+}
+
+static void attend_keys(const attend_call *c)
+{
+    if (c->args->cache == KW_F16)
+        attend_load_keys(c, TYPE_F16);
+    else if (c->args->cache == KW_BF16)
+        attend_load_keys(c, TYPE_BF16);
+    else if (c->args->cache == KW_F32)
+        attend_load_keys(c, TYPE_F32);
+    else
+        for (int b = c->first_block; b < c->end_block; b++)
+            attend_keys_q8(c->keys + KW_ATTN_BLOCK * b, attend_block(c, c->args->k, b), c->dim,
+                           c->width);
+}
+
+static void attend_values(const attend_call *c)
+{
+    if (c->args->cache == KW_F16)
+        attend_load_values(c, TYPE_F16);
+    else if (c->args->cache == KW_BF16)
+        attend_load_values(c, TYPE_BF16);
+    else if (c->args->cache == KW_F32)
+        attend_load_values(c, TYPE_F32);
+    else
+        for (int b = c->first_block; b < c->end_block; b++)
+            attend_values_q8(c->values + (size_t)(KW_ATTN_BLOCK * b) * c->width,
+                             attend_block(c, c->args->v, b), c->dim, c->width);
+}
+
+/* ---- one tile ---- */
+
+/* Positions of the tile that query i sees, counted from its start; to <= from: none. */
+typedef struct tile_span {
+    int from, to;
+} tile_span;
+
+static KV_INLINE tile_span attend_span(const attend_call *c, int i)
+{
+    const kw_attend_span span = c->args->span[i / c->args->group];
+    const int64_t from = KW_MAX(span.first - c->start, 0);
+    const int64_t to = KW_MIN(span.end - c->start, KW_ATTN_TILE);
+    return from < to ? (tile_span){(int)from, (int)to} : (tile_span){0, 0};
+}
+
+static void attend_scores(const attend_call *c)
+{
+    const outer_args o = {.a = c->args->q,
+                          .a_stride = c->dim,
+                          .b = c->keys + KW_ATTN_BLOCK * c->first_block,
+                          .b_stride = KW_ATTN_TILE,
+                          .out = c->score + KW_ATTN_BLOCK * c->first_block,
+                          .out_stride = KW_ATTN_TILE,
+                          .n_k = c->dim};
+    outer(&o, (size_t)c->args->n_q, (size_t)(c->end_block - c->first_block));
+}
+
+/* Scores of query i to exponentials, with the running maximum, the sum, and what is summed so far.
+ */
+static KV_INLINE void attend_softmax(const attend_call *c, int i)
+{
+    const tile_span span = attend_span(c, i);
+    float *m = &c->args->m[i], *l = &c->args->l[i], *lane = c->score + (size_t)i * KW_ATTN_TILE;
+    float *acc = c->args->acc + (size_t)i * c->width;
+    const int first = span.from / KW_ATTN_BLOCK;
+    const int end = (span.to + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK;
     kv_f most = kv_set1(*m), sum = kv_zero();
     float carry[16];
-    attend_mask(t, lane, first, end);
+    if (span.from >= span.to)
+        return;
+    for (int j = first * KW_ATTN_BLOCK; j < span.from; j++)
+        lane[j] = -INFINITY;
+    for (int j = span.to; j < end * KW_ATTN_BLOCK; j++)
+        lane[j] = -INFINITY;
     for (int b = first; b < end; b++)
         most = kv_max(kv_load(lane + b * KW_ATTN_BLOCK), most);
     const float largest = kv_largest(most);
     for (int b = first; b < end; b++) {
         float *block = lane + b * KW_ATTN_BLOCK;
-        kv_store(block, v_exp(kv_sub(kv_load(block), kv_set1(largest))));
+        const kv_f e = v_exp(kv_sub(kv_load(block), kv_set1(largest)));
+        kv_store(block, e);
+        sum = kv_add(sum, e);
     }
-    for (int b = first; b < end; b++)
-        sum = kv_add(sum, kv_load(lane + b * KW_ATTN_BLOCK));
     kv_store(carry, v_exp(kv_set1(*m - largest)));
-    t->carry[i] = *m == -INFINITY ? 0.0f : carry[0];
-    *l = *l * t->carry[i] + kv_sum(sum);
+    const float old = *m == -INFINITY ? 0.0f : carry[0];
+    *l = *l * old + kv_sum(sum);
     *m = largest;
+    if (old == 1.0f)
+        return;
+    for (size_t d = 0; d < c->width; d += 16)
+        kv_store(acc + d, kv_mul(kv_load(acc + d), kv_set1(old)));
 }
 
-/* Which lanes of its first vector a call of attend_values has, and which of them it stores. */
-typedef struct lane_span {
-    size_t n, skip;
-} lane_span;
-
-/* acc[d ..] of n_q queries, n_vectors vectors of dimensions at once. */
-static KV_INLINE void attend_values(attend_tile *t, size_t d, int n_q, int n_vectors,
-                                    const lane_span span, const f_type type)
+/* Adds values of the positions [from, to) to n queries from i on. */
+static void attend_add(const attend_call *c, int i, int n, int from, int to)
 {
-    const size_t dim = (size_t)t->args->head_dim;
-    float *acc = t->args->acc + (size_t)t->query * dim + d;
-    kv_f sum[QUERIES][QUERIES];
-    KV_UNROLL
+    const outer_args o = {.a = c->score + (size_t)i * KW_ATTN_TILE + from,
+                          .a_stride = KW_ATTN_TILE,
+                          .b = c->values + (size_t)from * c->width,
+                          .b_stride = c->width,
+                          .out = c->args->acc + (size_t)i * c->width,
+                          .out_stride = c->width,
+                          .n_k = (size_t)(to - from),
+                          .add = true};
+    if (from < to)
+        outer(&o, (size_t)n, c->width / 16);
+}
+
+/* n queries from i on: together where all of them see a position, alone before and after. */
+static void attend_sum(const attend_call *c, int i, int n)
+{
+    tile_span all = {0, KW_ATTN_TILE};
+    for (int j = i; j < i + n; j++) {
+        const tile_span span = attend_span(c, j);
+        all.from = KW_MAX(all.from, span.from);
+        all.to = KW_MIN(all.to, span.to);
+    }
+    all.to = KW_MAX(all.from, all.to);
+    for (int j = i; j < i + n; j++) {
+        const tile_span span = attend_span(c, j);
+        attend_add(c, j, 1, span.from, KW_MIN(all.from, span.to));
+    }
+    attend_add(c, i, n, all.from, all.to);
+    for (int j = i; j < i + n; j++) {
+        const tile_span span = attend_span(c, j);
+        attend_add(c, j, 1, KW_MAX(all.to, span.from), span.to);
+    }
+}
+
+static void attend_one_tile(const attend_call *c)
+{
+    const int n_q = c->args->n_q;
+    /* Queries whose spans end within this many positions of each other, in a batch. */
+    const int together = KW_MAX(c->args->group, (int)OUTER_ROWS);
+    attend_keys(c);
+    attend_scores(c);
     for (int i = 0; i < n_q; i++)
-        KV_UNROLL
-    for (int j = 0; j < n_vectors; j++) {
-        const float *p = acc + (size_t)i * dim + 16 * j;
-        sum[i][j] = kv_mul(span.n == 16 ? kv_load(p) : load_part(p, span.n), kv_set1(t->carry[i]));
+        attend_softmax(c, i);
+    attend_values(c);
+    bool whole = true;
+    for (int i = 0; i < n_q; i += c->args->group) {
+        const tile_span span = attend_span(c, i);
+        whole = whole && span.from == 0 && span.to == KW_ATTN_TILE;
     }
-    for (int64_t pos = t->from; pos < t->to; pos++) {
-        const size_t at = (size_t)(pos % KW_ATTN_BLOCK) * dim + d;
-        const uint8_t *values = cache_block(t, t->args->v, pos) + at * type.bytes;
-        KV_UNROLL
-        for (int j = 0; j < n_vectors; j++) {
-            const uint8_t *p = values + (size_t)(16 * j) * type.bytes;
-            const kv_f v = span.n == 16 ? load_f(type, p) : load_f_part(p, span.n, type);
-            KV_UNROLL
-            for (int i = 0; i < n_q; i++)
-                sum[i][j] = kv_fma(kv_set1(t->score[i][pos - t->start]), v, sum[i][j]);
-        }
-    }
-    KV_UNROLL
-    for (int i = 0; i < n_q; i++)
-        KV_UNROLL
-    for (int j = 0; j < n_vectors; j++) {
-        float lanes[16], *p = acc + (size_t)i * dim + 16 * j;
-        kv_store(lanes, sum[i][j]);
-        memcpy(p + span.skip, lanes + span.skip, (span.n - span.skip) * sizeof *p);
-    }
+    if (whole)
+        attend_add(c, 0, n_q, 0, KW_ATTN_TILE);
+    else
+        for (int i = 0; i < n_q; i += together)
+            attend_sum(c, i, KW_MIN(together, n_q - i));
 }
 
-/* All dimensions. The last vector of a head that is no multiple of 16 overlaps the one before. */
-static KV_INLINE void attend_all_values(attend_tile *t, int n_q, const f_type type)
+static void attend(const kw_attend_args *args)
 {
-    const size_t dim = (size_t)t->args->head_dim;
-    const int wide = QUERIES / n_q;
-    const lane_span whole = {16, 0};
-    size_t d = 0;
-    for (; d + 16 * (size_t)wide <= dim; d += 16 * (size_t)wide)
-        attend_values(t, d, n_q, wide, whole, type);
-    for (; d + 16 <= dim; d += 16)
-        attend_values(t, d, n_q, 1, whole, type);
-    if (d < dim && dim > 16)
-        attend_values(t, dim - 16, n_q, 1, (lane_span){16, 16 - dim % 16}, type);
-    else if (d < dim)
-        attend_values(t, 0, n_q, 1, (lane_span){dim, 0}, type);
-}
-
-/* n_q queries from `query` on, over the whole range. */
-static KV_INLINE void attend_queries(const kw_attend_args *args, int query, int n_q,
-                                     const f_type type)
-{
-    const int wide = QUERIES / n_q;
-    attend_tile t = {.args = args, .query = query};
-    for (int64_t at = args->first; at < args->end; at = t.to) {
-        t.from = at;
-        t.start = at / KW_ATTN_TILE * KW_ATTN_TILE;
-        t.to = KW_MIN(t.start + KW_ATTN_TILE, args->end);
-        const int first = (int)((t.from - t.start) / KW_ATTN_BLOCK);
-        const int end = (int)((t.to - t.start + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK);
-        int b = first;
-        for (; b + wide <= end; b += wide)
-            attend_scores(&t, b, n_q, wide, type);
-        for (; b < end; b++)
-            attend_scores(&t, b, n_q, 1, type);
-        for (int i = 0; i < n_q; i++)
-            attend_softmax(&t, i, first, end);
-        attend_all_values(&t, n_q, type);
-    }
-}
-
-static KV_INLINE void attend(const kw_attend_args *args, const f_type type)
-{
-    for (int i = 0; i < args->n_q; i++) {
+    const size_t dim = (size_t)args->head_dim, n_q = (size_t)args->n_q;
+    attend_call c = {.args = args, .dim = dim, .width = kw_attn_width(dim), .keys = args->work};
+    c.values = c.keys + KW_ATTN_TILE * c.width;
+    c.score = c.values + KW_ATTN_TILE * c.width;
+    int64_t first = INT64_MAX, end = 0;
+    for (size_t i = 0; i < n_q; i++) {
+        const kw_attend_span span = args->span[i / (size_t)args->group];
         args->m[i] = -INFINITY;
         args->l[i] = 0.0f;
+        if (span.first < span.end) {
+            first = KW_MIN(first, span.first);
+            end = KW_MAX(end, span.end);
+        }
     }
-    memset(args->acc, 0, (size_t)args->n_q * (size_t)args->head_dim * sizeof(float));
-    int query = 0;
-    for (; query + 4 <= args->n_q; query += 4)
-        attend_queries(args, query, 4, type);
-    for (; query + 2 <= args->n_q; query += 2)
-        attend_queries(args, query, 2, type);
-    if (query < args->n_q)
-        attend_queries(args, query, 1, type);
-}
-
-static void attend_f16(const kw_attend_args *args)
-{
-    attend(args, TYPE_F16);
-}
-
-static void attend_f32(const kw_attend_args *args)
-{
-    attend(args, TYPE_F32);
+    memset(args->acc, 0, n_q * c.width * sizeof(float));
+    for (c.start = first / KW_ATTN_TILE * KW_ATTN_TILE; c.start < end; c.start += KW_ATTN_TILE) {
+        const int64_t from = KW_MAX(first - c.start, 0), to = end - c.start;
+        c.first_block = (int)(from / KW_ATTN_BLOCK);
+        c.end_block = (int)KW_MIN((to + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK, (int64_t)ATTN_BLOCKS);
+        attend_one_tile(&c);
+    }
 }
 
 static void attend_merge(float *m_a, float *l_a, float *acc_a, float m_b, float l_b,
-                         const float *acc_b, size_t head_dim)
+                         const float *acc_b, size_t n)
 {
     const float m = m_b > *m_a ? m_b : *m_a;
     const kv_f ca = v_exp(kv_set1(*m_a - m)), cb = v_exp(kv_set1(m_b - m));
     float a[16], b[16];
     kv_store(a, ca);
     kv_store(b, cb);
-    const size_t whole = head_dim / 16 * 16;
+    const size_t whole = n / 16 * 16;
     for (size_t d = 0; d < whole; d += 16)
         kv_store(acc_a + d, kv_add(kv_mul(kv_load(acc_a + d), ca), kv_mul(kv_load(acc_b + d), cb)));
-    for (size_t d = whole; d < head_dim; d++)
+    for (size_t d = whole; d < n; d++)
         acc_a[d] = acc_a[d] * a[0] + acc_b[d] * b[0];
     *l_a = *l_a * a[0] + l_b * b[0];
     *m_a = m;

@@ -115,8 +115,7 @@ static void fill_table(kw_cpu_kernels *out)
     out->map_mul = map_mul;
     out->map_silu_mul = map_silu_mul;
     out->rope = rope;
-    out->attend_f16 = attend_f16;
-    out->attend_f32 = attend_f32;
+    out->attend = attend;
     out->attend_merge = attend_merge;
     out->scale = scale;
 }

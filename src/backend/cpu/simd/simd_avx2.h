@@ -97,6 +97,16 @@ static KV_INLINE kv_f kv_load_bf16(const uint16_t *p)
     return (kv_f){kv_bf16_half(p), kv_bf16_half(p + 8)};
 }
 
+static KV_INLINE __m256 kv_i8_half(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+static KV_INLINE kv_f kv_load_i8(const int8_t *p)
+{
+    return (kv_f){kv_i8_half(p), kv_i8_half(p + 8)};
+}
+
 /* Sixteen pairs: the first of each, the second of each. */
 static KV_INLINE void kv_load_pairs(const float *p, kv_f *first, kv_f *second)
 {

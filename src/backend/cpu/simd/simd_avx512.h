@@ -70,6 +70,11 @@ static KV_INLINE kv_f kv_load_bf16(const uint16_t *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
+static KV_INLINE kv_f kv_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
 static KV_INLINE void kv_load_pairs(const float *p, kv_f *first, kv_f *second)
 {
     const __m512i even =

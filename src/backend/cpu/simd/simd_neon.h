@@ -97,6 +97,15 @@ static KV_INLINE kv_f kv_load_bf16(const uint16_t *p)
                   kv_bf16_quarter(p + 12)};
 }
 
+static KV_INLINE kv_f kv_load_i8(const int8_t *p)
+{
+    const int8x16_t x = vld1q_s8(p);
+    const int16x8_t low = vmovl_s8(vget_low_s8(x)), high = vmovl_high_s8(x);
+    return (kv_f){vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_high_s16(low)),
+                  vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+                  vcvtq_f32_s32(vmovl_high_s16(high))};
+}
+
 static KV_INLINE void kv_load_pairs(const float *p, kv_f *first, kv_f *second)
 {
     const float32x4x2_t a = vld2q_f32(p), b = vld2q_f32(p + 8);

@@ -127,6 +127,15 @@ static KV_INLINE kv_f kv_load_bf16(const uint16_t *p)
                   kv_bf16_quarter(p + 12)};
 }
 
+static KV_INLINE kv_f kv_load_i8(const int8_t *p)
+{
+    const v128_t low = wasm_i16x8_load8x8(p), high = wasm_i16x8_load8x8(p + 8);
+    return (kv_f){wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(low)),
+                  wasm_f32x4_convert_i32x4(wasm_i32x4_extend_high_i16x8(low)),
+                  wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(high)),
+                  wasm_f32x4_convert_i32x4(wasm_i32x4_extend_high_i16x8(high))};
+}
+
 static KV_INLINE v128_t kv_even(v128_t x, v128_t y)
 {
     return wasm_i32x4_shuffle(x, y, 0, 2, 4, 6);

@@ -2,39 +2,49 @@
 /* attend.inc.h - the definition of attention over a range of the cache, in plain C.
  *
  * One query at a time. Positions come in tiles of KW_ATTN_TILE at absolute multiples, each of which
- * moves the running maximum once; positions outside [first, end) take no part.
+ * moves the running maximum once; positions outside the query's span take no part.
  * Source: Milakov and Gimelshein 2018, arXiv:1805.02867 (online softmax). */
 
-typedef float (*cache_fn)(const void *p, size_t i);
-
-static inline float cache_f16(const void *p, size_t i)
+/* Element i of a block, exactly; `scale` is the index of its scale where the type has one. */
+static float cached(const kw_attend_args *a, const void *cache, int64_t pos, size_t i, size_t scale)
 {
-    return kw_load_f16((const uint8_t *)p + 2 * i);
+    const uint8_t *block = (const uint8_t *)cache + (size_t)(pos / KW_ATTN_BLOCK) * a->block_stride;
+    const uint8_t *scales = block + KW_ATTN_BLOCK * kw_attn_width((size_t)a->head_dim);
+    switch (a->cache) {
+    case KW_F32:
+        return weight_f32(block + 4 * i);
+    case KW_F16:
+        return kw_load_f16(block + 2 * i);
+    case KW_BF16:
+        return weight_bf16(block + 2 * i);
+    default:
+        return kw_load_f16(scales + 2 * scale) * (float)(int8_t)block[i];
+    }
 }
 
-static inline float cache_f32(const void *p, size_t i)
+static float key_at(const kw_attend_args *a, int64_t pos, size_t d)
 {
-    return weight_f32((const uint8_t *)p + 4 * i);
+    const size_t at = (size_t)(pos % KW_ATTN_BLOCK);
+    return cached(a, a->k, pos, d * KW_ATTN_BLOCK + at, d / 32 * KW_ATTN_BLOCK + at);
 }
 
-static inline const void *block_of(const void *head, size_t stride, int64_t pos)
+static float value_at(const kw_attend_args *a, int64_t pos, size_t d)
 {
-    return (const uint8_t *)head + (size_t)(pos / KW_ATTN_BLOCK) * stride;
+    const size_t at = (size_t)(pos % KW_ATTN_BLOCK), dim = (size_t)a->head_dim;
+    return cached(a, a->v, pos, at * kw_attn_width(dim) + d, at * kw_attn_groups(dim) + d / 32);
 }
 
-/* One tile's positions [from, to) for query q; m, l and acc are carried. */
-static void attend_tile(const kw_attend_args *a, cache_fn cache, int64_t from, int64_t to,
-                        int query)
+/* One tile's positions [from, to) for a query; m, l and acc are carried. */
+static void attend_tile(const kw_attend_args *a, int64_t from, int64_t to, int query)
 {
     const size_t dim = (size_t)a->head_dim;
     const float *q = a->q + (size_t)query * dim;
-    float *acc = a->acc + (size_t)query * dim;
+    float *acc = a->acc + (size_t)query * kw_attn_width(dim);
     float score[KW_ATTN_TILE], most = a->m[query], lane[16] = {0};
     for (int64_t pos = from; pos < to; pos++) {
-        const void *keys = block_of(a->k, a->block_stride, pos);
         float s = 0.0f;
         for (size_t d = 0; d < dim; d++)
-            s = fmaf(q[d], cache(keys, d * KW_ATTN_BLOCK + (size_t)(pos % KW_ATTN_BLOCK)), s);
+            s = fmaf(q[d], key_at(a, pos, d), s);
         score[pos % KW_ATTN_TILE] = s;
         most = s > most ? s : most;
     }
@@ -42,48 +52,39 @@ static void attend_tile(const kw_attend_args *a, cache_fn cache, int64_t from, i
     for (size_t d = 0; d < dim; d++)
         acc[d] = acc[d] * carry;
     for (int64_t pos = from; pos < to; pos++) {
-        const void *values = block_of(a->v, a->block_stride, pos);
         const float p = kw_expf(score[pos % KW_ATTN_TILE] - most);
         lane[pos % 16] = lane[pos % 16] + p;
         for (size_t d = 0; d < dim; d++)
-            acc[d] = fmaf(p, cache(values, (size_t)(pos % KW_ATTN_BLOCK) * dim + d), acc[d]);
+            acc[d] = fmaf(p, value_at(a, pos, d), acc[d]);
     }
     a->l[query] = a->l[query] * carry + sum_lanes(lane);
     a->m[query] = most;
 }
 
-static void attend(const kw_attend_args *a, cache_fn cache)
+static void attend(const kw_attend_args *a)
 {
+    const size_t width = kw_attn_width((size_t)a->head_dim);
     for (int query = 0; query < a->n_q; query++) {
+        const kw_attend_span span = a->span[query / a->group];
         a->m[query] = -INFINITY;
         a->l[query] = 0.0f;
-        for (int d = 0; d < a->head_dim; d++)
-            a->acc[(size_t)query * (size_t)a->head_dim + (size_t)d] = 0.0f;
-        for (int64_t from = a->first; from < a->end;) {
+        for (size_t d = 0; d < width; d++)
+            a->acc[(size_t)query * width + d] = 0.0f;
+        for (int64_t from = span.first; from < span.end;) {
             const int64_t tile_end = (from / KW_ATTN_TILE + 1) * KW_ATTN_TILE;
-            const int64_t to = KW_MIN(tile_end, a->end);
-            attend_tile(a, cache, from, to, query);
+            const int64_t to = KW_MIN(tile_end, span.end);
+            attend_tile(a, from, to, query);
             from = to;
         }
     }
 }
 
-static void attend_f16(const kw_attend_args *args)
-{
-    attend(args, cache_f16);
-}
-
-static void attend_f32(const kw_attend_args *args)
-{
-    attend(args, cache_f32);
-}
-
 static void attend_merge(float *m_a, float *l_a, float *acc_a, float m_b, float l_b,
-                         const float *acc_b, size_t head_dim)
+                         const float *acc_b, size_t n)
 {
     const float m = m_b > *m_a ? m_b : *m_a;
     const float ca = kw_expf(*m_a - m), cb = kw_expf(m_b - m);
-    for (size_t d = 0; d < head_dim; d++)
+    for (size_t d = 0; d < n; d++)
         acc_a[d] = acc_a[d] * ca + acc_b[d] * cb;
     *l_a = *l_a * ca + l_b * cb;
     *m_a = m;
