@@ -192,23 +192,24 @@ typedef struct bench {
     kw_attend_args attend;
 } bench;
 
-/* Small numbers in any type: no nan, no infinity, no subnormal results. */
+/* A few encoded blocks over and over, of numbers as weights are: no nan, no infinity, no subnormal
+ * results. */
 static void fill_weights(bench *b)
 {
-    const size_t block = kw_dtype_info(b->dtype)->block_bytes;
-    const uint16_t half = 0x1400;
-    uint32_t state = 12345;
-    for (size_t i = 0; i < (size_t)NEAR_BYTES + block; i++) {
-        state = state * 1664525u + 1013904223u;
-        b->far[i] = b->dtype <= KW_BF16 ? 0x14 : (uint8_t)(state >> 24);
-    }
-    const size_t d = b->dtype == KW_Q6_K ? offsetof(kw_block_q6_k, d) : 0;
-    for (size_t at = 0; b->dtype > KW_BF16 && at + block <= NEAR_BYTES; at += block) {
-        memcpy(b->far + at + d, &half, 2);
-        if (b->dtype == KW_Q4_K)
-            memcpy(b->far + at + 2, &half, 2);
-    }
+    enum { PATTERN = 4096 };
+    static float values[PATTERN];
     const size_t whole = NEAR_BYTES / b->row_bytes * b->row_bytes;
+    size_t bytes = 0;
+    uint32_t state = 12345;
+    for (size_t i = 0; i < PATTERN; i++) {
+        state = state * 1664525u + 1013904223u;
+        values[i] = (float)(int32_t)state * 0x1p-36f;
+    }
+    if (!kw_row_bytes(b->dtype, PATTERN, &bytes))
+        return;
+    kw_dtype_info(b->dtype)->encode(b->far, values, PATTERN, NULL);
+    for (size_t at = bytes; at < whole; at += bytes)
+        memcpy(b->far + at, b->far, KW_MIN(bytes, whole - at));
     for (size_t at = whole; at < FAR_BYTES; at += whole)
         memcpy(b->far + at, b->far, KW_MIN(whole, FAR_BYTES - at));
 }

@@ -287,14 +287,29 @@ static inline void kw_tq1_0_digits(const kw_block_tq1_0 *block, int8_t digits[KW
     }
 }
 
-/* The six-bit scales of iq4_xs, -32..31. */
-static inline void kw_iq4_xs_scales(const kw_block_iq4_xs *block, int8_t sc[8])
+/* Four bytes, with an empty one above each. */
+static inline uint64_t kw_spread_bytes(uint64_t x)
 {
-    const unsigned high = kw_load_u16(block->scales_h);
-    for (int g = 0; g < 8; g++) {
-        const int low = block->scales_l[g / 2] >> (g % 2 * 4) & 15;
-        sc[g] = (int8_t)((low | (int)(high >> (2 * g) & 3) << 4) - 32);
-    }
+    x = (x | x << 16) & 0x0000ffff0000ffff;
+    return (x | x << 8) & 0x00ff00ff00ff00ff;
+}
+
+/* Each of eight bytes in 0..63, less 32. */
+static inline uint64_t kw_less_32(uint64_t x)
+{
+    const uint64_t top = 0x8080808080808080;
+    return ((x | top) - 0x2020202020202020) ^ top;
+}
+
+/* The six-bit scales of iq4_xs, -32..31: eight signed bytes. */
+static inline uint64_t kw_iq4_xs_scales(const kw_block_iq4_xs *block)
+{
+    const uint64_t low = kw_spread_bytes(kw_load_u32(block->scales_l));
+    uint64_t high = kw_load_u16(block->scales_h);
+    high = (high | high << 24) & 0x000000ff000000ff;
+    high = (high | high << 12) & 0x000f000f000f000f;
+    high = (high | high << 6) & 0x0303030303030303;
+    return kw_less_32(((low | low << 4) & 0x0f0f0f0f0f0f0f0f) | high << 4);
 }
 
 /* The reverse. */
@@ -332,15 +347,16 @@ static inline void kw_pack_pairs(uint8_t qs[64], const uint8_t codes[KW_QK_K])
     }
 }
 
-/* The sixteen scales of q3_k, -32..31: low nibbles in the first eight bytes, pairs of high bits in
- * the last four. */
-static inline void kw_q3_k_scales(const uint8_t packed[12], int8_t sc[16])
+/* The sixteen scales of q3_k, -32..31, as signed bytes: low nibbles in the first eight bytes, pairs
+ * of high bits in the last four. */
+static inline void kw_q3_k_scales(const uint8_t packed[12], uint64_t sc[2])
 {
-    for (int j = 0; j < 16; j++) {
-        const int low = packed[j % 8] >> (j / 8 * 4) & 15;
-        const int high = packed[8 + j % 4] >> (j / 4 * 2) & 3;
-        sc[j] = (int8_t)((low | high << 4) - 32);
-    }
+    const uint64_t nibbles = 0x0f0f0f0f0f0f0f0f, pairs = 0x0303030303030303;
+    const uint64_t low = kw_load_u32(packed) | (uint64_t)kw_load_u32(packed + 4) << 32;
+    const uint64_t high = kw_load_u32(packed + 8);
+    const uint64_t first = (high | high << 30) & pairs, second = (high >> 4 | high << 26) & pairs;
+    sc[0] = kw_less_32((low & nibbles) | first << 4);
+    sc[1] = kw_less_32((low >> 4 & nibbles) | second << 4);
 }
 
 #endif

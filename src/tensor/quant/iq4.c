@@ -34,7 +34,8 @@ KW_DECODER(kw_iq4_xs_decode)
     for (size_t b = 0; b < n / KW_QK_K; b++) {
         const float d = kw_load_f16(blocks[b].d);
         int8_t sc[GROUPS];
-        kw_iq4_xs_scales(&blocks[b], sc);
+        const uint64_t packed = kw_iq4_xs_scales(&blocks[b]);
+        memcpy(sc, &packed, sizeof sc);
         for (size_t g = 0; g < GROUPS; g++)
             decode_group(dst + b * KW_QK_K + g * KW_QK, blocks[b].qs + 16 * g, d * (float)sc[g]);
     }

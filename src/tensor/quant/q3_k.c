@@ -11,7 +11,9 @@ KW_DECODER(kw_q3_k_decode)
     for (size_t b = 0; b < n / KW_QK_K; b++) {
         const float d = kw_load_f16(blocks[b].d);
         int8_t sc[GROUPS];
-        kw_q3_k_scales(blocks[b].scales, sc);
+        uint64_t packed[2];
+        kw_q3_k_scales(blocks[b].scales, packed);
+        memcpy(sc, packed, sizeof sc);
         for (size_t i = 0; i < KW_QK_K; i++) {
             const int low = blocks[b].qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
             const int high = blocks[b].hmask[i % 32] >> (i / 32) & 1;

@@ -92,14 +92,10 @@ static KV_INLINE void unpack_q2_k(kv_b32 w[4], const uint8_t *block, int half)
 static KV_INLINE void scales_q2_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
     const uint8_t *scales = block + offsetof(kw_block_q2_k, scales);
-    uint64_t part[2], low[2], high[2];
-    memcpy(part, scales, sizeof part);
-    for (int i = 0; i < 2; i++) {
-        low[i] = part[i] & 0x0f0f0f0f0f0f0f0f;
-        high[i] = part[i] >> 4 & 0x0f0f0f0f0f0f0f0f;
-    }
-    *scale = kv_widen_i8((const int8_t *)low);
-    *min = kv_widen_i8((const int8_t *)high);
+    const uint64_t first = kv_u64(scales), second = kv_u64(scales + 8);
+    const uint64_t low = 0x0f0f0f0f0f0f0f0f;
+    *scale = kv_widen_two(first & low, second & low);
+    *min = kv_widen_two(first >> 4 & low, second >> 4 & low);
 }
 
 static KV_INLINE void unpack_q3_k(kv_b32 w[4], const uint8_t *block, int half)
@@ -113,9 +109,9 @@ static KV_INLINE void unpack_q3_k(kv_b32 w[4], const uint8_t *block, int half)
 
 static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
-    int8_t bytes[16];
-    kw_q3_k_scales(block + offsetof(kw_block_q3_k, scales), bytes);
-    *scale = kv_widen_i8(bytes);
+    uint64_t sc[2];
+    kw_q3_k_scales(block + offsetof(kw_block_q3_k, scales), sc);
+    *scale = kv_widen_two(sc[0], sc[1]);
     *min = *scale;
 }
 
@@ -130,11 +126,9 @@ static KV_INLINE void unpack_iq4_xs(kv_b32 w[4], const uint8_t *block, int half)
 
 static KV_INLINE void scales_iq4_xs(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
-    int8_t groups[8], twice[16];
-    kw_iq4_xs_scales((const kw_block_iq4_xs *)block, groups);
-    for (int i = 0; i < 16; i++)
-        twice[i] = groups[i / 2];
-    *scale = kv_widen_i8(twice);
+    const uint64_t sc = kw_iq4_xs_scales((const kw_block_iq4_xs *)block);
+    const uint64_t first = kw_spread_bytes((uint32_t)sc), second = kw_spread_bytes(sc >> 32);
+    *scale = kv_widen_two(first | first << 8, second | second << 8);
     *min = *scale;
 }
 

@@ -427,6 +427,11 @@ static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
                     vreinterpretq_s16_u16(vmovl_u8(vzip2_u8(x, x)))};
 }
 
+static KV_INLINE kv_h16 kv_widen_two(uint64_t low, uint64_t high)
+{
+    return (kv_h16){vmovl_s8(vcreate_s8(low)), vmovl_s8(vcreate_s8(high))};
+}
+
 static KV_INLINE kv_h16 kv_widen_i8(const int8_t *p)
 {
     const int8x16_t x = vld1q_s8(p);

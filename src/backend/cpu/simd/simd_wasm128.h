@@ -497,6 +497,12 @@ static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
     return (kv_h16){wasm_u16x8_extend_low_u8x16(twice), wasm_u16x8_extend_high_u8x16(twice)};
 }
 
+static KV_INLINE kv_h16 kv_widen_two(uint64_t low, uint64_t high)
+{
+    return (kv_h16){wasm_i16x8_extend_low_i8x16(wasm_i64x2_splat((int64_t)low)),
+                    wasm_i16x8_extend_low_i8x16(wasm_i64x2_splat((int64_t)high))};
+}
+
 static KV_INLINE kv_h16 kv_widen_i8(const int8_t *p)
 {
     const v128_t x = wasm_v128_load(p);

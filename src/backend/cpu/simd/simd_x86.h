@@ -119,6 +119,12 @@ static KV_INLINE kv_h16 kv_scale_halves(const int16_t *scale)
     return _mm256_shuffle_epi8(kv_scale_all(scale), _mm256_blend_epi32(first, second, 0xf0));
 }
 
+/* Eight signed bytes, and eight more, as sixteen int16. */
+static KV_INLINE kv_h16 kv_widen_two(uint64_t low, uint64_t high)
+{
+    return _mm256_cvtepi8_epi16(_mm_set_epi64x((int64_t)high, (int64_t)low));
+}
+
 static KV_INLINE kv_h16 kv_widen_i8(const int8_t *p)
 {
     return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p));

@@ -181,8 +181,10 @@ static inline void unpack_q2_k(super_block *out, const void *src)
 static inline void unpack_q3_k(super_block *out, const void *src)
 {
     const kw_block_q3_k *block = src;
+    uint64_t packed[2];
     int8_t scale[16];
-    kw_q3_k_scales(block->scales, scale);
+    kw_q3_k_scales(block->scales, packed);
+    memcpy(scale, packed, sizeof scale);
     for (int i = 0; i < KW_QK_K; i++) {
         const int half = i / 128, t = i % 128 / 32, l = i % 32;
         const int low = block->qs[32 * half + l] >> (2 * t) & 3;
@@ -249,8 +251,9 @@ static inline void set_scale(super_block *out, const uint8_t d[2])
 static inline void unpack_iq4_xs(super_block *out, const void *src)
 {
     const kw_block_iq4_xs *block = src;
+    const uint64_t packed = kw_iq4_xs_scales(block);
     int8_t scale[8];
-    kw_iq4_xs_scales(block, scale);
+    memcpy(scale, &packed, sizeof scale);
     for (int g = 0; g < 8; g++) {
         int8_t *w = out->w + 32 * g;
         unpack_nibbles(w, block->qs + 16 * g, 0);
