@@ -10,11 +10,11 @@
 #define AT(field) .offset = offsetof(kw_options, field)
 #define HAS_MODEL                                                                                  \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_LOGITS | KW_CMD_BENCH)
-#define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_BENCH)
+     KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
+#define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_VERSION)
+     KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_DOCTOR | KW_CMD_VERSION)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -31,7 +31,7 @@ const kw_option kw_option_table[] = {
      .kind = KW_OPT_PATH,
      .meta = "PATH",
      .section = KW_SECTION_MODEL,
-     .commands = KW_CMD_RUN,
+     .commands = KW_CMD_RUN | KW_CMD_PERPLEXITY,
      AT(tokenizer),
      .help = "a tokenizer file or directory, instead of the model's own"},
     {.name = "mmap",
@@ -181,6 +181,49 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_TOKENIZE,
      AT(file),
      .help = "read the text from a file (- is standard input), every byte of it"},
+    {.name = "file",
+     .letter = 'f',
+     .kind = KW_OPT_PATH,
+     .meta = "FILE",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PERPLEXITY,
+     AT(file),
+     .help = "the text to predict (- is standard input)"},
+    {.name = "ctx-size",
+     .letter = 'c',
+     .aliases = "--context --n-ctx",
+     .kind = KW_OPT_INT,
+     .meta = "N",
+     .initial = "512",
+     .min = 4,
+     .max = MAX_TOKENS,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PERPLEXITY,
+     AT(context),
+     .help = "tokens of a window"},
+    {.name = "chunks",
+     .kind = KW_OPT_INT,
+     .meta = "N",
+     .initial = "0",
+     .min = 0,
+     .max = MAX_TOKENS,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PERPLEXITY,
+     AT(chunks),
+     .help = "windows to look at, at most; 0: all"},
+    {.name = "kl-divergence-base",
+     .kind = KW_OPT_PATH,
+     .meta = "FILE",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PERPLEXITY,
+     AT(kl_base),
+     .help = "write the model's predictions to this file, for comparisons with it"},
+    {.name = "kl-divergence",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PERPLEXITY,
+     AT(kl_divergence),
+     .help = "read the predictions of --kl-divergence-base and compare the model with them"},
     {.name = "bos",
      .kind = KW_OPT_FLAG,
      .initial = "true",
@@ -465,7 +508,8 @@ const kw_option kw_option_table[] = {
      .meta = "N",
      .initial = "0",
      .section = KW_SECTION_MACHINE,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_PERPLEXITY | KW_CMD_QUANTIZE | KW_CMD_DOCTOR |
+                 KW_CMD_INSPECT,
      AT(threads),
      .help = "threads to compute with; 0: one for each physical core"},
     {.name = "threads",

@@ -23,12 +23,13 @@ enum kw_command_bit {
     KW_CMD_LOGITS = 1 << 5,
     KW_CMD_BENCH = 1 << 6,
     KW_CMD_QUANTIZE = 1 << 7,
-    KW_CMD_DOCTOR = 1 << 8,
-    KW_CMD_HELP = 1 << 9,
-    KW_CMD_COMPLETION = 1 << 10,
-    KW_CMD_MAN = 1 << 11,
-    KW_CMD_VERSION = 1 << 12,
-    KW_CMD_ALL = (1 << 13) - 1
+    KW_CMD_PERPLEXITY = 1 << 8,
+    KW_CMD_DOCTOR = 1 << 9,
+    KW_CMD_HELP = 1 << 10,
+    KW_CMD_COMPLETION = 1 << 11,
+    KW_CMD_MAN = 1 << 12,
+    KW_CMD_VERSION = 1 << 13,
+    KW_CMD_ALL = (1 << 14) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -43,11 +44,11 @@ typedef struct kw_options {
     const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type, *against;
     int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;
     int bos, parse_special, special, warmup, roofline, fast;
-    int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, busy;
+    int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, chunks, busy;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
     kw_text_list stop, tensor_types;
-    const char *imatrix, *output_type, *embedding_type;
-    int pure, leave_output, allow_requantize, dry_run;
+    const char *kl_base, *imatrix, *output_type, *embedding_type;
+    int kl_divergence, pure, leave_output, allow_requantize, dry_run;
     const char *ignored; /* value of an option that has no effect here */
 } kw_options;
 

@@ -99,3 +99,26 @@ if [ -d "$hf" ]; then
 else
     skipped "no $hf: conversion from a Hugging Face directory"
 fi
+
+text=$source_dir/CONTRIBUTING.md
+run 0 perplexity f32.gguf -f "$text" -c 64 --chunks 6 --kl-divergence-base base.kld
+says out '^Final estimate: PPL = [0-9.]+ \+/- [0-9.]+$'
+cp out want
+run 0 perplexity f32.gguf -f "$text" -c 64 --chunks 6 -t 1 -b 7
+same out want
+run 0 perplexity f32.gguf --kl-divergence --kl-divergence-base base.kld --json
+is_json out
+says out '"kld": -?[0-9.]+e-|"kld": 0.0000'
+says out '"same_top": 1[,.]?'
+says out '"scored": 186,'
+run 0 perplexity q4.gguf --kl-divergence --kl-divergence-base base.kld
+says out '^Mean    KLD +: +0\.[0-9]+ '
+run 2 perplexity q4.gguf
+run 2 perplexity q4.gguf --kl-divergence
+run 1 perplexity q4.gguf --kl-divergence --kl-divergence-base noise
+head -c 3000 base.kld >cut.kld
+run 1 perplexity q4.gguf --kl-divergence --kl-divergence-base cut.kld
+head -c 20 "$text" >short
+run 2 perplexity q4.gguf -f short
+says err 'less than a window'
+holds "perplexity, and divergence from recorded predictions"
