@@ -112,6 +112,40 @@ static void decode(void **state)
     }
 }
 
+/* An encoder compiled for an instruction set gives the bytes of the type's own. */
+static void check_encode(const table_pair *t, kw_dtype dtype, size_t n, unsigned kind)
+{
+    const kw_encode_fn reference = kw_dtype_info(dtype)->encode;
+    size_t bytes = 0;
+    assert_ptr_equal(t->ref.encode[dtype], reference);
+    if (!reference || !kw_row_bytes(dtype, (int64_t)n, &bytes))
+        return;
+    assert_non_null(t->isa.encode[dtype]);
+    float *x = input_new(n * sizeof *x, 4), *w = input_new(n * sizeof *w, 4);
+    fill_row(x, n, kind);
+    random_floats(w, n, 0.0f, 2.0f);
+    for (int weighted = 0; weighted < 2; weighted++) {
+        output a = output_new(bytes), b = output_new(bytes);
+        reference(output_data(&a), x, n, weighted ? w : NULL);
+        t->isa.encode[dtype](output_data(&b), x, n, weighted ? w : NULL);
+        assert_memory_equal(output_data(&a), output_data(&b), bytes);
+        output_free(&a);
+        output_free(&b);
+    }
+    input_free(x, 4);
+    input_free(w, 4);
+}
+
+static void encode(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    for (int dtype = 0; dtype < KW_N_DTYPES; dtype++)
+        for (unsigned kind = 0; kind < 7; kind++)
+            for (size_t n = 256; n <= 768; n += 256)
+                check_encode(&t, (kw_dtype)dtype, n, kind);
+}
+
 static void every_half(void **state)
 {
     table_pair t;
@@ -369,7 +403,7 @@ int main(void)
         ON_EVERY_ISA(norms),        ON_EVERY_ISA(softmax),
         ON_EVERY_ISA(f16_from_f32), ON_EVERY_ISA(map_programs),
         ON_EVERY_ISA(map_edges),    ON_EVERY_ISA(map_hot),
-        ON_EVERY_ISA(rope),
+        ON_EVERY_ISA(rope),         ON_EVERY_ISA(encode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,13 +28,14 @@
 typedef struct isa_row {
     uint32_t needs;
     void (*fill)(kw_cpu_kernels *out);
+    const kw_dtype_traits *(*traits)(kw_dtype dtype); /* compiled for this instruction set */
 } isa_row;
 
 #define ISA_NAME(name, needs) #name,
-#define ISA_ROW(name, needs) {needs, kw_cpu_isa_##name},
+#define ISA_ROW(name, needs) {needs, kw_cpu_isa_##name, kw_dtype_info__##name},
 
 static const char *const isa_names[] = {ISA_NAME(scalar, 0) ISA_LIST(ISA_NAME)};
-static const isa_row isa_rows[] = {ISA_ROW(scalar, 0) ISA_LIST(ISA_ROW)};
+static const isa_row isa_rows[] = {{0, kw_cpu_isa_scalar, kw_dtype_info}, ISA_LIST(ISA_ROW)};
 
 bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit)
 {
@@ -51,6 +52,8 @@ bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *l
         if ((features & row->needs) != row->needs)
             continue;
         row->fill(out);
+        for (int t = 0; t < KW_N_DTYPES; t++)
+            out->encode[t] = row->traits((kw_dtype)t)->encode;
         out->isa = isa_names[i];
         out->needs = row->needs;
     }

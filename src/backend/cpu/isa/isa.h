@@ -14,5 +14,10 @@ void kw_cpu_isa_avx512(kw_cpu_kernels *out);
 void kw_cpu_isa_neon(kw_cpu_kernels *out);
 void kw_cpu_isa_i8mm(kw_cpu_kernels *out);
 void kw_cpu_isa_wasm128(kw_cpu_kernels *out);
+/* The element types, whose sources the build compiles once more for each instruction set. */
+const kw_dtype_traits *kw_dtype_info__avx2(kw_dtype dtype);
+const kw_dtype_traits *kw_dtype_info__avx512(kw_dtype dtype);
+const kw_dtype_traits *kw_dtype_info__neon(kw_dtype dtype);
+const kw_dtype_traits *kw_dtype_info__wasm128(kw_dtype dtype);
 
 #endif

@@ -69,8 +69,6 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out)
     out->matmul[KW_F32] = MATMUL(KW_CLASS_F, f32);
     out->matmul[KW_F16] = MATMUL(KW_CLASS_F, f16);
     out->matmul[KW_BF16] = MATMUL(KW_CLASS_F, bf16);
-    for (int i = 0; i < KW_N_DTYPES; i++) {
+    for (int i = 0; i < KW_N_DTYPES; i++)
         out->decode[i] = kw_dtype_info((kw_dtype)i)->decode;
-        out->encode[i] = kw_dtype_info((kw_dtype)i)->encode;
-    }
 }
