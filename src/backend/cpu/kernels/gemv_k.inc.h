@@ -15,23 +15,25 @@ static KV_INLINE void k_row(kv_part *scaled, kv_part *mins, const uint8_t *block
     kv_store_h16(scale, wide);
     KV_MEMORY(scale);
     *mins = kv_dot16(min, sums);
-    uint8_t signs[KW_QK_K / 8];
-    if (type.has_signs)
-        signs_iq(type, signs, block);
+    uint8_t room[KW_QK_K / 8];
+    iq_index index;
+    if (type.is_iq)
+        index_iq(type, &index, block);
+    const uint8_t *signs = type.has_signs ? signs_iq(type, room, block) : NULL;
     kv_part sum = kv_part_zero();
     KV_UNROLL
     for (int half = 0; half < 2; half++) {
         kv_b32 w[4];
-        if (!type.has_signs)
+        if (!type.is_iq)
             unpack_k(type, w, block, half);
         KV_UNROLL
         for (int i = 0; i < 4; i++) {
             const int g = 4 * half + i;
             kv_b32 q = kv_load_b32(x + g * KW_ACT_BLOCK);
-            if (type.has_signs) {
-                w[i] = entries_iq(type, block, g);
+            if (type.is_iq)
+                w[i] = entries_iq(type, block, &index, (size_t)g);
+            if (type.has_signs)
                 q = kv_negate(q, signs + 4 * g);
-            }
             sum = type.halves ? kv_dot_scaled2(sum, type.kind, w[i], q, scale + 2 * g)
                               : kv_dot_scaled(sum, type.kind, w[i], q, scale + 2 * g);
         }

@@ -8,219 +8,246 @@
 
 enum { IQ1_PLUS = 9, IQ1_MINUS = 7 }; /* added to 8 * (w + 1): 16 too much */
 
-/* The four fields of seven bits of each word as bytes; their number of ones made even. */
-static KV_INLINE void signs_of_fields(uint8_t signs[32], const uint32_t words[8])
-{
-    uint32_t out[8];
-    for (int g = 0; g < 8; g++) {
-        const uint32_t two = (words[g] & 0x3fff) | (words[g] & 0xfffc000) << 2;
-        const uint32_t four = (two & 0x007f007f) | (two & 0x3f803f80) << 1;
-        uint32_t odd = four ^ four >> 4;
-        odd ^= odd >> 2;
-        odd ^= odd >> 1;
-        out[g] = four | (odd & 0x01010101) << 7;
-    }
-    memcpy(signs, out, sizeof out);
-}
+/* ---- signs: a bit for each weight of a superblock ---- */
 
-/* Signs (and the scale, on top) of the xxs types: a word for each group, `stride` bytes apart. */
-static KV_INLINE void words_xxs(uint32_t words[8], const uint8_t *at, size_t stride)
+/* Of the xxs types: a word for each group, the scale on top, `stride` bytes apart. */
+static KV_INLINE void words_xxs(const k_type type, uint32_t words[8], const uint8_t *block)
 {
+    const bool two = type.dtype == KW_IQ2_XXS;
+    const uint8_t *at =
+        block + (two ? offsetof(kw_block_iq2_xxs, qs) + 4 : offsetof(kw_block_iq3_xxs, signs));
     for (size_t g = 0; g < 8; g++)
-        words[g] = kv_u32(at + g * stride);
+        words[g] = kv_u32(at + g * (two ? 8 : 4));
 }
 
-static KV_INLINE void words_of(const k_type type, uint32_t words[8], const uint8_t *block)
+/* Four fields of seven bits become bytes. */
+static KV_INLINE void signs_xxs(const k_type type, uint8_t signs[32], const uint8_t *block)
 {
-    if (type.dtype == KW_IQ2_XXS)
-        words_xxs(words, block + offsetof(kw_block_iq2_xxs, qs) + 4, 8);
-    else
-        words_xxs(words, block + offsetof(kw_block_iq3_xxs, signs), 4);
+    uint32_t words[8];
+    words_xxs(type, words, block);
+    for (size_t g = 0; g < 8; g++) {
+        const uint32_t two = (words[g] & 0x3fff) | (words[g] & 0xfffc000) << 2;
+        words[g] = (two & 0x007f007f) | (two & 0x3f803f80) << 1;
+    }
+    kv_store_b32(signs, kv_even_signs(kv_load_b32(words)));
 }
 
 static KV_INLINE void signs_iq2_xs(uint8_t signs[32], const uint8_t *block)
 {
-    const uint8_t *qs = block + offsetof(kw_block_iq2_xs, qs);
-    for (int i = 0; i < 32; i++) {
-        const uint8_t seven = qs[2 * i + 1] >> 1;
-        uint8_t odd = seven ^ seven >> 4;
-        odd ^= odd >> 2;
-        odd ^= odd >> 1;
-        signs[i] = (uint8_t)(seven | odd << 7);
+    uint8_t seven[32];
+    for (size_t i = 0; i < 32; i++)
+        seven[i] = (uint8_t)(kv_u16(block + offsetof(kw_block_iq2_xs, qs) + 2 * i) >> 9);
+    kv_store_b32(signs, kv_even_signs(kv_load_b32(seven)));
+}
+
+/* Where the signs are; those that have to be computed go to `room`. */
+static KV_INLINE const uint8_t *signs_iq(const k_type type, uint8_t room[32], const uint8_t *block)
+{
+    switch (type.dtype) {
+    case KW_IQ2_S:
+        return block + offsetof(kw_block_iq2_s, signs);
+    case KW_IQ3_S:
+        return block + offsetof(kw_block_iq3_s, signs);
+    case KW_IQ2_XS:
+        signs_iq2_xs(room, block);
+        return room;
+    default:
+        signs_xxs(type, room, block);
+        return room;
     }
 }
 
-/* A bit for each weight of a superblock. */
-static KV_INLINE void signs_iq(const k_type type, uint8_t signs[32], const uint8_t *block)
+/* ---- entries ---- */
+
+/* The number of each entry of a superblock whose numbers have more than eight bits. Loops over
+ * whole arrays, which compilers turn into vectors: one entry at a time would cost as much as its
+ * use. */
+typedef struct iq_index {
+    uint16_t of[64];
+    uint64_t add[32]; /* iq1_m: what moves the entry */
+} iq_index;
+
+/* The four fields of x of `bits` bits each as bytes. */
+static KV_INLINE uint32_t apart(uint32_t x, int bits)
 {
-    uint32_t words[8];
+    const uint32_t field = (1u << bits) - 1;
+    return (x & field) | (x << (8 - bits) & field << 8) | (x << (16 - 2 * bits) & field << 16) |
+           (x << (24 - 3 * bits) & field << 24);
+}
+
+static KV_INLINE void index_iq2_s(iq_index *index, const uint8_t *block)
+{
+    uint32_t high[8];
+    for (size_t g = 0; g < 8; g++)
+        high[g] = apart(block[offsetof(kw_block_iq2_s, qh) + g], 2);
+    kv_zip_store(index->of, kv_load_b32(block + offsetof(kw_block_iq2_s, qs)), kv_load_b32(high));
+}
+
+static KV_INLINE void index_iq3_s(iq_index *index, const uint8_t *block)
+{
+    const uint8_t *qs = block + offsetof(kw_block_iq3_s, qs);
+    const uint8_t *qh = block + offsetof(kw_block_iq3_s, qh);
+    kv_zip_store(index->of, kv_load_b32(qs), kv_spread_bits(kv_u32(qh), 1));
+    kv_zip_store(index->of + 32, kv_load_b32(qs + 32), kv_spread_bits(kv_u32(qh + 4), 1));
+}
+
+static KV_INLINE void index_iq1_s(iq_index *index, const uint8_t *block)
+{
+    uint32_t high[8];
+    for (size_t g = 0; g < 8; g++)
+        high[g] = apart(kv_u16(block + offsetof(kw_block_iq1_s, qh) + 2 * g), 3);
+    kv_zip_store(index->of, kv_load_b32(block + offsetof(kw_block_iq1_s, qs)), kv_load_b32(high));
+}
+
+static KV_INLINE void index_iq1_m(iq_index *index, const uint8_t *block)
+{
+    uint16_t nibbles[16];
+    for (size_t i = 0; i < 16; i++)
+        nibbles[i] = (uint16_t)apart(block[offsetof(kw_block_iq1_m, qh) + i], 4);
+    KV_MEMORY(nibbles);
+    const uint8_t *high = (const uint8_t *)nibbles;
+    kv_zip_store(index->of, kv_load_b32(block + offsetof(kw_block_iq1_m, qs)),
+                 kv_bits_of(kv_load_b32(high), 0, 7));
+    for (size_t i = 0; i < 32; i++)
+        index->add[i] = high[i] & 8 ? IQ1_MINUS : IQ1_PLUS;
+}
+
+static KV_INLINE void index_iq(const k_type type, iq_index *index, const uint8_t *block)
+{
     switch (type.dtype) {
     case KW_IQ2_XS:
-        signs_iq2_xs(signs, block);
+        for (size_t i = 0; i < 32; i++)
+            index->of[i] = kv_u16(block + offsetof(kw_block_iq2_xs, qs) + 2 * i) & 511;
         break;
     case KW_IQ2_S:
-        memcpy(signs, block + offsetof(kw_block_iq2_s, signs), 32);
+        index_iq2_s(index, block);
         break;
     case KW_IQ3_S:
-        memcpy(signs, block + offsetof(kw_block_iq3_s, signs), 32);
+        index_iq3_s(index, block);
+        break;
+    case KW_IQ1_S:
+        index_iq1_s(index, block);
+        break;
+    case KW_IQ1_M:
+        index_iq1_m(index, block);
         break;
     default:
-        words_of(type, words, block);
-        signs_of_fields(signs, words);
+        return; /* eight bits: read where they are */
     }
+    KV_MEMORY(index->of);
 }
 
-static KV_INLINE kv_b32 entries_iq2(const k_type type, const uint8_t *block, int g)
+/* Eight weights (iq3: four and four), entry e of its kind. */
+static KV_INLINE uint64_t entry_iq(const k_type type, const uint8_t *block, const iq_index *index,
+                                   size_t e)
 {
     const uint8_t *qs = block + offsetof(kw_block_iq2_xxs, qs);
-    const uint32_t high = block[offsetof(kw_block_iq2_s, qh) + (size_t)g];
-    uint64_t w[4];
-    KV_UNROLL
-    for (int i = 0; i < 4; i++) {
-        if (type.dtype == KW_IQ2_XXS)
-            w[i] = kw_iq2_xxs_grid[qs[8 * g + i]];
-        else if (type.dtype == KW_IQ2_XS)
-            w[i] = kw_iq2_xs_grid[kv_u16(qs + 8 * g + 2 * i) & 511];
-        else
-            w[i] = kw_iq2_s_grid[qs[4 * g + i] | (high << (8 - 2 * i) & 0x300)];
+    switch (type.dtype) {
+    case KW_IQ2_XXS:
+        return kw_iq2_xxs_grid[qs[e / 4 * 8 + e % 4]];
+    case KW_IQ2_XS:
+        return kw_iq2_xs_grid[index->of[e]];
+    case KW_IQ2_S:
+        return kw_iq2_s_grid[index->of[e]];
+    case KW_IQ3_XXS:
+        return kw_iq3_xxs_grid[qs[2 * e]] | (uint64_t)kw_iq3_xxs_grid[qs[2 * e + 1]] << 32;
+    case KW_IQ3_S:
+        return kw_iq3_s_grid[index->of[2 * e]] | (uint64_t)kw_iq3_s_grid[index->of[2 * e + 1]]
+                                                     << 32;
+    case KW_IQ1_M:
+        return kw_iq1_grid[index->of[e]] + index->add[e] * 0x0101010101010101;
+    default:
+        return kw_iq1_grid[index->of[e]];
     }
-    return kv_words(w[0], w[1], w[2], w[3]);
-}
-
-static KV_INLINE kv_b32 entries_iq3(const k_type type, const uint8_t *block, int g)
-{
-    const uint8_t *qs = block + offsetof(kw_block_iq3_xxs, qs) + 8 * g;
-    const uint32_t high = block[offsetof(kw_block_iq3_s, qh) + (size_t)g];
-    uint64_t w[4];
-    KV_UNROLL
-    for (int i = 0; i < 4; i++) {
-        uint32_t a, b;
-        if (type.dtype == KW_IQ3_XXS) {
-            a = kw_iq3_xxs_grid[qs[2 * i]];
-            b = kw_iq3_xxs_grid[qs[2 * i + 1]];
-        } else {
-            a = kw_iq3_s_grid[qs[2 * i] | (high << (8 - 2 * i) & 0x100)];
-            b = kw_iq3_s_grid[qs[2 * i + 1] | (high << (7 - 2 * i) & 0x100)];
-        }
-        w[i] = a | (uint64_t)b << 32;
-    }
-    return kv_words(w[0], w[1], w[2], w[3]);
-}
-
-static KV_INLINE kv_b32 entries_iq1_s(const uint8_t *block, int g)
-{
-    const uint8_t *qs = block + offsetof(kw_block_iq1_s, qs) + 4 * g;
-    const uint32_t qh = kv_u16(block + offsetof(kw_block_iq1_s, qh) + 2 * g);
-    uint64_t w[4];
-    KV_UNROLL
-    for (int i = 0; i < 4; i++)
-        w[i] = kw_iq1_grid[qs[i] | (qh << 8 >> (3 * i) & 0x700)];
-    return kv_words(w[0], w[1], w[2], w[3]);
-}
-
-static KV_INLINE kv_b32 entries_iq1_m(const uint8_t *block, int g)
-{
-    const uint64_t ones = 0x0101010101010101;
-    const uint8_t *qs = block + offsetof(kw_block_iq1_m, qs) + 4 * g;
-    const uint32_t qh = kv_u16(block + offsetof(kw_block_iq1_m, qh) + 2 * g);
-    uint64_t w[4];
-    KV_UNROLL
-    for (int i = 0; i < 4; i++) {
-        const uint32_t high = qh >> (4 * i);
-        w[i] = kw_iq1_grid[qs[i] | (high & 7) << 8] + ones * (high & 8 ? IQ1_MINUS : IQ1_PLUS);
-    }
-    return kv_words(w[0], w[1], w[2], w[3]);
 }
 
 /* Group g without its signs. */
-static KV_INLINE kv_b32 entries_iq(const k_type type, const uint8_t *block, int g)
+static KV_INLINE kv_b32 entries_iq(const k_type type, const uint8_t *block, const iq_index *index,
+                                   size_t g)
 {
-    switch (type.dtype) {
-    case KW_IQ3_XXS:
-    case KW_IQ3_S:
-        return entries_iq3(type, block, g);
-    case KW_IQ1_S:
-        return entries_iq1_s(block, g);
-    case KW_IQ1_M:
-        return entries_iq1_m(block, g);
-    default:
-        return entries_iq2(type, block, g);
-    }
+    uint64_t w[4];
+    KV_UNROLL
+    for (size_t i = 0; i < 4; i++)
+        w[i] = entry_iq(type, block, index, 4 * g + i);
+    return kv_words(w[0], w[1], w[2], w[3]);
 }
 
 /* Half 0 or 1 of a superblock, for a panel: signed weights with their bias. */
 static KV_INLINE void unpack_iq(const k_type type, kv_b32 w[4], const uint8_t *block, int half)
 {
-    uint8_t signs[32];
-    if (type.has_signs)
-        signs_iq(type, signs, block);
-    for (int i = 0; i < 4; i++) {
-        const int g = 4 * half + i;
-        w[i] = entries_iq(type, block, g);
+    iq_index index;
+    index_iq(type, &index, block);
+    uint8_t room[32];
+    const uint8_t *signs = type.has_signs ? signs_iq(type, room, block) : NULL;
+    for (size_t i = 0; i < 4; i++) {
+        const size_t g = 4 * (size_t)half + i;
+        w[i] = entries_iq(type, block, &index, g);
         if (type.has_signs)
             w[i] = kv_add_bytes(kv_negate(w[i], signs + 4 * g), kv_spread_bits(~0u, type.bias));
     }
 }
 
-/* ---- scales ---- */
+/* ---- scales: 2 sc + 1, a byte each, several in a register ---- */
 
-/* Eight odd scales of the xxs types and of iq3_s, one per 32 weights. */
-static KV_INLINE void scales_of_groups(const k_type type, uint8_t scale[8], const uint8_t *block)
+#define IQ_BYTES(x) ((x) * 0x0101010101010101u)
+
+/* Eight of the types with one for each 32 weights. */
+static KV_INLINE uint64_t scales_of_groups(const k_type type, const uint8_t *block)
 {
     if (type.dtype == KW_IQ3_S) {
-        const uint8_t *packed = block + offsetof(kw_block_iq3_s, scales);
-        for (int g = 0; g < 8; g++)
-            scale[g] = (uint8_t)(2 * (packed[g / 2] >> (g % 2 * 4) & 15) + 1);
-        return;
+        uint64_t x = kv_u32(block + offsetof(kw_block_iq3_s, scales));
+        x = (x | x << 16) & 0x0000ffff0000ffff;
+        x = (x | x << 8) & 0x00ff00ff00ff00ff;
+        x = (x | x << 4) & IQ_BYTES(0x0f);
+        return x << 1 | IQ_BYTES(1);
     }
     uint32_t words[8];
-    words_of(type, words, block);
+    uint8_t scale[8];
+    words_xxs(type, words, block);
     for (int g = 0; g < 8; g++)
-        scale[g] = (uint8_t)(2 * (words[g] >> 28) + 1);
+        scale[g] = (uint8_t)(words[g] >> 28 << 1 | 1);
+    return kv_u64(scale);
 }
 
-/* Sixteen of iq2_xs, iq2_s (nibbles) and iq1_m. */
-static KV_INLINE void scales_of_halves(const k_type type, int8_t scale[16], const uint8_t *block)
+/* Sixteen of the types with one for each 16 weights, by turns from two registers. */
+static KV_INLINE kv_h16 scales_of_halves(const k_type type, const uint8_t *block)
 {
     if (type.dtype == KW_IQ1_M) {
-        const uint8_t *packed = block + offsetof(kw_block_iq1_m, scales);
-        for (int i = 0; i < 16; i++)
-            scale[i] = (int8_t)(2 * (kv_u16(packed + i / 4 * 2) >> (i % 4 * 3) & 7) + 1);
-        return;
+        const uint64_t x = kv_u64(block + offsetof(kw_block_iq1_m, scales));
+        const uint64_t low = 0x0007000700070007, high = low << 8;
+        const uint64_t even = (x & low) | (x << 2 & high), odd = (x >> 3 & low) | (x >> 1 & high);
+        return kv_zip(even << 1 | IQ_BYTES(1), odd << 1 | IQ_BYTES(1));
     }
-    const uint8_t *packed = block + (type.dtype == KW_IQ2_S ? offsetof(kw_block_iq2_s, scales)
-                                                            : offsetof(kw_block_iq2_xs, scales));
-    for (int i = 0; i < 8; i++) {
-        scale[2 * i] = (int8_t)(2 * (packed[i] & 15) + 1);
-        scale[2 * i + 1] = (int8_t)(2 * (packed[i] >> 4) + 1);
-    }
+    const uint64_t x = kv_u64(block + (type.dtype == KW_IQ2_S ? offsetof(kw_block_iq2_s, scales)
+                                                              : offsetof(kw_block_iq2_xs, scales)));
+    return kv_zip((x << 1 & IQ_BYTES(0x1e)) | IQ_BYTES(1), (x >> 3 & IQ_BYTES(0x1e)) | IQ_BYTES(1));
+}
+
+/* The low bytes of four and four u16. */
+static KV_INLINE uint64_t low_bytes(uint64_t a, uint64_t b)
+{
+    a = (a | a >> 8) & 0x0000ffff0000ffff;
+    b = (b | b >> 8) & 0x0000ffff0000ffff;
+    return ((a | a >> 16) & 0xffffffff) | (b | b >> 16) << 32;
 }
 
 static KV_INLINE void scales_iq1_s(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
-    uint8_t bytes[8], mins[8];
-    for (int g = 0; g < 8; g++) {
-        const uint16_t qh = kv_u16(block + offsetof(kw_block_iq1_s, qh) + 2 * g);
-        bytes[g] = (uint8_t)(2 * (qh >> 12 & 7) + 1);
-        mins[g] = (uint8_t)(bytes[g] * (qh >> 15 ? 9 : 7)); /* the table has 8 * (w + 1) */
-    }
-    *scale = kv_twice(kv_u64(bytes));
-    *min = kv_twice(kv_u64(mins));
+    const uint8_t *qh = block + offsetof(kw_block_iq1_s, qh);
+    const uint64_t a = kv_u64(qh), b = kv_u64(qh + 8), ones = 0x0001000100010001;
+    const uint64_t sc = low_bytes(a >> 12 & 7 * ones, b >> 12 & 7 * ones) << 1 | IQ_BYTES(1);
+    const uint64_t minus = low_bytes(a >> 15 & ones, b >> 15 & ones) * 0xff;
+    *scale = kv_twice(sc);
+    *min = kv_twice(7 * sc + 2 * (sc & minus)); /* the table has 8 * (w + 1) */
 }
 
 static KV_INLINE void scales_iq(const k_type type, kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
-    if (type.dtype == KW_IQ1_S) {
+    if (type.dtype == KW_IQ1_S)
         scales_iq1_s(scale, min, block);
-    } else if (type.halves) {
-        int8_t bytes[16];
-        scales_of_halves(type, bytes, block);
-        *scale = *min = kv_widen_i8(bytes);
-    } else {
-        uint8_t bytes[8];
-        scales_of_groups(type, bytes, block);
-        *scale = *min = kv_twice(kv_u64(bytes));
-    }
+    else
+        *scale = *min =
+            type.halves ? scales_of_halves(type, block) : kv_twice(scales_of_groups(type, block));
 }
 
 #define IQ_TYPE(name, block, d, type_kind, type_bias, per_16, signs, shift)                        \

@@ -310,6 +310,17 @@ static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
     return _mm256_and_si256(set, _mm256_set1_epi8((char)value));
 }
 
+/* The high bit of each byte, which was 0, makes the number of its ones even. */
+static KV_INLINE kv_b32 kv_even_signs(kv_b32 x)
+{
+    const __m256i odd =
+        _mm256_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0, 0,
+                         -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0);
+    const __m256i low = _mm256_shuffle_epi8(odd, kv_low4(x));
+    const __m256i high = _mm256_shuffle_epi8(odd, kv_bits_of(x, -4, 7));
+    return _mm256_xor_si256(x, _mm256_xor_si256(low, high));
+}
+
 /* Minus each byte whose bit is set. bits: 32 of them */
 static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
 {

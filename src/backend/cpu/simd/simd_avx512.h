@@ -258,6 +258,12 @@ static KV_INLINE kv_b32 kv_spread_bits(uint32_t bits, int value)
     return _mm256_maskz_set1_epi8(bits, (char)value);
 }
 
+static KV_INLINE kv_b32 kv_even_signs(kv_b32 x)
+{
+    /* Bit 7 of a byte is the sum of the bits below it, which stay. */
+    return _mm256_gf2p8affine_epi64_epi8(x, _mm256_set1_epi64x(0x010204081020407f), 0);
+}
+
 static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
 {
     return _mm256_mask_sub_epi8(x, kv_u32(bits), _mm256_setzero_si256(), x);

@@ -341,6 +341,28 @@ static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
     return (kv_b32){kv_negate_half(x.a, kv_u16(bits)), kv_negate_half(x.b, kv_u16(bits + 2))};
 }
 
+static KV_INLINE int8x16_t kv_even_signs_half(int8x16_t x)
+{
+    return vorrq_s8(x, vshlq_n_s8(vcntq_s8(x), 7));
+}
+
+static KV_INLINE kv_b32 kv_even_signs(kv_b32 x)
+{
+    return (kv_b32){kv_even_signs_half(x.a), kv_even_signs_half(x.b)};
+}
+
+static KV_INLINE void kv_store_b32(uint8_t *p, kv_b32 x)
+{
+    vst1q_s8((int8_t *)p, x.a);
+    vst1q_s8((int8_t *)p + 16, x.b);
+}
+
+static KV_INLINE void kv_zip_store(uint16_t *p, kv_b32 low, kv_b32 high)
+{
+    vst2q_s8((int8_t *)p, ((int8x16x2_t){{low.a, high.a}}));
+    vst2q_s8((int8_t *)(p + 16), ((int8x16x2_t){{low.b, high.b}}));
+}
+
 static KV_INLINE kv_b32 kv_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     return (kv_b32){vcombine_s8(vcreate_s8(a), vcreate_s8(b)),
@@ -420,11 +442,16 @@ static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
     return vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
 }
 
+static KV_INLINE kv_h16 kv_zip(uint64_t even, uint64_t odd)
+{
+    const uint8x8_t x = vcreate_u8(even), y = vcreate_u8(odd);
+    return (kv_h16){vreinterpretq_s16_u16(vmovl_u8(vzip1_u8(x, y))),
+                    vreinterpretq_s16_u16(vmovl_u8(vzip2_u8(x, y)))};
+}
+
 static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
 {
-    const uint8x8_t x = vcreate_u8(bytes);
-    return (kv_h16){vreinterpretq_s16_u16(vmovl_u8(vzip1_u8(x, x))),
-                    vreinterpretq_s16_u16(vmovl_u8(vzip2_u8(x, x)))};
+    return kv_zip(bytes, bytes);
 }
 
 static KV_INLINE kv_h16 kv_widen_two(uint64_t low, uint64_t high)

@@ -409,6 +409,37 @@ static KV_INLINE kv_b32 kv_negate(kv_b32 x, const uint8_t *bits)
     return (kv_b32){kv_negate_half(x.a, kv_u16(bits)), kv_negate_half(x.b, kv_u16(bits + 2))};
 }
 
+static KV_INLINE v128_t kv_even_signs_half(v128_t x)
+{
+    const v128_t odd = wasm_v128_and(wasm_i8x16_popcnt(x), wasm_i8x16_splat(1));
+    return wasm_v128_or(x, wasm_i8x16_shl(odd, 7));
+}
+
+static KV_INLINE kv_b32 kv_even_signs(kv_b32 x)
+{
+    return (kv_b32){kv_even_signs_half(x.a), kv_even_signs_half(x.b)};
+}
+
+static KV_INLINE void kv_store_b32(uint8_t *p, kv_b32 x)
+{
+    wasm_v128_store(p, x.a);
+    wasm_v128_store(p + 16, x.b);
+}
+
+static KV_INLINE void kv_zip_half(uint16_t *p, v128_t x, v128_t y)
+{
+    wasm_v128_store(
+        p, wasm_i8x16_shuffle(x, y, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    wasm_v128_store(p + 8, wasm_i8x16_shuffle(x, y, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,
+                                              14, 30, 15, 31));
+}
+
+static KV_INLINE void kv_zip_store(uint16_t *p, kv_b32 low, kv_b32 high)
+{
+    kv_zip_half(p, low.a, high.a);
+    kv_zip_half(p + 16, low.b, high.b);
+}
+
 static KV_INLINE kv_b32 kv_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     return (kv_b32){wasm_u64x2_make(a, b), wasm_u64x2_make(c, d)};
@@ -490,11 +521,17 @@ static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
     return kv_sum_pairs(kv_sum_pairs(a, b), kv_sum_pairs(c, d));
 }
 
+static KV_INLINE kv_h16 kv_zip(uint64_t even, uint64_t odd)
+{
+    const v128_t x = wasm_u64x2_make(even, odd);
+    const v128_t both =
+        wasm_i8x16_shuffle(x, x, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    return (kv_h16){wasm_u16x8_extend_low_u8x16(both), wasm_u16x8_extend_high_u8x16(both)};
+}
+
 static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
 {
-    const v128_t x = wasm_i64x2_splat((int64_t)bytes);
-    const v128_t twice = wasm_i8x16_shuffle(x, x, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    return (kv_h16){wasm_u16x8_extend_low_u8x16(twice), wasm_u16x8_extend_high_u8x16(twice)};
+    return kv_zip(bytes, bytes);
 }
 
 static KV_INLINE kv_h16 kv_widen_two(uint64_t low, uint64_t high)

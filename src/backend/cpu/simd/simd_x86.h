@@ -32,6 +32,19 @@ static KV_INLINE kv_b32 kv_low4(kv_b32 x)
     return _mm256_and_si256(x, _mm256_set1_epi8(15));
 }
 
+static KV_INLINE void kv_store_b32(uint8_t *p, kv_b32 x)
+{
+    _mm256_storeu_si256((__m256i *)p, x);
+}
+
+/* out[i] = low[i] | high[i] << 8, as 32 numbers. */
+static KV_INLINE void kv_zip_store(uint16_t *p, kv_b32 low, kv_b32 high)
+{
+    const __m256i even = _mm256_unpacklo_epi8(low, high), odd = _mm256_unpackhi_epi8(low, high);
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute2x128_si256(even, odd, 0x20));
+    _mm256_storeu_si256((__m256i *)(p + 16), _mm256_permute2x128_si256(even, odd, 0x31));
+}
+
 static KV_INLINE kv_b32 kv_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     return _mm256_setr_epi64x((int64_t)a, (int64_t)b, (int64_t)c, (int64_t)d);
@@ -99,11 +112,16 @@ static KV_INLINE kv_i4 kv_sum4(kv_part a, kv_part b, kv_part c, kv_part d)
     return _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
 }
 
-/* Eight bytes as sixteen int16, each twice. */
+/* The bytes of x and y by turns, as sixteen int16; eight bytes, each twice. */
+static KV_INLINE kv_h16 kv_zip(uint64_t x, uint64_t y)
+{
+    return _mm256_cvtepu8_epi16(
+        _mm_unpacklo_epi8(_mm_cvtsi64_si128((int64_t)x), _mm_cvtsi64_si128((int64_t)y)));
+}
+
 static KV_INLINE kv_h16 kv_twice(uint64_t bytes)
 {
-    const __m128i x = _mm_cvtsi64_si128((int64_t)bytes);
-    return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, x));
+    return kv_zip(bytes, bytes);
 }
 
 /* The same int16 in all lanes, and scale[0] in the first half of them, scale[1] in the second.
