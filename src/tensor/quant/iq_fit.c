@@ -24,7 +24,7 @@
 
 #include <math.h>
 
-enum { TRIALS = 8, ROUNDS = 3, CANDIDATES = 24, LANES = 8, MAX_GROUPS = 16 };
+enum { TRIALS = 5, ROUNDS = 2, CANDIDATES = 16, LANES = 8, MAX_GROUPS = 16 };
 
 /* ---- codebooks ---- */
 
@@ -33,30 +33,31 @@ static int level_of(uint32_t half, int at, int shift)
     return (int)(half >> (8 * at) & 127) >> shift;
 }
 
-/* Halves of four weights of three levels, or of two weights of eight. */
+/* Halves of four weights of three levels, or of two weights of eight; ascends as entries do. */
 static uint8_t half_code(const kw_iq_spec *spec, uint32_t half)
 {
     const int shift = spec->level_shift;
     if (spec->four)
-        return (uint8_t)(8 * level_of(half, 0, shift) + level_of(half, 1, shift));
-    return (uint8_t)(12 * (3 * level_of(half, 0, shift) + level_of(half, 1, shift)) +
-                     3 * level_of(half, 2, shift) + level_of(half, 3, shift));
+        return (uint8_t)(8 * level_of(half, 1, shift) + level_of(half, 0, shift));
+    return (uint8_t)(12 * (3 * level_of(half, 3, shift) + level_of(half, 2, shift)) +
+                     3 * level_of(half, 1, shift) + level_of(half, 0, shift));
 }
 
 void kw_iq_book_make(kw_iq_book *book, const kw_iq_spec *spec)
 {
     kw_assert(spec->n_entries <= KW_IQ_MAX_ENTRIES);
     book->spec = spec;
-    book->n_runs = 0;
+    int next = 0;
     for (int i = 0; i < spec->n_entries; i++) {
         const uint64_t entry = spec->four ? spec->four[i] : spec->eight[i];
         const int half_bits = spec->four ? 16 : 32;
         book->high[i] = half_code(spec, (uint32_t)(entry >> half_bits));
         book->low[i] = half_code(spec, (uint32_t)entry);
-        if (i == 0 || book->high[i] != book->high[i - 1])
-            book->begin[book->n_runs++] = (uint16_t)i;
+        while (next <= book->high[i])
+            book->begin[next++] = (uint16_t)i;
     }
-    book->begin[book->n_runs] = (uint16_t)spec->n_entries;
+    while (next <= KW_IQ_HALVES)
+        book->begin[next++] = (uint16_t)spec->n_entries;
 }
 
 /* ---- the best entry of some weights at one scale ---- */
@@ -85,6 +86,8 @@ static levels levels_at(const kw_iq_spec *spec, float s, float shift)
 /* The errors of the halves of an entry; [1]: with the cheapest wrong sign in it. */
 typedef struct half_costs {
     float low[2][KW_IQ_HALVES], high[2][KW_IQ_HALVES];
+    /* Nothing in low is smaller than `least`, nothing in row r of high than row_least[r]. */
+    float least, row_least[9];
 } half_costs;
 
 /* out[i][j] = p[i] + q[j], or the smaller of the two. */
@@ -96,27 +99,69 @@ static inline void outer(float *restrict out, const float *restrict p, const flo
             out[i * stride + j] = !smaller ? p[i] + q[j] : p[i] < q[j] ? p[i] : q[j];
 }
 
-/* cost[i][l]: error of weight i at level l, or what its wrong sign adds. */
-static inline void halves(const kw_iq_spec *spec, float *low, float *high, float cost[8][8],
-                          bool smaller)
+static inline float smallest(const float *p, int n)
 {
-    if (spec->four) {
-        outer(low, cost[0], cost[1], 8, 8, smaller);
-        outer(high, cost[2], cost[3], 8, 8, smaller);
-        return;
-    }
-    float pair[4][12];
-    for (int i = 0; i < 4; i++) {
-        outer(pair[i], cost[2 * i], cost[2 * i + 1], 3, 3, smaller);
-        pair[i][9] = pair[i][10] = pair[i][11] = INFINITY;
-    }
-    outer(low, pair[0], pair[1], 9, 12, smaller);
-    outer(high, pair[2], pair[3], 9, 12, smaller);
+    float least = p[0];
+    for (int i = 1; i < n; i++)
+        least = p[i] < least ? p[i] : least;
+    return least;
 }
 
-static int n_halves(const kw_iq_spec *spec)
+/* Codes of a half are rows of its upper half's codes. */
+static inline int n_rows(const kw_iq_spec *spec)
 {
-    return spec->four ? 64 : KW_IQ_HALVES;
+    return spec->four ? 8 : 9;
+}
+
+static inline int stride(const kw_iq_spec *spec)
+{
+    return spec->four ? 8 : 12;
+}
+
+/* cost[i][l]: error of weight i at level l. */
+static void right_halves(half_costs *out, const kw_iq_spec *spec, float cost[8][8])
+{
+    float pair[4][12];
+    const int n = n_rows(spec);
+    for (int i = 0; i < 4 && !spec->four; i++) {
+        outer(pair[i], cost[2 * i + 1], cost[2 * i], 3, 3, false);
+        pair[i][9] = pair[i][10] = pair[i][11] = INFINITY;
+    }
+    const float *part[4];
+    for (int i = 0; i < 4; i++)
+        part[i] = spec->four ? cost[i] : pair[i];
+    if (spec->four) {
+        outer(out->low[0], part[1], part[0], 8, 8, false);
+        outer(out->high[0], part[3], part[2], 8, 8, false);
+    } else {
+        outer(out->low[0], part[1], part[0], 9, 12, false);
+        outer(out->high[0], part[3], part[2], 9, 12, false);
+    }
+    out->least = smallest(part[1], n) + smallest(part[0], n);
+    const float high = smallest(part[2], n);
+    for (int r = 0; r < n; r++)
+        out->row_least[r] = part[3][r] + high;
+}
+
+/* cost[i][l]: what a wrong sign of weight i at level l adds. */
+static void wrong_halves(half_costs *out, const kw_iq_spec *spec, float cost[8][8])
+{
+    if (spec->four) {
+        outer(out->low[1], cost[1], cost[0], 8, 8, true);
+        outer(out->high[1], cost[3], cost[2], 8, 8, true);
+    } else {
+        float pair[4][12];
+        for (int i = 0; i < 4; i++) {
+            outer(pair[i], cost[2 * i + 1], cost[2 * i], 3, 3, true);
+            pair[i][9] = pair[i][10] = pair[i][11] = INFINITY;
+        }
+        outer(out->low[1], pair[1], pair[0], 9, 12, true);
+        outer(out->high[1], pair[3], pair[2], 9, 12, true);
+    }
+    for (int i = 0; i < n_rows(spec) * stride(spec); i++) {
+        out->low[1][i] += out->low[0][i];
+        out->high[1][i] += out->high[0][i];
+    }
 }
 
 /* w, wx: weights of the error of an entry's elements, and these times |x| (iq1: x). */
@@ -124,21 +169,17 @@ static void cost_halves(half_costs *out, const kw_iq_spec *spec, const float *w,
                         const levels *at, bool wrong)
 {
     const int n = spec->four ? 4 : 8;
-    float cost[8][8], mistake[8][8];
+    float cost[8][8];
     for (int i = 0; i < n; i++)
         for (int l = 0; l < 8; l++)
             cost[i][l] = w[i] * at->square[l] + wx[i] * at->linear[l];
-    halves(spec, out->low[0], out->high[0], cost, false);
+    right_halves(out, spec, cost);
     if (!wrong)
         return;
     for (int i = 0; i < n; i++)
         for (int l = 0; l < 8; l++)
-            mistake[i][l] = -2.0f * (wx[i] * at->linear[l]);
-    halves(spec, out->low[1], out->high[1], mistake, true);
-    for (int i = 0; i < n_halves(spec); i++) {
-        out->low[1][i] += out->low[0][i];
-        out->high[1][i] += out->high[0][i];
-    }
+            cost[i][l] = -2.0f * (wx[i] * at->linear[l]);
+    wrong_halves(out, spec, cost);
 }
 
 typedef struct found {
@@ -146,36 +187,45 @@ typedef struct found {
     int entry;
 } found;
 
-static void scan(found *best, const kw_iq_book *book, const float *low, const float *high)
+/* Replaces *best by a better entry, if there is one. low, high: tables of costs, either of two. */
+static void scan(found *best, const kw_iq_book *book, const half_costs *costs, const float *low,
+                 const float *high)
 {
-    float least = INFINITY;
-    for (int i = 0; i < n_halves(book->spec); i++)
-        least = low[i] < least ? low[i] : least;
-    for (int r = 0; r < book->n_runs; r++) {
-        const int first = book->begin[r], end = book->begin[r + 1];
-        const float base = high[book->high[first]];
-        if (!(base + least < best->cost))
+    const int width = stride(book->spec);
+    const float least = costs->least;
+    found now = *best;
+    for (int row = 0; row < n_rows(book->spec); row++) {
+        if (!(costs->row_least[row] + least < now.cost))
             continue;
-        for (int i = first; i < end; i++) {
-            const float cost = base + low[book->low[i]];
-            if (cost < best->cost)
-                *best = (found){cost, i};
+        for (int code = row * width; code < (row + 1) * width; code++) {
+            const float base = high[code];
+            if (!(base + least < now.cost))
+                continue;
+            for (int i = book->begin[code]; i < book->begin[code + 1]; i++) {
+                const float cost = base + low[book->low[i]];
+                if (cost < now.cost)
+                    now = (found){cost, i};
+            }
         }
     }
+    *best = now;
 }
 
 /* The best entry with all signs right, or with one of them wrong; `guess` is a likely entry. */
 static found best_entry(const kw_iq_book *book, const half_costs *costs, bool wrong, int guess)
 {
-    found best = {INFINITY, guess};
     const float *const low = costs->low[0], *const high = costs->high[0];
+    const int low_code = book->low[guess], high_code = book->high[guess];
     if (!wrong) {
-        best.cost = low[book->low[guess]] + high[book->high[guess]];
-        scan(&best, book, low, high);
+        found best = {low[low_code] + high[high_code], guess};
+        scan(&best, book, costs, low, high);
         return best;
     }
-    scan(&best, book, costs->low[1], high);
-    scan(&best, book, low, costs->high[1]);
+    const float a = costs->low[1][low_code] + high[high_code];
+    const float b = low[low_code] + costs->high[1][high_code];
+    found best = {a < b ? a : b, guess};
+    scan(&best, book, costs, costs->low[1], high);
+    scan(&best, book, costs, low, costs->high[1]);
     return best;
 }
 
@@ -199,6 +249,7 @@ typedef struct search {
     float w[KW_QK_K], wx[KW_QK_K]; /* wx: w |x|, or w x where there are no signs */
     uint8_t minus[KW_QK_K / 8];    /* signs of x, a bit each */
     trial trials[MAX_GROUPS][TRIALS + ROUNDS];
+    float suits[MAX_GROUPS]; /* the scale with the least error among the trials */
     kw_iq_codes now;
 } search;
 
@@ -355,6 +406,7 @@ static float try_scales(search *s, const float *x)
                 best_scale = scale;
             }
         }
+        s->suits[g] = best_scale;
         largest = best_scale > largest ? best_scale : largest;
     }
     s->n_trials = TRIALS;
@@ -375,11 +427,14 @@ static float least_error(const search *s, int g, float scale)
 /* The scale code of each group under d (with its factor), as far as is known. Returns the error. */
 static float choose_codes(const search *s, float d, uint8_t sc[MAX_GROUPS])
 {
+    const float inverse = kw_fit_inverse(d);
     float total = 0.0f;
     for (int g = 0; g < s->n_groups; g++) {
         float best = INFINITY;
         sc[g] = 0;
-        for (int code = 0; code <= s->spec->top; code++) {
+        const float near = (s->suits[g] * inverse - 1.0f) * 0.5f;
+        const int low = (int)kw_fit_round(near - 1.0f, 0.0f, (float)s->spec->top);
+        for (int code = low; code <= KW_MIN(low + 2, s->spec->top); code++) {
             const float error = least_error(s, g, d * (float)(2 * code + 1));
             if (error < best) {
                 best = error;

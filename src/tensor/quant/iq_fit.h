@@ -31,12 +31,11 @@ typedef struct kw_iq_spec {
     kw_iq_signs signs;
 } kw_iq_spec;
 
-/* A codebook arranged for the search: runs of entries that share their upper half. */
-enum { KW_IQ_HALVES = 108, KW_IQ_MAX_RUNS = 81, KW_IQ_MAX_ENTRIES = 2048 };
+/* A codebook arranged for the search: runs of entries by their upper half. */
+enum { KW_IQ_HALVES = 108, KW_IQ_MAX_ENTRIES = 2048 };
 typedef struct kw_iq_book {
     const kw_iq_spec *spec;
-    int n_runs;
-    uint16_t begin[KW_IQ_MAX_RUNS + 1];
+    uint16_t begin[KW_IQ_HALVES + 1];                        /* by the code of the upper half */
     uint8_t high[KW_IQ_MAX_ENTRIES], low[KW_IQ_MAX_ENTRIES]; /* codes of the halves */
 } kw_iq_book;
 
