@@ -195,7 +195,7 @@ static void test_mistakes(void **state)
     refuse(KW_CMD_RUN, no_env, "out of range", "--top-p", "1.5", (char *)NULL);
     refuse(KW_CMD_RUN, no_env, "not a whole number", "-n", "2.5", (char *)NULL);
     refuse(KW_CMD_RUN, no_env, "out of range", "-n", "99999999999999999999", (char *)NULL);
-    refuse(KW_CMD_RUN, no_env, "none of: f16 f32", "--cache-type", "q8_0", (char *)NULL);
+    refuse(KW_CMD_RUN, no_env, "none of: f16 bf16 f32", "--cache-type", "q4_0", (char *)NULL);
     refuse(KW_CMD_RUN, no_env, "neither true nor false", "--json=maybe", (char *)NULL);
     refuse(KW_CMD_DOCTOR, no_env, "unknown option --temp", "--temp", "1", (char *)NULL);
 }
