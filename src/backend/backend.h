@@ -64,6 +64,9 @@ typedef struct kw_conversion {
 
 typedef struct kw_backend {
     const char *name;
+    /* A plan for at most so many tokens costs little more than one for a single token; a plan for
+     * more is made for many. */
+    int64_t few_tokens;
     kw_status (*open)(const kw_device_config *config, kw_device **out, kw_error *err);
     void (*close)(kw_device *device);
     /* Names the instruction set or chip, and its number of workers. Borrowed. */

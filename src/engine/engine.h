@@ -37,9 +37,11 @@ struct kw_model {
     size_t image_bytes;
 };
 
-/* Plans of a session: one token; a chunk of the prompt; a chunk with logits for every token. */
+/* Plans of a session: one token; a few, with logits for all of them or not; a chunk of the prompt;
+ * a chunk with logits for every token. */
 typedef enum kw_bucket {
     KW_BUCKET_DECODE,
+    KW_BUCKET_FEW,
     KW_BUCKET_PROMPT,
     KW_BUCKET_SCORE,
     KW_N_BUCKETS

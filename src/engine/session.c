@@ -107,8 +107,9 @@ static kw_status open_session(kw_session *session, const kw_session_config *conf
                      "session: a context of %d, the model was trained for %lld", session->context,
                      (long long)trained);
     const int64_t batch_bound = session->batch, score = KW_MIN(batch_bound, SCORE_BATCH);
+    const int64_t few = KW_MIN(batch_bound, model->engine->backend->few_tokens);
     const int64_t bounds[KW_N_BUCKETS][KW_N_EXTENTS] = {
-        {0, 1, 1}, {0, batch_bound, 1}, {0, score, score}};
+        {0, 1, 1}, {0, few, few}, {0, batch_bound, 1}, {0, score, score}};
     memcpy(session->bound, bounds, sizeof bounds);
     const kw_cache_type cache = config ? config->cache : KW_CACHE_F16;
     if ((size_t)cache >= KW_COUNT(CACHE_DTYPES))
@@ -184,7 +185,9 @@ static kw_status need_plan(kw_session *session, kw_bucket bucket, kw_error *err)
 static kw_status step(kw_session *session, const int32_t *tokens, size_t n, size_t n_rows,
                       float *logits, kw_error *err)
 {
+    const bool few = (int64_t)n <= session->bound[KW_BUCKET_FEW][KW_EXTENT_TOKENS];
     const kw_bucket bucket = n == 1       ? KW_BUCKET_DECODE
+                             : few        ? KW_BUCKET_FEW
                              : n_rows > 1 ? KW_BUCKET_SCORE
                                           : KW_BUCKET_PROMPT;
     KW_TRY(need_plan(session, bucket, err));

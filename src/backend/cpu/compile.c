@@ -44,8 +44,8 @@ static kw_operand operand(const kw_device *device, const kw_unit *unit, const kw
                     .per_row = rank > 1};
     o.scalar_row = o.n == 1;
     o.rows = rank > 1 ? node->shape.dim[0] : 1;
-    if (is_activation(node->dtype) && o.rows > 1)
-        o.cols = device->kernels.columns;
+    if (is_activation(node->dtype))
+        o.cols = kw_activation_cols(device, o.rows);
     if (node->op == KW_OP_WEIGHT) {
         o.place = KW_AT_CONST;
         o.data = node->weight.data;

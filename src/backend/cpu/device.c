@@ -127,7 +127,7 @@ static size_t cpu_value_bytes(const kw_device *device, const kw_node *node)
         rows = times(rows, (size_t)node->shape.dim[d]);
     if (!is_activation(node->dtype))
         return times(times(rows, n), kw_dtype_info(node->dtype)->block_bytes);
-    const size_t cols = rows == 1 ? 1 : device->kernels.columns;
+    const size_t cols = kw_activation_cols(device, (int64_t)KW_MIN(rows, (size_t)INT64_MAX));
     return times(times((rows + cols - 1) / cols, cols), n / 32 * KW_ACT_BLOCK);
 }
 
@@ -162,6 +162,7 @@ static kw_status cpu_sync(kw_device *device, kw_error *err)
 
 const kw_backend kw_cpu_backend = {
     .name = "CPU",
+    .few_tokens = KW_FEW_TOKENS,
     .open = cpu_open,
     .close = cpu_close,
     .describe = cpu_describe,

@@ -22,6 +22,16 @@ struct kw_device {
     bool fast;
 };
 
+/* Up to so many tokens each of them is multiplied as one alone would be, while the rows of the
+ * weight are near: cheaper than a panel, which is the same work for one token as for a tile. */
+#define KW_FEW_TOKENS 4
+
+/* Columns of the activation tiles of a value with this bound of its rows. */
+static inline size_t kw_activation_cols(const kw_device *device, int64_t rows)
+{
+    return rows <= KW_FEW_TOKENS ? 1 : device->kernels.columns;
+}
+
 typedef enum kw_place { KW_AT_ARENA, KW_AT_CONST, KW_AT_INPUT, KW_AT_STATE, KW_AT_OUTPUT } kw_place;
 
 typedef struct kw_operand {

@@ -14,6 +14,7 @@
 #define CHUNK_BYTES 98304 /* weights of one decode chunk */
 #define MIN_CHUNKS 4      /* of a weight for each worker, when it is large enough */
 #define LONG_BYTES 524288 /* weights of one of the first chunks */
+#define FEW_ROWS 4        /* rows that stay near while a few columns are multiplied */
 #define LONG_ROUNDS 3     /* a weight is at least so many long chunks for each worker */
 
 /* Applies the epilogue to rows [r0, r0 + n) of token t. */
@@ -93,6 +94,31 @@ static const unsigned char *column(const kw_step *step, const unsigned char *x, 
     return x + c * (k / 32) * KW_ACT_BLOCK;
 }
 
+/* Rows times a few columns: four rows come from memory once, for all of them. */
+static void run_few(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                    unsigned char *scratch)
+{
+    (void)scratch;
+    const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
+    const size_t tokens = (size_t)kw_step_rows(step, exec->args);
+    const size_t row_bytes = step->weight_row_bytes;
+    const row_range rows = chunk_rows(step, chunk);
+    const unsigned char *w = kw_operand_in(exec, &step->src[1]);
+    const unsigned char *x = kw_operand_in(exec, &step->src[0]);
+    float *out = kw_operand_at(exec, &step->out);
+    for (size_t r = rows.first; r < rows.first + rows.n; r += FEW_ROWS) {
+        const size_t live = KW_MIN(rows.first + rows.n - r, (size_t)FEW_ROWS);
+        const unsigned char *next = r + live < rows.first + rows.n
+                                        ? w + (r + live) * row_bytes
+                                        : weights_ahead(step, exec, chunk);
+        for (size_t t = 0; t < tokens; t++)
+            step->matmul->gemv(out + t * n + r, w + r * row_bytes, row_bytes, live,
+                               column(step, x, t), k, t == 0 ? next : NULL);
+    }
+    for (size_t t = 0; t < tokens; t++)
+        epilogue(step, exec, out + t * n + rows.first, (int64_t)t, rows.first, rows.n);
+}
+
 static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
 {
@@ -151,7 +177,8 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
     const kw_dtype w = step->src[1].dtype;
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
     const char *hot;
-    const bool fast = device->fast && step->rows_bound > 1 && device->kernels.fast[w].gemm;
+    const bool fast =
+        device->fast && step->rows_bound > KW_FEW_TOKENS && device->kernels.fast[w].gemm;
     step->matmul = fast ? &device->kernels.fast[w] : &device->kernels.matmul[w];
     if (step->matmul->weight_class == KW_CLASS_NONE || step->src[1].place != KW_AT_CONST ||
         !kw_row_bytes(w, (int64_t)k, &step->weight_row_bytes))
@@ -159,19 +186,21 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
                        kw_dtype_info(w)->name, k);
     if (step->node->program)
         step->map2 = kw_map_hot(&device->kernels, step->node->program, &hot);
-    if (step->rows_bound == 1) {
-        step->run = run_gemv;
-        step->commit = commit_gemv;
+    if (step->rows_bound <= KW_FEW_TOKENS) {
+        const bool one = step->rows_bound == 1;
+        step->run = one ? run_gemv : run_few;
+        step->commit = one ? commit_gemv : NULL;
+        step->kernel = one ? "gemv" : "gemv few";
         cut_gemv(step, (size_t)device->n_workers);
     } else {
         step->run = run_gemm;
+        step->kernel = fast ? "gemm fast" : "gemm";
         step->weight_rows = KW_PANEL_ROWS;
         step->scratch_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
     }
     const size_t short_rows = n - (size_t)step->n_long * step->long_rows;
     step->weight_chunks =
         step->n_long + (uint32_t)((short_rows + step->weight_rows - 1) / step->weight_rows);
-    step->kernel = step->rows_bound == 1 ? "gemv" : fast ? "gemm fast" : "gemm";
     return KW_OK;
 }
 
