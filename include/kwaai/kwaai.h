@@ -97,6 +97,8 @@ typedef struct kw_model_config {
     size_t struct_size;
     bool no_mmap;          /* read the file into memory instead of mapping it */
     const char *tokenizer; /* a tokenizer file or directory instead of the model's own; NULL */
+    const char
+        *type; /* a mixture ("q4_k_m"): float matrices are quantised while loading; NULL: not */
 } kw_model_config;
 
 KW_API void kw_model_config_init(kw_model_config *config);

@@ -118,6 +118,8 @@ kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_er
     kw_model_config_init(&config);
     config.no_mmap = !cli->parsed.options.mmap;
     config.tokenizer = cli->parsed.options.tokenizer;
+    if (kw_options_source(&cli->parsed, "type") != KW_FROM_DEFAULT)
+        config.type = cli->parsed.options.type;
     if (kw_cli_is_builtin(path)) {
         kw_builtin image = {0};
         KW_TRY(kw_cli_builtin(cli, &image, err));

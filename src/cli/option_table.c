@@ -59,9 +59,18 @@ const kw_option kw_option_table[] = {
      .choices =
          "f32 f16 bf16 q8_0 q5_1 q5_0 q4_1 q4_0 q6_k q5_k q4_k q3_k q2_k iq4_nl iq4_xs mxfp4 "
          "iq3_s iq3_xxs iq2_s iq2_xs iq2_xxs iq1_m iq1_s tq2_0 tq1_0",
-     .help = "type of the weights that --synthetic makes up"},
+     .help = "type of the weights that --synthetic makes up; of a model: quantise its float "
+             "weights to this mixture while loading"},
 
     /* ---- quantisation ---- */
+    {.name = "type",
+     .kind = KW_OPT_TEXT,
+     .meta = "TYPE",
+     .section = KW_SECTION_MODEL,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_PERPLEXITY,
+     AT(type),
+     .choices = "q8_0 q6_k q5_k_m q4_k_m q4_0 q3_k_m q2_k",
+     .help = "quantise float weights to this mixture while loading (kwaai quantize lists them)"},
     {.name = "pure",
      .kind = KW_OPT_FLAG,
      .section = KW_SECTION_TYPES,

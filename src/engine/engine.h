@@ -23,6 +23,11 @@ struct kw_engine {
     _Atomic uint64_t used_bytes;
 };
 
+typedef struct kw_owned_weight {
+    void *data; /* device memory */
+    size_t bytes;
+} kw_owned_weight;
+
 struct kw_model {
     kw_engine *engine;
     kw_model_file *file;
@@ -33,6 +38,8 @@ struct kw_model {
     uint64_t n_params, weight_bytes, reserved_bytes;
     uint64_t token_params, token_bytes, output_params, output_bytes; /* as in kw_model_info */
     int64_t vocab;
+    kw_owned_weight *quantized; /* [n_quantized] weights made while loading; NULL: none */
+    size_t n_quantized;
     void *image; /* synthetic models: the memory behind the file */
     size_t image_bytes;
 };

@@ -2,6 +2,8 @@
 /* model.c - loading: file, family, tokenizer, and what a model says of itself. */
 #include "engine/engine.h"
 
+#include "engine/onload.h"
+
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -117,6 +119,7 @@ void kw_model_close(kw_model *model)
     kw_tokenizer_free(model->tokenizer);
     kw_net_close(model->net);
     kw_model_file_close(model->file);
+    kw_model_quantize_undo(model);
     if (model->image)
         model->engine->backend->free(model->engine->device, model->image, model->image_bytes);
     free(model->name);
@@ -128,9 +131,14 @@ void kw_model_close(kw_model *model)
 static kw_status load(kw_model *model, const kw_model_config *config, kw_error *err)
 {
     kw_engine *engine = model->engine;
-    KW_TRY(kw_engine_reserve(engine, model->file->total_bytes, model->file->path, err));
-    model->reserved_bytes = model->file->total_bytes;
+    const char *const type = config ? config->type : NULL;
+    if (!type) {
+        KW_TRY(kw_engine_reserve(engine, model->file->total_bytes, model->file->path, err));
+        model->reserved_bytes = model->file->total_bytes;
+    }
     KW_TRY(kw_net_open(model->file, &model->net, err));
+    if (type)
+        KW_TRY(kw_model_quantize(model, type, err));
     KW_TRY(check_weights(model, err));
     KW_TRY(describe(model, err));
     KW_TRY(kw_engine_tokenizer(model->file, config ? config->tokenizer : NULL, &engine->log,
@@ -167,6 +175,9 @@ static kw_status check_config(const kw_model_config *config, kw_error *err)
     if (config && config->struct_size != sizeof *config)
         return kw_fail(err, KW_E_ARG, "model: config of %zu bytes, this library has %zu",
                        config->struct_size, sizeof *config);
+    if (config && config->type && config->no_mmap)
+        return kw_fail(err, KW_E_ARG,
+                       "model: a file that is quantised while loading is mapped, not read whole");
     return KW_OK;
 }
 

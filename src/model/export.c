@@ -95,7 +95,7 @@ static const kw_field *find_field(const kw_net *net, const char *name)
     return NULL;
 }
 
-static int64_t int_field(const kw_net *net, const char *name)
+int64_t kw_net_int_field(const kw_net *net, const char *name)
 {
     int64_t value = 0;
     const kw_field *const f = find_field(net, name);
@@ -232,7 +232,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     *t = (kw_export_tensor){.name = own_name(arena, text, KW_STR("")), .view = view};
     if (!t->name.data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
-    const int64_t dim = int_field(net, "head_dim");
+    const int64_t dim = kw_net_int_field(net, "head_dim");
     if (alias->rotated && view->shape.rank > 0 && dim > 1) {
         if (view->shape.dim[0] % dim != 0 || dim % 2 != 0)
             return kw_fail(err, KW_E_FORMAT,

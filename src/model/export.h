@@ -23,5 +23,7 @@ kw_status kw_net_export_gguf(const kw_net *net, kw_arena *arena, kw_net_export *
 /* GGUF's name of a weight ("blk.3.attn_q.weight") for the one it has in a file of this kind; false
  * when it has none. out holds `size` bytes. */
 bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size);
+/* A whole number of the configuration by the name of its field; 0 when the family has no such. */
+int64_t kw_net_int_field(const kw_net *net, const char *name);
 
 #endif

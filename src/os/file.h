@@ -25,6 +25,9 @@ void kw_map_prefetch(const kw_map *map, size_t offset, size_t len);
  * one call, so that reading them does not fault one by one. Best effort. */
 void kw_pages_map(const void *from, size_t len);
 
+/* Gives the pages of [offset, offset + len) back until they are read again. Best effort. */
+void kw_map_release(const kw_map *map, size_t offset, size_t len);
+
 bool kw_file_exists(const char *path);
 bool kw_file_is_dir(const char *path);
 /* Writes through a temporary file in the same directory and renames it, so that a reader sees the

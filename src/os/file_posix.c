@@ -161,6 +161,18 @@ void kw_pages_map(const void *from, size_t len)
 #endif
 }
 
+void kw_map_release(const kw_map *map, size_t offset, size_t len)
+{
+    if (!map->data || map->copied || offset >= map->len)
+        return;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t first = (offset + page - 1) / page * page;
+    const size_t last = (offset + KW_MIN(len, map->len - offset)) / page * page;
+    void *from = (void *)((uintptr_t)map->data + first);
+    if (first < last)
+        (void)madvise(from, last - first, MADV_DONTNEED);
+}
+
 bool kw_file_exists(const char *path)
 {
     struct stat info;

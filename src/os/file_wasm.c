@@ -28,6 +28,13 @@ void kw_map_prefetch(const kw_map *map, size_t offset, size_t len)
     (void)len;
 }
 
+void kw_map_release(const kw_map *map, size_t offset, size_t len)
+{
+    (void)map;
+    (void)offset;
+    (void)len;
+}
+
 void kw_pages_map(const void *from, size_t len)
 {
     (void)from;

@@ -122,3 +122,12 @@ head -c 20 "$text" >short
 run 2 perplexity q4.gguf -f short
 says err 'less than a window'
 holds "perplexity, and divergence from recorded predictions"
+
+run 0 logits q8.gguf --tokens 1,2,3 --out want.safetensors
+run 0 logits f32.gguf --type q8_0 --tokens 1,2,3 --out got.safetensors
+same want.safetensors got.safetensors
+run 0 run f32.gguf --type Q6_K "Once upon" -n 4 --temp 0
+run 2 run f32.gguf --type Q9 "Once upon" -n 1
+says err 'no known mixture'
+run 2 run f32.gguf --type q8_0 --no-mmap "Once upon" -n 1
+holds "weights quantised while loading give the logits of the quantised file"
