@@ -13,6 +13,7 @@ extern const kw_command kw_command_detokenize;
 extern const kw_command kw_command_logits;
 extern const kw_command kw_command_bench;
 extern const kw_command kw_command_quantize;
+extern const kw_command kw_command_imatrix;
 extern const kw_command kw_command_perplexity;
 extern const kw_command kw_command_doctor;
 extern const kw_command kw_command_help;

@@ -10,7 +10,7 @@
 #define AT(field) .offset = offsetof(kw_options, field)
 #define HAS_MODEL                                                                                  \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
+     KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY)
 #define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
@@ -31,7 +31,7 @@ const kw_option kw_option_table[] = {
      .kind = KW_OPT_PATH,
      .meta = "PATH",
      .section = KW_SECTION_MODEL,
-     .commands = KW_CMD_RUN | KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_RUN | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY,
      AT(tokenizer),
      .help = "a tokenizer file or directory, instead of the model's own"},
     {.name = "mmap",
@@ -195,9 +195,9 @@ const kw_option kw_option_table[] = {
      .kind = KW_OPT_PATH,
      .meta = "FILE",
      .section = KW_SECTION_INPUT,
-     .commands = KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_IMATRIX | KW_CMD_PERPLEXITY,
      AT(file),
-     .help = "the text to predict (- is standard input)"},
+     .help = "the text to read (- is standard input)"},
     {.name = "ctx-size",
      .letter = 'c',
      .aliases = "--context --n-ctx",
@@ -207,7 +207,7 @@ const kw_option kw_option_table[] = {
      .min = 4,
      .max = MAX_TOKENS,
      .section = KW_SECTION_INPUT,
-     .commands = KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_IMATRIX | KW_CMD_PERPLEXITY,
      AT(context),
      .help = "tokens of a window"},
     {.name = "chunks",
@@ -217,7 +217,7 @@ const kw_option kw_option_table[] = {
      .min = 0,
      .max = MAX_TOKENS,
      .section = KW_SECTION_INPUT,
-     .commands = KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_IMATRIX | KW_CMD_PERPLEXITY,
      AT(chunks),
      .help = "windows to look at, at most; 0: all"},
     {.name = "kl-divergence-base",
@@ -517,8 +517,8 @@ const kw_option kw_option_table[] = {
      .meta = "N",
      .initial = "0",
      .section = KW_SECTION_MACHINE,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_PERPLEXITY | KW_CMD_QUANTIZE | KW_CMD_DOCTOR |
-                 KW_CMD_INSPECT,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY | KW_CMD_QUANTIZE |
+                 KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(threads),
      .help = "threads to compute with; 0: one for each physical core"},
     {.name = "threads",
@@ -558,7 +558,7 @@ const kw_option kw_option_table[] = {
      .meta = "NAME",
      .choices = "scalar avx2 avx512 neon i8mm",
      .section = KW_SECTION_MACHINE,
-     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(isa),
      .help = "kernels for this instruction set at most: scalar, avx2, avx512, neon, i8mm; results "
              "are the "
@@ -587,6 +587,15 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_TENSORS | KW_CMD_LOGITS,
      AT(out),
      .help = "the safetensors file to write"},
+    {.name = "out",
+     .letter = 'o',
+     .aliases = "--output --output-file",
+     .kind = KW_OPT_PATH,
+     .meta = "FILE",
+     .section = KW_SECTION_OUTPUT,
+     .commands = KW_CMD_IMATRIX,
+     AT(out),
+     .help = "the importance matrix to write"},
     {.name = "output",
      .letter = 'o',
      .kind = KW_OPT_CHOICE,
@@ -613,7 +622,7 @@ const kw_option kw_option_table[] = {
      .letter = 'v',
      .kind = KW_OPT_FLAG,
      .section = KW_SECTION_OUTPUT,
-     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_INSPECT,
      AT(verbose),
      .help = "tell on stderr what is done and how long it took"},
     {.name = "help",

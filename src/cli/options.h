@@ -23,13 +23,14 @@ enum kw_command_bit {
     KW_CMD_LOGITS = 1 << 5,
     KW_CMD_BENCH = 1 << 6,
     KW_CMD_QUANTIZE = 1 << 7,
-    KW_CMD_PERPLEXITY = 1 << 8,
-    KW_CMD_DOCTOR = 1 << 9,
-    KW_CMD_HELP = 1 << 10,
-    KW_CMD_COMPLETION = 1 << 11,
-    KW_CMD_MAN = 1 << 12,
-    KW_CMD_VERSION = 1 << 13,
-    KW_CMD_ALL = (1 << 14) - 1
+    KW_CMD_IMATRIX = 1 << 8,
+    KW_CMD_PERPLEXITY = 1 << 9,
+    KW_CMD_DOCTOR = 1 << 10,
+    KW_CMD_HELP = 1 << 11,
+    KW_CMD_COMPLETION = 1 << 12,
+    KW_CMD_MAN = 1 << 13,
+    KW_CMD_VERSION = 1 << 14,
+    KW_CMD_ALL = (1 << 15) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */

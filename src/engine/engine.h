@@ -75,6 +75,11 @@ struct kw_session {
 kw_status kw_engine_reserve(kw_engine *engine, uint64_t bytes, const char *what, kw_error *err);
 void kw_engine_release(kw_engine *engine, uint64_t bytes);
 
+/* Whether these tokens exist. */
+kw_status kw_session_check_ids(const kw_model *model, const int32_t *tokens, size_t n,
+                               kw_error *err);
+/* The token that the model's texts begin with; -1: none. */
+kw_status kw_model_bos(const kw_model *model, int *out, kw_error *err);
 /* Whether these tokens exist and fit behind the session's position. */
 kw_status kw_session_check(const kw_session *session, const int32_t *tokens, size_t n,
                            kw_error *err);

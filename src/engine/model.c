@@ -245,3 +245,17 @@ kw_status kw_model_detokenize(const kw_model *model, const int32_t *ids, size_t 
     KW_TRY(need_tokenizer(model, err));
     return kw_tokenizer_decode(model->tokenizer, ids, n_ids, true, text, len, err);
 }
+
+kw_status kw_model_bos(const kw_model *model, int *out, kw_error *err)
+{
+    int32_t *ids = NULL;
+    size_t n = 0;
+    *out = -1;
+    if (!model->tokenizer)
+        return KW_OK;
+    KW_TRY(kw_tokenizer_encode(model->tokenizer, KW_STR(""), KW_ENCODE_SPECIAL, &ids, &n, err));
+    if (n > 0 && ids[0] == kw_tokenizer_bos(model->tokenizer))
+        *out = ids[0];
+    free(ids);
+    return KW_OK;
+}

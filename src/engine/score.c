@@ -217,22 +217,6 @@ static kw_status score_all(scorer *s, kw_score *out, kw_error *err)
     return KW_OK;
 }
 
-/* The token that every window begins with, when the model's texts begin with one. */
-static kw_status find_bos(scorer *s, kw_error *err)
-{
-    const kw_tokenizer *const t = s->session->model->tokenizer;
-    int32_t *ids = NULL;
-    size_t n = 0;
-    s->bos = -1;
-    if (!t)
-        return KW_OK;
-    KW_TRY(kw_tokenizer_encode(t, KW_STR(""), KW_ENCODE_SPECIAL, &ids, &n, err));
-    if (n > 0 && ids[0] == kw_tokenizer_bos(t))
-        s->bos = ids[0];
-    free(ids);
-    return KW_OK;
-}
-
 static kw_status prepare(scorer *s, const int32_t *tokens, size_t n_tokens, kw_error *err)
 {
     const kw_score_config *const c = s->config;
@@ -253,11 +237,8 @@ static kw_status prepare(scorer *s, const int32_t *tokens, size_t n_tokens, kw_e
     if (s->windows == 0)
         return kw_fail(err, KW_E_ARG, "perplexity: %zu tokens are less than a window of %d",
                        n_tokens, s->window);
-    KW_TRY(find_bos(s, err));
-    for (size_t i = 0; i < s->windows * (size_t)s->window; i++)
-        if (s->tokens[i] < 0 || s->tokens[i] >= s->vocab)
-            return kw_fail(err, KW_E_FORMAT, "perplexity: token %d is not in the vocabulary of %d",
-                           (int)s->tokens[i], s->vocab);
+    KW_TRY(kw_model_bos(s->session->model, &s->bos, err));
+    KW_TRY(kw_session_check_ids(s->session->model, s->tokens, s->windows * (size_t)s->window, err));
     s->logits = malloc((size_t)PIECE * (size_t)s->vocab * sizeof *s->logits);
     s->ids = malloc((size_t)s->window * sizeof *s->ids);
     s->klds = s->base ? malloc(s->windows * (size_t)s->window * sizeof *s->klds) : NULL;

@@ -209,6 +209,16 @@ static kw_status step(kw_session *session, const int32_t *tokens, size_t n, size
     return KW_OK;
 }
 
+kw_status kw_session_check_ids(const kw_model *model, const int32_t *tokens, size_t n,
+                               kw_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || tokens[i] >= model->vocab)
+            return kw_fail(err, KW_E_ARG, "session: token %d (index %zu) is not in 0 to %lld",
+                           (int)tokens[i], i, (long long)model->vocab - 1);
+    return KW_OK;
+}
+
 kw_status kw_session_check(const kw_session *session, const int32_t *tokens, size_t n,
                            kw_error *err)
 {
@@ -217,11 +227,7 @@ kw_status kw_session_check(const kw_session *session, const int32_t *tokens, siz
     if (n > (size_t)(session->context - session->position))
         return kw_fail(err, KW_E_LIMIT, "session: %zu tokens at position %d pass the context of %d",
                        n, session->position, session->context);
-    for (size_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || tokens[i] >= session->model->vocab)
-            return kw_fail(err, KW_E_ARG, "session: token %d (index %zu) is not in 0 to %lld",
-                           (int)tokens[i], i, (long long)session->model->vocab - 1);
-    return KW_OK;
+    return kw_session_check_ids(session->model, tokens, n, err);
 }
 
 kw_status kw_session_advance(kw_session *session, const int32_t *tokens, size_t n, bool last_only,

@@ -131,3 +131,24 @@ run 2 run f32.gguf --type Q9 "Once upon" -n 1
 says err 'no known mixture'
 run 2 run f32.gguf --type q8_0 --no-mmap "Once upon" -n 1
 holds "weights quantised while loading give the logits of the quantised file"
+
+run 0 imatrix f32.gguf -f "$text" -c 64 --chunks 5 -o im.gguf
+says err 'importances of 28 weights, from 5 windows'
+cp im.gguf first.im
+run 0 imatrix f32.gguf -f "$text" -c 64 --chunks 5 -o im.gguf -t 1
+same im.gguf first.im
+run 0 quantize f32.gguf with.gguf Q4_0 --pure --imatrix im.gguf --json
+is_json out
+[ "$(grep -c '"importance": true' out)" = 28 ] || failed "not every weight found its importances"
+run 0 quantize f32.gguf without.gguf Q4_0 --pure
+if cmp -s with.gguf without.gguf; then failed "importances change nothing"; fi
+run 0 inspect with.gguf
+says out 'quantize\.imatrix\.chunks_count = 5$'
+run 0 perplexity with.gguf --kl-divergence --kl-divergence-base base.kld
+head -c 3000 im.gguf >cut.gguf
+run 1 quantize f32.gguf y.gguf Q8_0 --imatrix cut.gguf
+run 1 quantize f32.gguf y.gguf Q8_0 --imatrix f32.gguf
+says err 'no importances'
+run 2 imatrix f32.gguf -f short -o y.gguf
+[ ! -e y.gguf ] || failed "a failed command left a file"
+holds "importances: collected, the same whatever the threads, and used"
