@@ -3,6 +3,7 @@
  */
 #include "engine/imatrix.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,7 +86,7 @@ static void not_numbers(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        const float bad[] = {1.0f, i ? -1.0f : (float)(1e38 * 1e38)};
+        const float bad[] = {1.0f, i ? -1.0f : INFINITY};
         bytes b = {.len = 0};
         kw_error err = {0};
         kw_imatrix m = {0};
