@@ -62,6 +62,9 @@ endforeach()
 # takes the encoders from kw_dtype_info__<isa>.
 file(GLOB_RECURSE KWAAI_TENSOR_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/tensor/*.c)
 file(GLOB_RECURSE KWAAI_TENSOR_HEADERS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/tensor/*.h)
+# The codebooks are constants: one copy serves all.
+list(FILTER KWAAI_TENSOR_SOURCES EXCLUDE REGEX "/iq_grids\\.c$")
+list(FILTER KWAAI_TENSOR_HEADERS EXCLUDE REGEX "/iq_grids\\.h$")
 function(kw_tensor_for isa)
     set(header ${CMAKE_BINARY_DIR}/generated/tensor_${isa}.h)
     set(names "")

@@ -7,12 +7,14 @@
 
 #include "base/check.h"
 #include "base/rng.h"
+#include "engine/quantize.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -106,24 +108,20 @@ static void check_last(const char *path, const variant *v, const float *all, siz
     golden_close(&run);
 }
 
-static void bits_are_equal(void **state)
+/* The model at path, with a prompt of n tokens. */
+static void check_bits(const char *name, const char *path, size_t n)
 {
-    const model_case *model = *state;
-    const char *name = model->path, *path = golden_path(name);
-    if (!path)
-        skip();
-    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16, model->n};
+    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16, n};
     size_t bytes, same;
     float *want = compute(path, &base, &bytes);
     assert_non_null(want);
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         /* Scalar is slow: its way token by token is compared on a shorter prompt. */
-        const size_t singles = i == 0 ? 40 : model->n,
-                     pieces = i == 0 ? KW_MIN(140, model->n) : model->n;
+        const size_t singles = i == 0 ? 40 : n, pieces = i == 0 ? KW_MIN(140, n) : n;
         const variant variants[] = {{isas[i], 2, 7, 13, KW_CACHE_F16, pieces},
                                     {isas[i], 2, 0, 1, KW_CACHE_F16, singles},
-                                    {isas[i], 2, 0, 0, KW_CACHE_F16, model->n},
-                                    {isas[i], 1, 0, 0, KW_CACHE_F16, model->n}};
+                                    {isas[i], 2, 0, 0, KW_CACHE_F16, n},
+                                    {isas[i], 1, 0, 0, KW_CACHE_F16, n}};
         for (size_t v = 0; v < (i == 0 ? 3 : 4); v++) {
             float *got = compute(path, &variants[v], &same);
             if (!got) {
@@ -140,6 +138,47 @@ static void bits_are_equal(void **state)
         }
     }
     free(want);
+}
+
+static void bits_are_equal(void **state)
+{
+    const model_case *model = *state;
+    const char *path = golden_path(model->path);
+    if (!path)
+        skip();
+    check_bits(model->path, path, model->n);
+}
+
+/* No other program's small model has the types with a codebook: one is made, with all seven. */
+static void codebooks_are_equal(void **state)
+{
+    static const char *const types[] = {"attn_q=iq2_xxs",      "attn_k=iq2_xs",  "attn_v=iq2_s",
+                                        "attn_output=iq3_xxs", "ffn_gate=iq3_s", "ffn_up=iq1_s",
+                                        "ffn_down=iq1_m"};
+    const kw_quantize_config config = {.type = "q4_k",
+                                       .pure = true,
+                                       .allow_requantize = true,
+                                       .overrides = types,
+                                       .n_overrides = KW_COUNT(types)};
+    const char *source = golden_path("golden/gguf/q4_k/model.gguf");
+    char path[] = "/tmp/kw-exact-XXXXXX";
+    kw_quantize_result result;
+    kw_model_file *file;
+    kw_engine *engine;
+    (void)state;
+    if (!source)
+        skip();
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(kw_engine_open(NULL, &engine, NULL), KW_OK);
+    assert_int_equal(kw_model_file_open(source, NULL, &file, NULL), KW_OK);
+    assert_int_equal(kw_quantize(engine, file, path, &config, &result, NULL), KW_OK);
+    assert_int_equal(result.n_fallback, 0);
+    kw_model_file_close(file);
+    kw_engine_close(engine);
+    check_bits("iq", path, FEW_TOKENS);
+    assert_int_equal(remove(path), 0);
 }
 
 /* More threads than processors: workers are put aside in the middle of chunks, which others redo.
@@ -216,12 +255,13 @@ static void sessions_repeat(void **state)
 int main(void)
 {
     const size_t n = sizeof models / sizeof models[0];
-    struct CMUnitTest tests[sizeof models / sizeof models[0] + 3];
+    struct CMUnitTest tests[sizeof models / sizeof models[0] + 4];
     for (size_t i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){models[i].path, bits_are_equal, NULL, NULL,
                                        (void *)(uintptr_t)&models[i]};
     tests[n] = (struct CMUnitTest)cmocka_unit_test(sessions_repeat);
     tests[n + 1] = (struct CMUnitTest)cmocka_unit_test(a_crowded_machine_changes_nothing);
     tests[n + 2] = (struct CMUnitTest)cmocka_unit_test(caches_are_equal);
-    return _cmocka_run_group_tests("exact", tests, n + 3, NULL, NULL);
+    tests[n + 3] = (struct CMUnitTest)cmocka_unit_test(codebooks_are_equal);
+    return _cmocka_run_group_tests("exact", tests, n + 4, NULL, NULL);
 }

@@ -25,8 +25,10 @@ void kw_iq1_m_unpack(kw_iq_super *out, const void *src);
 
 static inline void kw_iq_decode(float *restrict y, const kw_iq_super *from)
 {
-    for (int i = 0; i < KW_QK_K; i++)
-        y[i] = from->d * (float)from->scale[i / 16] * (float)from->w[i];
+    for (int i = 0; i < KW_QK_K; i++) {
+        const uint8_t scale = from->scale[i / 16];
+        y[i] = from->d * (float)scale * (float)from->w[i];
+    }
 }
 
 /* A decoder by its unpack function. */
