@@ -65,7 +65,8 @@ typedef enum kw_preset {
 
 typedef struct kw_engine_config {
     size_t struct_size;
-    int n_threads;         /* 0: one for each physical core this process may use */
+    int n_threads;         /* 0: one for each physical core this process may use, of
+                            * the fast ones where cores differ */
     uint64_t memory_bytes; /* budget over weights, caches and work space; 0: none */
     const char *isa; /* "scalar", "avx2", "avx512", "neon", "i8mm", "wasm128"; NULL: the best */
     void (*log)(void *user, int level, const char *message); /* 0 error .. 3 debug; NULL: silent */

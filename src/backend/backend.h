@@ -16,7 +16,7 @@ typedef struct kw_device kw_device;   /* each backend's own */
 typedef struct kw_program kw_program; /* likewise */
 
 typedef struct kw_device_config {
-    int n_threads;   /* 0: one for each physical core */
+    int n_threads;   /* 0: one for each fast physical core */
     const char *isa; /* NULL: the best */
     bool fast;       /* faster kernels that round otherwise may be used */
 } kw_device_config;

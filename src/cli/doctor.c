@@ -127,7 +127,8 @@ static void print_text(const findings *f)
     features_text(f, &features);
     kw_out_printf(out, "kwaai       %s\n", kw_version());
     kw_out_printf(out, "processor   %s\n", s->cpu_name[0] ? s->cpu_name : "unknown");
-    kw_out_printf(out, "cores       %d (%d processors)\n", s->n_cores, s->n_cpus);
+    kw_out_printf(out, "cores       %d (%d fast, %d processors)\n", s->n_cores, s->n_fast,
+                  s->n_cpus);
     kw_out_printf(out, "features    %s\n", features.data ? features.data : "");
     kw_out_printf(out, "memory      %s, %s available\n", kw_print_bytes(s->memory_bytes, a),
                   kw_print_bytes(s->available_bytes, b));
@@ -159,6 +160,7 @@ static void json_machine(const findings *f, kw_json_writer *w)
     const kw_system *s = &f->system;
     kw_json_puts(w, "processor", s->cpu_name);
     kw_json_int(w, "cores", s->n_cores);
+    kw_json_int(w, "fast_cores", s->n_fast);
     kw_json_int(w, "processors", s->n_cpus);
     kw_json_open(w, "features", '[');
     for (uint32_t bit = 1; bit != 0; bit <<= 1) {

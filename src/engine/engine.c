@@ -15,9 +15,10 @@ const char *kw_version(void)
 
 void kw_engine_config_init(kw_engine_config *config, kw_preset preset)
 {
-    kw_system system;
-    kw_system_query(&system);
+    kw_system system = {0};
     *config = (kw_engine_config){.struct_size = sizeof *config};
+    if (preset == KW_PRESET_MOBILE || preset == KW_PRESET_SERVER)
+        kw_system_query(&system);
     if (preset == KW_PRESET_BROWSER)
         config->memory_bytes = (uint64_t)1 << 30;
     if (preset == KW_PRESET_MOBILE)

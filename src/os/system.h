@@ -25,10 +25,18 @@ enum kw_cpu_feature {
     KW_CPU_WASM_SIMD = 1 << 11
 };
 
+/* A set of logical processors, by their number in the system. */
+#define KW_MAX_CPUS 8192
+typedef struct kw_cpus {
+    uint64_t bits[KW_MAX_CPUS / 64];
+} kw_cpus;
+
 typedef struct kw_system {
     uint32_t features;        /* or of kw_cpu_feature, only what the OS lets us use */
     int n_cpus;               /* logical processors this process may run on */
     int n_cores;              /* physical cores among them; n_cpus when unknown */
+    int n_fast;               /* of these, those that are not much slower than the fastest */
+    kw_cpus cores, fast;      /* one processor of each; empty: any will do */
     uint64_t memory_bytes;    /* total; the container's limit when that is lower; 0 unknown */
     uint64_t available_bytes; /* free for use now; 0 unknown */
     char cpu_name[64];        /* "" when unknown */

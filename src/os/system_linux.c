@@ -14,9 +14,10 @@
 #include "base/check.h"
 #include "os/cgroup.h"
 #include "os/cpu.h"
+#include "os/topology.h"
 
 #define HUGE_BYTES ((size_t)2 << 20)
-#define CPU_SETS 8 /* of CPU_SETSIZE processors each */
+#define CPU_SETS (KW_MAX_CPUS / CPU_SETSIZE)
 
 #if !defined(__x86_64__) && !defined(__aarch64__)
 uint32_t kw_cpu_features(void)
@@ -37,49 +38,27 @@ uint64_t kw_clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The first of the processors that share a core with this one, or SIZE_MAX. */
-static size_t first_sibling(size_t cpu)
-{
-    char path[96];
-    snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list",
-             cpu);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return SIZE_MAX;
-    size_t first;
-    const int n = fscanf(file, "%zu", &first);
-    fclose(file);
-    return n == 1 ? first : SIZE_MAX;
-}
-
-/* Cores that the processors of the set belong to; 0 when unknown. */
-static int count_cores(const cpu_set_t *set, size_t bytes)
-{
-    cpu_set_t first[CPU_SETS];
-    CPU_ZERO_S(sizeof(first), first);
-    for (size_t cpu = 0; cpu < bytes * CHAR_BIT; cpu++) {
-        if (!CPU_ISSET_S(cpu, bytes, set))
-            continue;
-        const size_t sibling = first_sibling(cpu);
-        if (sibling >= sizeof(first) * CHAR_BIT)
-            return 0;
-        CPU_SET_S(sibling, sizeof(first), first);
-    }
-    return CPU_COUNT_S(sizeof(first), first);
-}
-
 static void count_processors(kw_system *out, int limit)
 {
     cpu_set_t set[CPU_SETS];
+    kw_cpus allowed = {{0}};
+    kw_topology cores;
     CPU_ZERO_S(sizeof(set), set);
     out->n_cpus = 1;
     out->n_cores = 1;
+    out->n_fast = 1;
     if (sched_getaffinity(0, sizeof(set), set) != 0)
         return;
+    for (size_t cpu = 0; cpu < KW_MAX_CPUS; cpu++)
+        if (CPU_ISSET_S(cpu, sizeof(set), set))
+            kw_cpus_add(&allowed, cpu);
+    kw_topology_read("/sys/devices/system/cpu", &allowed, &cores);
     const int n = CPU_COUNT_S(sizeof(set), set);
     out->n_cpus = KW_MAX(KW_MIN(n, limit), 1);
-    const int cores = count_cores(set, sizeof(set));
-    out->n_cores = cores > 0 ? KW_MIN(cores, out->n_cpus) : out->n_cpus;
+    out->n_cores = cores.n_cores > 0 ? KW_MIN(cores.n_cores, out->n_cpus) : out->n_cpus;
+    out->n_fast = cores.n_fast > 0 ? KW_MIN(cores.n_fast, out->n_cpus) : out->n_cpus;
+    out->cores = cores.cores;
+    out->fast = cores.fast;
 }
 
 void kw_system_query(kw_system *out)

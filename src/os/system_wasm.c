@@ -26,6 +26,7 @@ void kw_system_query(kw_system *out)
 #endif
     out->n_cpus = 1;
     out->n_cores = 1;
+    out->n_fast = 1;
     out->memory_bytes = UINT64_C(1) << 32;
     out->available_bytes = out->memory_bytes - kw_peak_rss_bytes();
 }

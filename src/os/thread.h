@@ -4,6 +4,7 @@
 #define KW_OS_THREAD_H
 
 #include "base/error.h"
+#include "os/system.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -13,6 +14,9 @@ typedef struct kw_thread kw_thread;
 /* False where the platform has no threads (a browser without shared memory). */
 int kw_thread_available(void);
 kw_status kw_thread_start(kw_thread **out, void (*run)(void *arg), void *arg, kw_error *err);
+/* Keeps the calling thread on these processors; an empty set, or one that the system refuses,
+ * changes nothing. */
+void kw_thread_restrict(const kw_cpus *cpus);
 /* Waits for the end of the thread and frees the handle. */
 void kw_thread_join(kw_thread *thread);
 /* Sleeps while *word == expected (spurious wake-ups are allowed), until kw_futex_wake. */

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,17 @@ kw_status kw_thread_start(kw_thread **out, void (*run)(void *arg), void *arg, kw
     }
     *out = thread;
     return KW_OK;
+}
+
+void kw_thread_restrict(const kw_cpus *cpus)
+{
+    cpu_set_t set[KW_MAX_CPUS / CPU_SETSIZE];
+    CPU_ZERO_S(sizeof(set), set);
+    for (size_t cpu = 0; cpu < KW_MAX_CPUS; cpu++)
+        if (cpus->bits[cpu / 64] >> cpu % 64 & 1)
+            CPU_SET_S(cpu, sizeof(set), set);
+    if (CPU_COUNT_S(sizeof(set), set) > 0)
+        (void)sched_setaffinity(0, sizeof(set), set);
 }
 
 void kw_thread_join(kw_thread *thread)

@@ -16,6 +16,11 @@ kw_status kw_thread_start(kw_thread **out, void (*run)(void *arg), void *arg, kw
     return kw_fail(err, KW_E_UNSUPPORTED, "thread: this build of WebAssembly has one");
 }
 
+void kw_thread_restrict(const kw_cpus *cpus)
+{
+    (void)cpus;
+}
+
 void kw_thread_join(kw_thread *thread)
 {
     (void)thread;

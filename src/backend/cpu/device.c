@@ -22,12 +22,20 @@ static void cpu_close(kw_device *device)
     free(device);
 }
 
+/* One thread a core as long as there are cores, and fast ones as long as there are those. */
+static const kw_cpus *placement(const kw_system *system, int n_workers)
+{
+    if (n_workers <= system->n_fast)
+        return &system->fast;
+    return n_workers <= system->n_cores ? &system->cores : NULL;
+}
+
 static kw_status cpu_open(const kw_device_config *config, kw_device **out, kw_error *err)
 {
     kw_system system;
     kw_system_query(&system);
     int n =
-        config->n_threads > 0 ? config->n_threads : KW_MIN(KW_MAX(system.n_cores, 1), MAX_WORKERS);
+        config->n_threads > 0 ? config->n_threads : KW_MIN(KW_MAX(system.n_fast, 1), MAX_WORKERS);
     if (n > MAX_WORKERS)
         return kw_fail(err, KW_E_ARG, "cpu: %d threads asked, the limit is %d", n, MAX_WORKERS);
     if (!kw_thread_available())
@@ -43,7 +51,7 @@ static kw_status cpu_open(const kw_device_config *config, kw_device **out, kw_er
                          "cpu: instruction set \"%s\" is not in this build or processor",
                          config->isa ? config->isa : "(best)");
     if (status == KW_OK)
-        status = kw_pool_open(n, &device->pool, err);
+        status = kw_pool_open(n, placement(&system, n), &device->pool, err);
     if (status != KW_OK) {
         cpu_close(device);
         return status;

@@ -66,6 +66,7 @@ struct kw_pool {
     const kw_job *job;
     worker *workers; /* [n_workers]; 0 is the caller, without a thread */
     int n_workers;
+    kw_cpus cpus;
 };
 
 /* One chunk of the open wave, with all that is needed to run it. */
@@ -259,6 +260,7 @@ static void worker_main(void *arg)
 {
     const worker *self = arg;
     kw_pool *pool = self->pool;
+    kw_thread_restrict(&pool->cpus);
     while (atomic_load(&pool->stop) == 0) {
         while (work(pool, self->index))
             continue;
@@ -361,7 +363,7 @@ void kw_pool_close(kw_pool *pool)
     free(pool);
 }
 
-kw_status kw_pool_open(int n_workers, kw_pool **out, kw_error *err)
+kw_status kw_pool_open(int n_workers, const kw_cpus *cpus, kw_pool **out, kw_error *err)
 {
     kw_assert(n_workers >= 1);
     kw_pool *pool = aligned_alloc(64, kw_align_up(sizeof *pool, 64));
@@ -372,6 +374,8 @@ kw_status kw_pool_open(int n_workers, kw_pool **out, kw_error *err)
         return kw_fail(err, KW_E_NOMEM, "cpu: no memory for a pool of %d threads", n_workers);
     }
     *pool = (kw_pool){.n_workers = n_workers, .workers = workers};
+    if (cpus)
+        pool->cpus = *cpus;
     for (int i = 0; i < n_workers; i++)
         workers[i] = (worker){.pool = pool, .index = i};
     for (int i = 1; i < n_workers; i++) {

@@ -11,6 +11,7 @@
 #define KW_BACKEND_CPU_POOL_H
 
 #include "base/error.h"
+#include "os/system.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@ typedef struct kw_job {
     void (*commit)(void *user, uint32_t wave, uint32_t chunk, int worker);
 } kw_job;
 
-kw_status kw_pool_open(int n_workers, kw_pool **out, kw_error *err);
+/* cpus: where the threads run; empty or NULL: anywhere. The caller's own stays where it is. */
+kw_status kw_pool_open(int n_workers, const kw_cpus *cpus, kw_pool **out, kw_error *err);
 void kw_pool_close(kw_pool *pool);
 int kw_pool_workers(const kw_pool *pool);
 /* Runs a whole job and returns when its last chunk is in place. Callers take turns. The number it

@@ -12,7 +12,7 @@ static kw_pool *new_pool(int n_workers)
 {
     kw_pool *pool = NULL;
     kw_error err = {0};
-    if (kw_pool_open(n_workers, &pool, &err) != KW_OK)
+    if (kw_pool_open(n_workers, NULL, &pool, &err) != KW_OK)
         fail_msg("%s", err.message);
     assert_int_equal(kw_pool_workers(pool), n_workers);
     return pool;

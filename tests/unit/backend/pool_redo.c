@@ -14,7 +14,7 @@ static kw_pool *new_pool(int n_workers)
 {
     kw_pool *pool = NULL;
     (void)alarm(100);
-    assert_int_equal(kw_pool_open(n_workers, &pool, NULL), KW_OK);
+    assert_int_equal(kw_pool_open(n_workers, NULL, &pool, NULL), KW_OK);
     return pool;
 }
 

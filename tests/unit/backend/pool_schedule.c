@@ -74,7 +74,7 @@ static void jobs_end_whatever_the_scheduler_does(void **state)
     static watched w;
     kw_pool *pool = NULL;
     (void)alarm(180);
-    assert_int_equal(kw_pool_open(n_workers, &pool, NULL), KW_OK);
+    assert_int_equal(kw_pool_open(n_workers, NULL, &pool, NULL), KW_OK);
     const uint64_t start = kw_clock_ns();
     uint64_t seed = 0;
     while (kw_clock_ns() - start < 4000000000u || seed < 20)
@@ -90,7 +90,7 @@ static void tiny_jobs_follow_each_other(void **state)
     static watched w;
     const uint32_t chunks[2] = {2, 1};
     kw_pool *pool = NULL;
-    assert_int_equal(kw_pool_open(n_workers, &pool, NULL), KW_OK);
+    assert_int_equal(kw_pool_open(n_workers, NULL, &pool, NULL), KW_OK);
     const uint64_t start = kw_clock_ns();
     int n = 0;
     for (; kw_clock_ns() - start < 4000000000u || n < 20; n++) {
@@ -113,7 +113,7 @@ static void redone_jobs_end_as_well(void **state)
     static redone r;
     kw_pool *pool = NULL;
     (void)alarm(180);
-    assert_int_equal(kw_pool_open(n_workers, &pool, NULL), KW_OK);
+    assert_int_equal(kw_pool_open(n_workers, NULL, &pool, NULL), KW_OK);
     memset(&r, 0, sizeof r);
     r.stalls = true;
     const uint64_t start = kw_clock_ns();

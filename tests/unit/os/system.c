@@ -44,6 +44,7 @@ static void counts_are_plausible(void **state)
     kw_system_query(&system);
     assert_in_range(system.n_cpus, 1, sysconf(_SC_NPROCESSORS_ONLN));
     assert_in_range(system.n_cores, 1, system.n_cpus);
+    assert_in_range(system.n_fast, 1, system.n_cores);
     const uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     assert_true(system.memory_bytes > 0 && system.memory_bytes <= physical);
     assert_true(system.available_bytes > 0 && system.available_bytes <= system.memory_bytes);

@@ -4,6 +4,7 @@
 #include "os/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -132,6 +133,50 @@ static void signals_stay_with_the_application(void **state)
     assert_false(sigismember(&outside, SIGINT) || sigismember(&outside, SIGTERM));
 }
 
+typedef struct stay {
+    kw_cpus cpus;
+    cpu_set_t got;
+} stay;
+
+static void stay_there(void *arg)
+{
+    stay *s = arg;
+    kw_thread_restrict(&s->cpus);
+    (void)sched_getaffinity(0, sizeof(s->got), &s->got);
+}
+
+static void run_and_join(stay *s)
+{
+    kw_thread *thread;
+    assert_int_equal(kw_thread_start(&thread, stay_there, s, NULL), KW_OK);
+    kw_thread_join(thread);
+}
+
+/* Of the thread itself, and nobody else. */
+static void restriction_is_the_thread_s_own(void **state)
+{
+    (void)state;
+    cpu_set_t before, after;
+    assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+    size_t last = 0;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &before))
+            last = cpu;
+    stay s = {0};
+    run_and_join(&s);
+    assert_true(CPU_EQUAL(&s.got, &before)); /* the empty set changes nothing */
+    s.cpus.bits[last / 64] = UINT64_C(1) << last % 64;
+    run_and_join(&s);
+    assert_int_equal(CPU_COUNT(&s.got), 1);
+    assert_true(CPU_ISSET(last, &s.got));
+    s.cpus = (kw_cpus){{0}};
+    s.cpus.bits[KW_MAX_CPUS / 64 - 1] = 1; /* a processor that is not there */
+    run_and_join(&s);
+    assert_true(CPU_EQUAL(&s.got, &before));
+    assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+    assert_true(CPU_EQUAL(&before, &after));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +185,7 @@ int main(void)
         cmocka_unit_test(wake_wakes_every_waiter),
         cmocka_unit_test(wait_returns_when_the_value_differs),
         cmocka_unit_test(signals_stay_with_the_application),
+        cmocka_unit_test(restriction_is_the_thread_s_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
