@@ -336,8 +336,8 @@ static void bench_attend(bench *b)
         for (size_t i = 0; i < KW_COUNT(types) * KW_COUNT(queries); i++) {
             const kw_dtype type = types[i / KW_COUNT(queries)];
             const int n_q = queries[i % KW_COUNT(queries)];
-            const size_t block = kw_attn_block_bytes(type, (size_t)dim);
-            const double bytes = 2.0 * (double)(block * POSITIONS / KW_ATTN_BLOCK);
+            const size_t tile = kw_attn_tile_bytes(type, (size_t)dim);
+            const double bytes = 2.0 * (double)(tile * POSITIONS / KW_ATTN_TILE);
             memset(b->far, 0x14, (size_t)bytes);
             b->attend = (kw_attend_args){.q = b->x,
                                          .n_q = n_q,
@@ -345,8 +345,8 @@ static void bench_attend(bench *b)
                                          .head_dim = dim,
                                          .cache = type,
                                          .k = b->far,
-                                         .v = b->far + block,
-                                         .block_stride = 2 * block,
+                                         .v = b->far + tile,
+                                         .tile_stride = 2 * tile,
                                          .span = &span,
                                          .m = m,
                                          .l = l,

@@ -11,8 +11,8 @@ static const kw_dtype types[] = {KW_F32, KW_F16, KW_BF16, KW_Q8_0};
 typedef struct cache {
     int head_dim;
     kw_dtype type;
-    size_t n_blocks, stride; /* stride: from a head's block to its next */
-    uint8_t *k, *v;          /* [n_blocks], each followed by a gap of another head */
+    size_t stride;  /* from a head's tile to its next */
+    uint8_t *k, *v; /* tiles, each followed by a gap of another head */
 } cache;
 
 /* Element i of a block, with the scale `scale` where the type has one: written, then read. */
@@ -41,25 +41,29 @@ static float get_f16(const cache *c, const uint8_t *block, size_t i)
     return kw_f32_from_f16(h);
 }
 
+static size_t block_at(const cache *c, int64_t pos)
+{
+    return (size_t)pos / KW_ATTN_TILE * c->stride +
+           (size_t)pos % KW_ATTN_TILE / KW_ATTN_BLOCK *
+               kw_attn_block_bytes(c->type, (size_t)c->head_dim);
+}
+
 /* Positions outside [first, end) are nan or, every other time, huge: they must not reach the
  * result. */
 static void cache_new(cache *c, int head_dim, kw_dtype type, int64_t first, int64_t end)
 {
     const size_t dim = (size_t)head_dim, width = kw_attn_width(dim), groups = kw_attn_groups(dim);
-    *c = (cache){.head_dim = head_dim,
-                 .type = type,
-                 .n_blocks = (size_t)(end + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK};
-    const size_t block = kw_attn_block_bytes(type, dim);
-    c->stride = block + 32;
-    const size_t bytes = c->n_blocks ? (c->n_blocks - 1) * c->stride + block : 0;
+    const size_t n_tiles = (size_t)(end + KW_ATTN_TILE - 1) / KW_ATTN_TILE;
+    const size_t tile = kw_attn_tile_bytes(type, dim);
+    *c = (cache){.head_dim = head_dim, .type = type, .stride = tile + 32};
+    const size_t bytes = n_tiles ? (n_tiles - 1) * c->stride + tile : 0;
     c->k = allocate(bytes);
     c->v = allocate(bytes);
     const int junk = random_u32() & 1 ? 0xff : 0x7b;
     memset(c->k, junk, bytes);
     memset(c->v, junk, bytes);
     for (int64_t pos = first; pos < end; pos++) {
-        uint8_t *k = c->k + (size_t)pos / KW_ATTN_BLOCK * c->stride;
-        uint8_t *v = c->v + (size_t)pos / KW_ATTN_BLOCK * c->stride;
+        uint8_t *k = c->k + block_at(c, pos), *v = c->v + block_at(c, pos);
         const size_t at = (size_t)pos % KW_ATTN_BLOCK;
         for (size_t d = 0; d < dim; d++) {
             put(c, k, d * KW_ATTN_BLOCK + at, d / 32 * KW_ATTN_BLOCK + at,
@@ -101,7 +105,7 @@ static result run(const kw_cpu_kernels *t, const cache *c, const float *q, const
                                  .cache = c->type,
                                  .k = c->k,
                                  .v = c->v,
-                                 .block_stride = c->stride,
+                                 .tile_stride = c->stride,
                                  .span = b->span,
                                  .m = output_data(&r.m),
                                  .l = output_data(&r.l),
@@ -247,7 +251,7 @@ static void scalar_is_softmax(void **state)
     random_floats(q, DIM, -0.7f, 0.7f);
     double sum = 0.0, expected[DIM] = {0};
     for (size_t pos = FIRST; pos < END; pos++) {
-        const uint8_t *k = c.k + pos / 16 * c.stride, *v = c.v + pos / 16 * c.stride;
+        const uint8_t *k = c.k + block_at(&c, (int64_t)pos), *v = c.v + block_at(&c, (int64_t)pos);
         double s = 0.0;
         for (size_t d = 0; d < DIM; d++)
             s += (double)q[d] * (double)get_f16(&c, k, d * 16 + pos % 16);

@@ -169,7 +169,7 @@ static void attention(void **state)
     enum { DIM = 40, WIDTH = 48, BLOCKS = 6 };
     kw_cpu_kernels t;
     static float q[2 * DIM], k[BLOCKS][DIM][16], v[BLOCKS][16][DIM];
-    static float k_cache[BLOCKS][WIDTH][16], v_cache[BLOCKS][16][WIDTH];
+    static float k_cache[2 * 4][WIDTH][16], v_cache[2 * 4][16][WIDTH];
     static float acc[2][WIDTH], m[2], l[2];
     static _Alignas(64) unsigned char work[KW_ATTN_TILE * (2 * WIDTH + 2) * sizeof(float)];
     setup(&t, q, 2 * DIM);
@@ -188,7 +188,7 @@ static void attention(void **state)
                                  .cache = KW_F32,
                                  .k = k_cache,
                                  .v = v_cache,
-                                 .block_stride = sizeof k_cache[0],
+                                 .tile_stride = 4 * sizeof k_cache[0],
                                  .span = &span,
                                  .m = m,
                                  .l = l,

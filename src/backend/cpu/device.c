@@ -142,9 +142,9 @@ static size_t cpu_value_bytes(const kw_device *device, const kw_node *node)
 static size_t cpu_state_bytes(const kw_device *device, const kw_node *node)
 {
     (void)device;
-    const size_t blocks = kw_align_up((size_t)node->shape.dim[0], KW_ATTN_BLOCK) / KW_ATTN_BLOCK;
-    return times(times(blocks, (size_t)node->state.kv_heads),
-                 kw_attn_block_bytes(node->dtype, (size_t)node->state.head_dim));
+    const size_t tiles = kw_align_up((size_t)node->shape.dim[0], KW_ATTN_TILE) / KW_ATTN_TILE;
+    return times(times(tiles, (size_t)node->state.kv_heads),
+                 kw_attn_tile_bytes(node->dtype, (size_t)node->state.head_dim));
 }
 
 static void *cpu_alloc(kw_device *device, size_t bytes)

@@ -72,10 +72,11 @@ typedef struct kw_matmul_kernels {
     void (*gemm)(const kw_gemm_args *args);
 } kw_matmul_kernels;
 
-/* The cache of one key/value head: blocks of 16 positions, `block_stride` apart. A block of keys is
- * [width][16] elements, one of values [16][width], where width is head_dim in whole vectors; what
- * lies beyond head_dim takes no part in the result. q8_0: int8 elements, then f16 scales, one for
- * 32 dimensions of a position: keys [groups][16], values [16][groups]. */
+/* The cache of one key/value head: tiles of 64 positions, `tile_stride` apart, each of four blocks
+ * of 16 positions side by side. A block of keys is [width][16] elements, one of values [16][width],
+ * where width is head_dim in whole vectors; what lies beyond head_dim takes no part in the result.
+ * q8_0: int8 elements, then f16 scales, one for 32 dimensions of a position: keys [groups][16],
+ * values [16][groups]. */
 static inline size_t kw_attn_width(size_t head_dim)
 {
     return (head_dim + 15) / 16 * 16;
@@ -94,6 +95,11 @@ static inline size_t kw_attn_block_bytes(kw_dtype cache, size_t head_dim)
     return KW_ATTN_BLOCK * width * (cache == KW_F32 ? 4 : 2);
 }
 
+static inline size_t kw_attn_tile_bytes(kw_dtype cache, size_t head_dim)
+{
+    return KW_ATTN_TILE / KW_ATTN_BLOCK * kw_attn_block_bytes(cache, head_dim);
+}
+
 /* Positions [first, end); none where end <= first. */
 typedef struct kw_attend_span {
     int64_t first, end;
@@ -106,7 +112,7 @@ typedef struct kw_attend_args {
     int head_dim;   /* at most KW_MAX_HEAD_DIM */
     kw_dtype cache; /* f32, f16, bf16 or q8_0 */
     const void *k, *v;
-    size_t block_stride;        /* bytes from a head's block to its next 16 positions */
+    size_t tile_stride;         /* bytes from a head's tile to its next 64 positions */
     const kw_attend_span *span; /* [n_q / group] */
     float *m, *l;               /* out: [n_q] running maximum and sum of exponentials */
     /* out: [n_q][width] weighted sum, not yet divided by l. A query without positions has m = -inf

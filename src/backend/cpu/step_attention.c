@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* step_attention.c - the key/value cache and attention over it.
  *
- * Cache layout, ours: blocks of 16 positions, in each a block for every kv head (kernels.h). Keys
- * lie [width][16], so that scores of 16 positions are one vector; values lie [16][width].
+ * Cache layout, ours: tiles of 64 positions, in each a piece for every kv head, of four blocks of
+ * 16 positions (kernels.h). Keys lie [width][16], so that scores of 16 positions are one vector;
+ * values lie [16][width].
  * Attention runs over splits of KW_ATTN_SPLIT positions at absolute multiples, merged in index
  * order: the result depends on the position alone, not on how the prompt was cut. The score matrix
  * never exists. */
@@ -19,10 +20,12 @@
 /* The piece of a head in the block of a position. */
 static unsigned char *block_at(void *cache, int64_t position, const kw_node *state, int head)
 {
-    const size_t bytes = kw_attn_block_bytes(state->dtype, (size_t)state->state.head_dim);
-    const size_t block =
-        (size_t)(position / KW_ATTN_BLOCK) * (size_t)state->state.kv_heads + (size_t)head;
-    return (unsigned char *)cache + block * bytes;
+    const size_t dim = (size_t)state->state.head_dim;
+    const size_t tile =
+        (size_t)(position / KW_ATTN_TILE) * (size_t)state->state.kv_heads + (size_t)head;
+    return (unsigned char *)cache + tile * kw_attn_tile_bytes(state->dtype, dim) +
+           (size_t)(position % KW_ATTN_TILE / KW_ATTN_BLOCK) *
+               kw_attn_block_bytes(state->dtype, dim);
 }
 
 /* Elements of one position: to[i * stride] = from[i], each of `bytes`. */
@@ -199,7 +202,7 @@ static void attend(const kw_step *step, const kw_exec *exec, const int32_t *posi
     const kw_cpu_kernels *k = &exec->program->device->kernels;
     const size_t group = group_size(a), width = kw_attn_width((size_t)a->head_dim);
     const kw_dtype cache = step->src[1].dtype;
-    const size_t head_bytes = kw_attn_block_bytes(cache, (size_t)a->head_dim);
+    const size_t head_bytes = kw_attn_tile_bytes(cache, (size_t)a->head_dim);
     const unsigned char *keys = kw_operand_in(exec, &step->src[1]);
     const unsigned char *values = kw_operand_in(exec, &step->src[2]);
     const kw_attend_args args = {.q = s->q,
@@ -209,7 +212,7 @@ static void attend(const kw_step *step, const kw_exec *exec, const int32_t *posi
                                  .cache = cache,
                                  .k = keys + (size_t)head * head_bytes,
                                  .v = values + (size_t)head * head_bytes,
-                                 .block_stride = (size_t)a->kv_heads * head_bytes,
+                                 .tile_stride = (size_t)a->kv_heads * head_bytes,
                                  .span = s->span,
                                  .m = s->m2,
                                  .l = s->l2,

@@ -25,17 +25,21 @@ typedef struct attend_call {
 
 /* ---- the tile in f32 ---- */
 
-/* Block `b` of the tile. What lies a tile further on comes nearer meanwhile. */
+static KV_INLINE const uint8_t *attend_tile(const attend_call *c, const void *cache)
+{
+    return (const uint8_t *)cache + (size_t)c->start / KW_ATTN_TILE * c->args->tile_stride;
+}
+
 static KV_INLINE const uint8_t *attend_block(const attend_call *c, const void *cache, int b)
 {
-    const size_t stride = c->args->block_stride;
-    const uint8_t *block =
-        (const uint8_t *)cache + ((size_t)c->start / KW_ATTN_BLOCK + (size_t)b) * stride;
-    const size_t bytes = kw_attn_block_bytes(c->args->cache, c->dim);
-    const uintptr_t next = (uintptr_t)block + ATTN_BLOCKS * stride;
-    for (size_t i = 0; i < bytes; i += 64)
-        kv_prefetch((const void *)(next + i));
-    return block;
+    return attend_tile(c, cache) + (size_t)b * kw_attn_block_bytes(c->args->cache, c->dim);
+}
+
+/* Of the tile after this one. */
+static KV_INLINE outer_fetch attend_fetch(const attend_call *c, const void *cache)
+{
+    const uintptr_t at = (uintptr_t)attend_tile(c, cache) + c->args->tile_stride;
+    return (outer_fetch){at, at + kw_attn_tile_bytes(c->args->cache, c->dim)};
 }
 
 static KV_INLINE void attend_load_f(float *dst, size_t dst_stride, const uint8_t *src, size_t rows,
@@ -135,55 +139,75 @@ static KV_INLINE tile_span attend_span(const attend_call *c, int i)
 
 static void attend_scores(const attend_call *c)
 {
+    outer_fetch next = attend_fetch(c, c->args->k);
     const outer_args o = {.a = c->args->q,
                           .a_stride = c->dim,
                           .b = c->keys + KW_ATTN_BLOCK * c->first_block,
                           .b_stride = KW_ATTN_TILE,
                           .out = c->score + KW_ATTN_BLOCK * c->first_block,
                           .out_stride = KW_ATTN_TILE,
-                          .n_k = c->dim};
+                          .n_k = c->dim,
+                          .fetch = &next};
     outer(&o, (size_t)c->args->n_q, (size_t)(c->end_block - c->first_block));
 }
 
-/* Scores of query i to exponentials, with the running maximum, the sum, and what is summed so far.
- */
-static KV_INLINE void attend_softmax(const attend_call *c, int i)
+/* The largest of query i's scores and of those before; scores that it does not see become -inf. */
+static KV_INLINE float attend_largest(const attend_call *c, int i, const tile_span span)
 {
-    const tile_span span = attend_span(c, i);
-    float *m = &c->args->m[i], *l = &c->args->l[i], *lane = c->score + (size_t)i * KW_ATTN_TILE;
-    float *acc = c->args->acc + (size_t)i * c->width;
+    float *lane = c->score + (size_t)i * KW_ATTN_TILE;
     const int first = span.from / KW_ATTN_BLOCK;
     const int end = (span.to + KW_ATTN_BLOCK - 1) / KW_ATTN_BLOCK;
-    kv_f most = kv_set1(*m), sum = kv_zero();
-    float carry[16];
-    if (span.from >= span.to)
-        return;
+    kv_f most = kv_set1(c->args->m[i]);
     for (int j = first * KW_ATTN_BLOCK; j < span.from; j++)
         lane[j] = -INFINITY;
     for (int j = span.to; j < end * KW_ATTN_BLOCK; j++)
         lane[j] = -INFINITY;
     for (int b = first; b < end; b++)
         most = kv_max(kv_load(lane + b * KW_ATTN_BLOCK), most);
-    const float largest = kv_largest(most);
-    for (int b = first; b < end; b++) {
+    return kv_largest(most);
+}
+
+/* Scores of query i to exponentials, and what is summed so far times `carry`. */
+static KV_INLINE void attend_exponentials(const attend_call *c, int i, const tile_span span,
+                                          float largest, float carry)
+{
+    float *lane = c->score + (size_t)i * KW_ATTN_TILE, *acc = c->args->acc + (size_t)i * c->width;
+    kv_f sum = kv_zero();
+    for (int b = span.from / KW_ATTN_BLOCK; b * KW_ATTN_BLOCK < span.to; b++) {
         float *block = lane + b * KW_ATTN_BLOCK;
         const kv_f e = v_exp(kv_sub(kv_load(block), kv_set1(largest)));
         kv_store(block, e);
         sum = kv_add(sum, e);
     }
-    kv_store(carry, v_exp(kv_set1(*m - largest)));
-    const float old = *m == -INFINITY ? 0.0f : carry[0];
-    *l = *l * old + kv_sum(sum);
-    *m = largest;
-    if (old == 1.0f)
+    c->args->l[i] = c->args->l[i] * carry + kv_sum(sum);
+    c->args->m[i] = largest;
+    if (carry == 1.0f)
         return;
     for (size_t d = 0; d < c->width; d += 16)
-        kv_store(acc + d, kv_mul(kv_load(acc + d), kv_set1(old)));
+        kv_store(acc + d, kv_mul(kv_load(acc + d), kv_set1(carry)));
+}
+
+/* n <= 16 queries from i on: one exponential gives all of them what is carried. */
+static void attend_softmax(const attend_call *c, int i, int n)
+{
+    tile_span span[16];
+    float largest[16] = {0}, old[16] = {0}, carry[16];
+    for (int j = 0; j < n; j++) {
+        span[j] = attend_span(c, i + j);
+        old[j] = c->args->m[i + j];
+        largest[j] = span[j].from < span[j].to ? attend_largest(c, i + j, span[j]) : old[j];
+    }
+    const kv_f before = kv_load(old), change = v_exp(kv_sub(before, kv_load(largest)));
+    kv_store(carry, kv_select(kv_equal(before, kv_set1(-INFINITY)), kv_zero(), change));
+    for (int j = 0; j < n; j++)
+        if (span[j].from < span[j].to)
+            attend_exponentials(c, i + j, span[j], largest[j], carry[j]);
 }
 
 /* Adds values of the positions [from, to) to n queries from i on. */
 static void attend_add(const attend_call *c, int i, int n, int from, int to)
 {
+    outer_fetch next = attend_fetch(c, c->args->v);
     const outer_args o = {.a = c->score + (size_t)i * KW_ATTN_TILE + from,
                           .a_stride = KW_ATTN_TILE,
                           .b = c->values + (size_t)from * c->width,
@@ -191,7 +215,8 @@ static void attend_add(const attend_call *c, int i, int n, int from, int to)
                           .out = c->args->acc + (size_t)i * c->width,
                           .out_stride = c->width,
                           .n_k = (size_t)(to - from),
-                          .add = true};
+                          .add = true,
+                          .fetch = &next};
     if (from < to)
         outer(&o, (size_t)n, c->width / 16);
 }
@@ -224,8 +249,8 @@ static void attend_one_tile(const attend_call *c)
     const int together = KW_MAX(c->args->group, (int)OUTER_ROWS);
     attend_keys(c);
     attend_scores(c);
-    for (int i = 0; i < n_q; i++)
-        attend_softmax(c, i);
+    for (int i = 0; i < n_q; i += 16)
+        attend_softmax(c, i, KW_MIN(16, n_q - i));
     attend_values(c);
     bool whole = true;
     for (int i = 0; i < n_q; i += c->args->group) {

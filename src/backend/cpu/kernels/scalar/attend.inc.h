@@ -8,8 +8,10 @@
 /* Element i of a block, exactly; `scale` is the index of its scale where the type has one. */
 static float cached(const kw_attend_args *a, const void *cache, int64_t pos, size_t i, size_t scale)
 {
-    const uint8_t *block = (const uint8_t *)cache + (size_t)(pos / KW_ATTN_BLOCK) * a->block_stride;
-    const uint8_t *scales = block + KW_ATTN_BLOCK * kw_attn_width((size_t)a->head_dim);
+    const size_t dim = (size_t)a->head_dim, in_tile = (size_t)(pos % KW_ATTN_TILE);
+    const uint8_t *block = (const uint8_t *)cache + (size_t)(pos / KW_ATTN_TILE) * a->tile_stride +
+                           in_tile / KW_ATTN_BLOCK * kw_attn_block_bytes(a->cache, dim);
+    const uint8_t *scales = block + KW_ATTN_BLOCK * kw_attn_width(dim);
     switch (a->cache) {
     case KW_F32:
         return weight_f32(block + 4 * i);
