@@ -19,6 +19,7 @@ static const struct {
     {KW_CPU_I8MM, "i8mm"},
     {KW_CPU_SHA, "sha"},
     {KW_CPU_WASM_SIMD, "wasm-simd"},
+    {KW_CPU_AMX, "amx"},
 };
 
 const char *kw_cpu_feature_name(uint32_t bit)

@@ -69,6 +69,10 @@ uint32_t kw_cpu_features(void)
         features |= KW_CPU_AVX512_VBMI;
     if (bit(seven_one.a, 5))
         features |= KW_CPU_AVX512_BF16;
+    const bool tiles = (saved >> 17 & 3) == 3; /* their configuration and their data */
+    const bool amx = tiles && bit(seven.d, 24) && bit(seven.d, 25) && bit(seven.d, 22);
+    if (amx && kw_cpu_ask_for_tiles())
+        features |= KW_CPU_AMX;
     return features;
 }
 

@@ -22,7 +22,8 @@ enum kw_cpu_feature {
     KW_CPU_DOTPROD = 1 << 8,
     KW_CPU_I8MM = 1 << 9,
     KW_CPU_SHA = 1 << 10, /* SHA-NI or the ARMv8 SHA-2 instructions */
-    KW_CPU_WASM_SIMD = 1 << 11
+    KW_CPU_WASM_SIMD = 1 << 11,
+    KW_CPU_AMX = 1 << 12 /* tiles, of bytes and of bf16 */
 };
 
 /* A set of logical processors, by their number in the system. */

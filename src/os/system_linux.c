@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "os/cgroup.h"
@@ -28,6 +30,15 @@ uint32_t kw_cpu_features(void)
 void kw_cpu_name(char name[KW_CPU_NAME_SIZE])
 {
     name[0] = '\0';
+}
+#endif
+
+#if defined(__x86_64__)
+/* arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA), Linux 5.16: Documentation/arch/x86/xstate.
+ */
+bool kw_cpu_ask_for_tiles(void)
+{
+    return syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 #endif
 

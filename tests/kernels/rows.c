@@ -57,7 +57,7 @@ static void quantize(void **state)
     static const size_t sizes[] = {32, 64, 96, 256, 288, 512, 2048};
     for (unsigned kind = 0; kind < 7; kind++)
         for (size_t i = 0; i < KW_COUNT(sizes); i++)
-            for (size_t cols = 1; cols <= KW_MAX(t.isa.columns, 4); cols++)
+            for (size_t cols = 1; cols <= KW_MAX(t.isa.columns, (size_t)KW_WIDE_COLUMNS); cols++)
                 check_quantize(&t, sizes[i], cols, (kind + i) % cols, kind);
 }
 

@@ -16,8 +16,10 @@
  *   int8  q[8][cols][4]  element i of column c at (i / 4) * 4 * cols + 4 * c + i % 4
  *   float d[cols]        at 32 * cols; A256: the superblock's scale, repeated in its eight blocks
  *   int16 s[cols][2]     at 36 * cols; sums of q[0..15] and of q[16..31]
- * With cols = 1 this is the row of the dtypes KW_Q8_A32 and KW_Q8_A256. Float activations are plain
- * rows [token][k]. */
+ * With cols = 1 this is the row of the dtypes KW_Q8_A32 and KW_Q8_A256. With KW_WIDE_COLUMNS an
+ * A256 tile keeps each kind together in a superblock, so that 64 elements of the columns are one
+ * run of memory: int8 q[64][cols][4], float d[8][cols] at 256 * cols, int16 s[8][cols][2] at 288 *
+ * cols. Float activations are plain rows [token][k]. */
 #ifndef KW_BACKEND_CPU_KERNELS_H
 #define KW_BACKEND_CPU_KERNELS_H
 
@@ -27,11 +29,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KW_ACT_BLOCK 40   /* bytes of 32 quantised activations of one column */
-#define KW_PANEL_ROWS 32  /* weight rows converted at once for a batch */
-#define KW_ATTN_TILE 64   /* positions that share one step of the running maximum */
-#define KW_ATTN_BLOCK 16  /* positions that are stored together in the cache */
-#define KW_ATTN_SPLIT 512 /* positions of one partial result; a multiple of the tile */
+#define KW_ACT_BLOCK 40    /* bytes of 32 quantised activations of one column */
+#define KW_WIDE_COLUMNS 16 /* of a tile whose superblocks lie in runs */
+#define KW_PANEL_ROWS 32   /* weight rows converted at once for a batch */
+#define KW_ATTN_TILE 64    /* positions that share one step of the running maximum */
+#define KW_ATTN_BLOCK 16   /* positions that are stored together in the cache */
+#define KW_ATTN_SPLIT 512  /* positions of one partial result; a multiple of the tile */
 #define KW_MAX_HEAD_DIM 512
 
 typedef enum kw_weight_class {
@@ -46,8 +49,9 @@ typedef struct kw_gemm_args {
     float *out;
     size_t out_stride;
     const void *panel;
-    /* An activation tile laid out with cols = `columns` (all of its columns are
-     * readable, those beyond n_cols hold anything), or f32 rows x[c * k] for class F. */
+    /* Activation tiles laid out with cols = `columns` of the table, one after the other (all of
+     * their columns are readable, those beyond n_cols hold anything), or f32 rows x[c * k] for
+     * class F. */
     const void *x;
     size_t k, n_rows, n_cols;
     /* Weights that the caller will convert next: prefetched to L2 during the call; NULL: none. */
@@ -58,7 +62,7 @@ typedef struct kw_gemm_args {
 /* One slot set per weight dtype; all NULL and KW_CLASS_NONE where a type cannot be multiplied. */
 typedef struct kw_matmul_kernels {
     kw_weight_class weight_class;
-    size_t columns; /* most tokens of one call of gemm; those of the table for activation tiles */
+    size_t columns; /* most tokens of one call of gemm; whole activation tiles of the table */
     /* out[r] = row r of w . x for n_rows rows of k elements, row_bytes apart.
      * x: one column (an activation tile with cols = 1, or f32[k] for class F).
      * Prefetches ahead, in the rows it was given and then from `next`: where the caller will
@@ -192,7 +196,7 @@ typedef struct kw_cpu_kernels {
 } kw_cpu_kernels;
 
 /* Fills every slot with scalar, then with each ISA upward that the features allow, up to and
- * including `limit` ("scalar", "avx2", "avx512", "neon", "i8mm", "wasm128"; NULL: the best).
+ * including `limit` ("scalar", "avx2", "avx512", "amx", "neon", "i8mm", "wasm128"; NULL: the best).
  * Unknown or unavailable limits fail. */
 bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit);
 /* Names of the ISAs compiled into this build, best last; *n of them. */

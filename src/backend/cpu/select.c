@@ -8,19 +8,23 @@
 
 #include <string.h>
 
-/* What this build contains beyond scalar, worst first: X(name, features). */
+/* What this build contains beyond scalar, worst first: X(name, features, the set for which the
+ * element types are compiled). */
 #if defined(KW_ISA_SCALAR_ONLY)
 #define ISA_LIST(X)
 #elif defined(__x86_64__)
 #define ISA_LIST(X)                                                                                \
-    X(avx2, KW_CPU_AVX2)                                                                           \
-    X(avx512, KW_CPU_AVX2 | KW_CPU_AVX512 | KW_CPU_AVX512_VNNI | KW_CPU_AVX512_VBMI | KW_CPU_GFNI)
+    X(avx2, KW_CPU_AVX2, avx2)                                                                     \
+    X(avx512, AVX512_NEEDS, avx512)                                                                \
+    X(amx, AVX512_NEEDS | KW_CPU_AMX, avx512)
+#define AVX512_NEEDS                                                                               \
+    (KW_CPU_AVX2 | KW_CPU_AVX512 | KW_CPU_AVX512_VNNI | KW_CPU_AVX512_VBMI | KW_CPU_GFNI)
 #elif defined(__aarch64__)
 #define ISA_LIST(X)                                                                                \
-    X(neon, KW_CPU_NEON | KW_CPU_DOTPROD)                                                          \
-    X(i8mm, KW_CPU_NEON | KW_CPU_DOTPROD | KW_CPU_I8MM)
+    X(neon, KW_CPU_NEON | KW_CPU_DOTPROD, neon)                                                    \
+    X(i8mm, KW_CPU_NEON | KW_CPU_DOTPROD | KW_CPU_I8MM, neon)
 #elif defined(__wasm_simd128__)
-#define ISA_LIST(X) X(wasm128, KW_CPU_WASM_SIMD)
+#define ISA_LIST(X) X(wasm128, KW_CPU_WASM_SIMD, wasm128)
 #else
 #define ISA_LIST(X)
 #endif
@@ -31,10 +35,10 @@ typedef struct isa_row {
     const kw_dtype_traits *(*traits)(kw_dtype dtype); /* compiled for this instruction set */
 } isa_row;
 
-#define ISA_NAME(name, needs) #name,
-#define ISA_ROW(name, needs) {needs, kw_cpu_isa_##name, kw_dtype_info__##name},
+#define ISA_NAME(name, needs, types) #name,
+#define ISA_ROW(name, needs, types) {needs, kw_cpu_isa_##name, kw_dtype_info__##types},
 
-static const char *const isa_names[] = {ISA_NAME(scalar, 0) ISA_LIST(ISA_NAME)};
+static const char *const isa_names[] = {ISA_NAME(scalar, 0, scalar) ISA_LIST(ISA_NAME)};
 static const isa_row isa_rows[] = {{0, kw_cpu_isa_scalar, kw_dtype_info}, ISA_LIST(ISA_ROW)};
 
 bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit)

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS_PER_CHUNK 24 /* a multiple of every ISA's columns (2, 3, 4, 6, 8) */
+#define ROWS_PER_CHUNK 24 /* at least: whole activation tiles */
 
 static const kw_cpu_kernels *kernels_of(const kw_exec *exec)
 {
@@ -242,7 +242,8 @@ kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err)
                        kw_op_get(node->op)->name);
     step->row = row_ops[node->op].row;
     step->kernel = row_ops[node->op].kernel;
-    step->rows_per_chunk = ROWS_PER_CHUNK;
+    const size_t cols = device->kernels.columns;
+    step->rows_per_chunk = (uint32_t)((ROWS_PER_CHUNK + cols - 1) / cols * cols);
     step->chunks_per_row_group = 1;
     step->run = node->op == KW_OP_CAST ? run_cast : quantized ? run_quantized : run_f32;
     if (node->op == KW_OP_NORM)

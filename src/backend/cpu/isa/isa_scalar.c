@@ -18,8 +18,8 @@
 #define MATMUL(class, type)                                                                        \
     (kw_matmul_kernels)                                                                            \
     {                                                                                              \
-        .weight_class = class, .columns = SCALAR_COLUMNS, .gemv = gemv_##type, .panel_bytes = panel_bytes_##type,             \
-        .panel = panel_##type, .gemm = gemm_##type                                                 \
+        .weight_class = class, .columns = SCALAR_COLUMNS, .gemv = gemv_##type,                     \
+        .panel_bytes = panel_bytes_##type, .panel = panel_##type, .gemm = gemm_##type              \
     }
 
 void kw_cpu_isa_scalar(kw_cpu_kernels *out)

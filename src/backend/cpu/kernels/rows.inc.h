@@ -15,8 +15,26 @@ static KV_INLINE void group_scale(const float *x, size_t n, float *d, float *inv
     *inverse = largest != 0.0f ? 127.0f / largest : 0.0f;
 }
 
+/* Where the parts of a group of 32 go. */
+typedef struct block_place {
+    uint8_t *q, *d, *sums;
+} block_place;
+
+/* Group `index` of the tile at dst; `group`: elements that share a scale. */
+static KV_INLINE block_place place_of(uint8_t *dst, size_t index, size_t group, size_t cols)
+{
+    if (group == KW_QK || cols != KW_WIDE_COLUMNS) {
+        uint8_t *block = dst + index * KW_ACT_BLOCK * cols;
+        return (block_place){block, block + 32 * cols, block + 36 * cols};
+    }
+    const size_t at = index % (KW_QK_K / KW_QK);
+    uint8_t *super = dst + (index - at) * KW_ACT_BLOCK * cols;
+    return (block_place){super + at * 32 * cols, super + (256 + 4 * at) * cols,
+                         super + (288 + 4 * at) * cols};
+}
+
 /* One group of 32 into column col of a block of cols columns. */
-static KV_INLINE void quantize_block(uint8_t *block, const float *x, float d, float inverse,
+static KV_INLINE void quantize_block(block_place to, const float *x, float d, float inverse,
                                      size_t cols, size_t col)
 {
     int8_t q[KW_QK];
@@ -24,23 +42,23 @@ static KV_INLINE void quantize_block(uint8_t *block, const float *x, float d, fl
     const int16_t sums[2] = {(int16_t)kv_store_i8(q, kv_mul(kv_load(x), scale)),
                              (int16_t)kv_store_i8(q + 16, kv_mul(kv_load(x + 16), scale))};
     if (cols == 1)
-        memcpy(block, q, KW_QK);
+        memcpy(to.q, q, KW_QK);
     else
         for (size_t i = 0; i < KW_QK; i += 4)
-            memcpy(block + i * cols + 4 * col, q + i, 4);
-    memcpy(block + 32 * cols + 4 * col, &d, sizeof d);
-    memcpy(block + 36 * cols + 4 * col, sums, sizeof sums);
+            memcpy(to.q + i * cols + 4 * col, q + i, 4);
+    memcpy(to.d + 4 * col, &d, sizeof d);
+    memcpy(to.sums + 4 * col, sums, sizeof sums);
 }
 
 static KV_INLINE void quantize(void *dst, const float *x, size_t k, size_t cols, size_t col,
                                size_t group)
 {
-    uint8_t *block = dst;
     for (size_t at = 0; at < k; at += group) {
         float d, inverse;
         group_scale(x + at, group, &d, &inverse);
-        for (size_t i = 0; i < group; i += KW_QK, block += KW_ACT_BLOCK * cols)
-            quantize_block(block, x + at + i, d, inverse, cols, col);
+        for (size_t i = 0; i < group; i += KW_QK)
+            quantize_block(place_of(dst, (at + i) / KW_QK, group, cols), x + at + i, d, inverse,
+                           cols, col);
     }
 }
 

@@ -14,17 +14,22 @@ static inline void quantize_group(uint8_t *dst, const float *x, size_t at, size_
         most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
     const float d = most / 127.0f;
     const float inverse = most != 0.0f ? 127.0f / most : 0.0f;
+    const bool wide = n == KW_QK_K && cols == KW_WIDE_COLUMNS;
     for (size_t group = at / KW_QK; group < (at + n) / KW_QK; group++) {
-        uint8_t *block = dst + group * KW_ACT_BLOCK * cols;
+        const size_t i0 = wide ? group % (KW_QK_K / KW_QK) : 0;
+        uint8_t *block = dst + (group - i0) * KW_ACT_BLOCK * cols;
+        uint8_t *quants = block + i0 * 32 * cols;
+        uint8_t *scale = block + (wide ? KW_QK_K + 4 * i0 : KW_QK) * cols;
+        uint8_t *sums = scale + (wide ? 32 : 4) * cols;
         int16_t sum[2] = {0, 0};
         for (size_t i = 0; i < KW_QK; i++) {
             const float v = x[group * KW_QK + i] * inverse;
             const int8_t q = fabsf(v) < 128.0f ? (int8_t)rintf(v) : 0;
-            block[i / 4 * 4 * cols + 4 * col + i % 4] = (uint8_t)q;
+            quants[i / 4 * 4 * cols + 4 * col + i % 4] = (uint8_t)q;
             sum[i / 16] = (int16_t)(sum[i / 16] + q);
         }
-        memcpy(block + 32 * cols + 4 * col, &d, sizeof d);
-        memcpy(block + 36 * cols + 4 * col, sum, sizeof sum);
+        memcpy(scale + 4 * col, &d, sizeof d);
+        memcpy(sums + 4 * col, sum, sizeof sum);
     }
 }
 
