@@ -23,8 +23,8 @@ struct kw_device {
 };
 
 /* Up to so many tokens each of them is multiplied as one alone would be, while the rows of the
- * weight are near: cheaper than a panel, which is the same work for one token as for a tile. */
-#define KW_FEW_TOKENS 4
+ * weight are near: cheaper than a panel, whose work is the same for one token as for a tile. */
+#define KW_FEW_TOKENS 3
 
 /* Columns of the activation tiles of a value with this bound of its rows. */
 static inline size_t kw_activation_cols(const kw_device *device, int64_t rows)
