@@ -2,6 +2,7 @@
 /* device.c - the CPU as a device: which instruction sets and types it has, what it says of nodes it
  * cannot run, sizes of values and states, and that its measured limits are numbers. */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/program.h"
 #include "backend/registry.h"
 
 #include "base/check.h"
@@ -103,15 +104,22 @@ static void sizes_are_counted_and_saturate(void **state)
     assert_int_equal(cpu->value_bytes(device, &n), 2 * KW_ACT_BLOCK);
     n = node_of(KW_OP_CAST, KW_Q8_A32, SHAPE(64));
     assert_int_equal(cpu->value_bytes(device, &n), 2 * KW_ACT_BLOCK);
-    n = node_of(KW_OP_CAST, KW_Q8_A32, SHAPE(2, 64)); /* whole tiles */
-    assert_int_equal(cpu->value_bytes(device, &n), columns * 2 * KW_ACT_BLOCK);
-    n = node_of(KW_OP_CAST, KW_Q8_A256, SHAPE((int64_t)columns + 1, 256));
-    assert_int_equal(cpu->value_bytes(device, &n), 2 * columns * 8 * KW_ACT_BLOCK);
+    n = node_of(KW_OP_CAST, KW_Q8_A32, SHAPE(KW_FEW_TOKENS, 64)); /* plain rows */
+    assert_int_equal(cpu->value_bytes(device, &n), KW_FEW_TOKENS * 2 * KW_ACT_BLOCK);
+    n = node_of(KW_OP_CAST, KW_Q8_A32, SHAPE(KW_FEW_TOKENS + 1, 64)); /* whole tiles */
+    const size_t tiles = (KW_FEW_TOKENS + columns) / columns;
+    assert_int_equal(cpu->value_bytes(device, &n), tiles * columns * 2 * KW_ACT_BLOCK);
+    n = node_of(KW_OP_CAST, KW_Q8_A256, SHAPE(2 * (int64_t)columns + 1, 256));
+    assert_int_equal(cpu->value_bytes(device, &n), 3 * columns * 8 * KW_ACT_BLOCK);
     n = node_of(KW_OP_MAP, KW_F32, SHAPE(INT64_MAX / 4, 4));
     assert_true(cpu->value_bytes(device, &n) == SIZE_MAX);
     n = node_of(KW_OP_STATE, KW_F16, SHAPE(17, 32)); /* blocks of 16 positions */
+    n.state.kv_heads = 2;
+    n.state.head_dim = 16;
     assert_int_equal(cpu->state_bytes(device, &n), 32 * 32 * 2);
     n = node_of(KW_OP_STATE, KW_F32, SHAPE(INT64_MAX / 64, 64));
+    n.state.kv_heads = 1;
+    n.state.head_dim = 64;
     assert_true(cpu->state_bytes(device, &n) == SIZE_MAX);
     cpu->close(device);
 }
