@@ -7,8 +7,8 @@
  * beyond that of their element type unless said otherwise.
  *
  * Weight classes:
- *   S32  one scale per 32 (q4_0, q8_0): activations KW_Q8_A32
- *   K    superblocks of 256 (q4_k, q6_k): activations KW_Q8_A256
+ *   S32  one scale per 32 (q4_0, q4_1, mxfp4, ...): activations KW_Q8_A32
+ *   K    superblocks of 256 (q2_k, iq4_xs, ...): activations KW_Q8_A256
  *   F    f32, f16, bf16: activations f32
  *
  * Activation tile: `cols` tokens side by side, in blocks of 32 elements of KW_ACT_BLOCK * cols
