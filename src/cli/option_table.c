@@ -520,7 +520,8 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY | KW_CMD_QUANTIZE |
                  KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(threads),
-     .help = "threads to compute with; 0: one for each physical core, of the fast ones where cores differ"},
+     .help = "threads to compute with; 0: one for each physical core, of the fast ones where cores "
+             "differ"},
     {.name = "threads",
      .letter = 't',
      .kind = KW_OPT_TEXT,
