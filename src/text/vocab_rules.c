@@ -309,16 +309,16 @@ static kw_status copy_tokens(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *
                  : kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu tokens", v->n_tokens);
 }
 
-static kw_str joined(const kw_vocab *v, size_t i, kw_arena *arena, const char *between)
+static kw_str joined(const kw_vocab *v, size_t i, kw_arena *arena, kw_str between)
 {
     const kw_merge *const m = &v->merge_pairs[i];
-    const size_t gap = strlen(between), len = m->left.len + gap + m->right.len;
+    const size_t len = m->left.len + between.len + m->right.len;
     char *const text = kw_arena_alloc(arena, len + 1);
     if (!text)
         return (kw_str){NULL, 0};
     memcpy(text, m->left.data, m->left.len);
-    memcpy(text + m->left.len, between, gap);
-    memcpy(text + m->left.len + gap, m->right.data, m->right.len);
+    memcpy(text + m->left.len, between.data, between.len);
+    memcpy(text + m->left.len + between.len, m->right.data, m->right.len);
     return (kw_str){text, len};
 }
 
@@ -328,7 +328,7 @@ static kw_status copy_merges(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *
     bool whole = merges != NULL;
     for (size_t i = 0; whole && i < v->n_merges; i++) {
         merges[i] = v->merge_pairs
-                        ? joined(v, i, arena, " ")
+                        ? joined(v, i, arena, KW_STR(" "))
                         : (kw_str){kw_arena_strdup(arena, v->merges[i]), v->merges[i].len};
         whole = merges[i].data != NULL;
     }
@@ -356,7 +356,7 @@ static kw_status copy_scores(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *
     KW_GOTO(status, kw_tokens_build(v->tokens, v->kinds, v->n_tokens,
                                     (kw_token_rules){false, false}, &scratch, &index, err));
     for (size_t i = v->n_merges; i-- > 0 && v->merge_pairs;) {
-        const kw_str text = joined(v, i, &scratch, "");
+        const kw_str text = joined(v, i, &scratch, KW_STR(""));
         const int32_t id = text.data ? kw_tokens_find_raw(&index, text.data, text.len) : -1;
         if (id >= 0)
             scores[id] = -(float)(i + 1);

@@ -377,8 +377,8 @@ static void refit(const problem *p, moments *t, kw_fit_super *f)
 static void begin(problem *p, const kw_fit_shape *shape, const float *x, const float *w)
 {
     p->shape = shape;
-    p->n_groups = KW_QK_K / shape->group;
-    kw_assert(p->n_groups == LANES || p->n_groups == LANES / 2);
+    p->n_groups = shape->group == KW_QK_K / LANES ? LANES : LANES / 2;
+    kw_assert(p->n_groups * shape->group == KW_QK_K);
     transpose(p, x, p->x);
     for (size_t i = 0; i < KW_QK_K; i++)
         p->w[i] = 1.0f;
