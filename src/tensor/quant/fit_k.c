@@ -42,10 +42,16 @@ typedef struct moments {
     lanes q, qq, xq;  /* with the codes of a scale and offset */
 } moments;
 
+static size_t group_of(const problem *p, size_t lane)
+{
+    return lane < p->n_groups ? lane : lane - p->n_groups;
+}
+
 static void transpose(const problem *p, const float *x, float *out)
 {
     for (size_t l = 0; l < LANES; l++) {
-        const size_t from = l % p->n_groups * p->shape->group + l / p->n_groups * LANES;
+        const size_t half = l < p->n_groups ? 0 : p->shape->group / 2;
+        const size_t from = group_of(p, l) * p->shape->group + half;
         for (size_t i = 0; i < LANES; i++)
             out[i * LANES + l] = x[from + i];
     }
@@ -275,8 +281,8 @@ static void stored(const problem *p, const kw_fit_super *f, lanes *s, lanes *m)
 {
     const float d = kw_f32_from_f16(f->d), dmin = kw_f32_from_f16(f->dmin);
     for (size_t l = 0; l < LANES; l++) {
-        s->at[l] = d * (float)f->sc[l % p->n_groups];
-        m->at[l] = dmin * (float)f->m[l % p->n_groups];
+        s->at[l] = d * (float)f->sc[group_of(p, l)];
+        m->at[l] = dmin * (float)f->m[group_of(p, l)];
     }
 }
 
