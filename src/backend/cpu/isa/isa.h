@@ -19,7 +19,6 @@ void kw_cpu_isa_wasm128(kw_cpu_kernels *out);
 const kw_dtype_traits *kw_dtype_info__avx2(kw_dtype dtype);
 const kw_dtype_traits *kw_dtype_info__avx512(kw_dtype dtype);
 const kw_dtype_traits *kw_dtype_info__neon(kw_dtype dtype);
-const kw_dtype_traits *kw_dtype_info__i8mm(kw_dtype dtype);
 const kw_dtype_traits *kw_dtype_info__wasm128(kw_dtype dtype);
 
 #endif
