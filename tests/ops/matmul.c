@@ -182,6 +182,14 @@ static void many_chunks(void **state)
     }
 }
 
+/* So many activations that a chunk of the batch is more than one panel. */
+static void many_panels(void **state)
+{
+    (void)state;
+    check_product(KW_F32, 270, 275, 1024, BIAS_AND_RESIDUAL);
+    check_product(KW_Q4_0, 425, 275, 2048, RESIDUAL);
+}
+
 /* The types of the table are all of the types that the CPU multiplies: a new one belongs here. */
 static void all_types_are_tested(void **state)
 {
@@ -197,12 +205,13 @@ static void all_types_are_tested(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[KW_COUNT(types) + 3];
+    struct CMUnitTest tests[KW_COUNT(types) + 4];
     for (size_t i = 0; i < KW_COUNT(types); i++)
         tests[i] = (struct CMUnitTest){kw_dtype_info(types[i])->name, products_of_a_type, NULL,
                                        NULL, (void *)(uintptr_t)&types[i]};
     tests[KW_COUNT(types)] = (struct CMUnitTest)cmocka_unit_test(odd_columns);
     tests[KW_COUNT(types) + 1] = (struct CMUnitTest)cmocka_unit_test(many_chunks);
-    tests[KW_COUNT(types) + 2] = (struct CMUnitTest)cmocka_unit_test(all_types_are_tested);
+    tests[KW_COUNT(types) + 2] = (struct CMUnitTest)cmocka_unit_test(many_panels);
+    tests[KW_COUNT(types) + 3] = (struct CMUnitTest)cmocka_unit_test(all_types_are_tested);
     return _cmocka_run_group_tests("matmul", tests, KW_COUNT(tests), NULL, NULL);
 }

@@ -74,6 +74,7 @@ struct kw_step {
     kw_operand out;
     int n_src;
     kw_operand src[KW_MAX_SRC];
+    size_t panel_bytes; /* matmul: of one panel of a batch */
     size_t scratch_bytes;
     const kw_matmul_kernels *matmul;
     size_t weight_row_bytes;

@@ -11,11 +11,14 @@
 
 #include <string.h>
 
-#define CHUNK_BYTES 98304 /* weights of one decode chunk */
-#define MIN_CHUNKS 4      /* of a weight for each worker, when it is large enough */
-#define LONG_BYTES 524288 /* weights of one of the first chunks */
-#define FEW_ROWS 4        /* rows that stay near while a few columns are multiplied */
-#define LONG_ROUNDS 3     /* a weight is at least so many long chunks for each worker */
+#define CHUNK_BYTES 98304            /* weights of one decode chunk */
+#define MIN_CHUNKS 4                 /* of a weight for each worker, when it is large enough */
+#define LONG_BYTES 524288            /* weights of one of the first chunks */
+#define NEAR_BYTES ((size_t)1 << 20) /* activations that stay in a second-level cache */
+#define NEAR_PANEL_BYTES ((size_t)3 << 18) /* panels beside a tile of them */
+#define MAX_PANELS 4
+#define FEW_ROWS 4    /* rows that stay near while a few columns are multiplied */
+#define LONG_ROUNDS 3 /* a weight is at least so many long chunks for each worker */
 
 /* Applies the epilogue to rows [r0, r0 + n) of token t. */
 static void epilogue(const kw_step *step, const kw_exec *exec, float *out, int64_t t, size_t r0,
@@ -119,40 +122,63 @@ static void run_few(const kw_step *step, const kw_exec *exec, uint32_t chunk,
         epilogue(step, exec, out + t * n + rows.first, (int64_t)t, rows.first, rows.n);
 }
 
+/* All tokens times the panels of one chunk. A tile of tokens meets every panel while it is near. */
 static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
 {
     const kw_device *device = exec->program->device;
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
-    const size_t cols = step->matmul->columns;
+    const size_t cols = step->matmul->columns, row_bytes = step->weight_row_bytes;
     const size_t tokens = (size_t)kw_step_rows(step, exec->args);
-    const size_t r0 = (size_t)chunk * KW_PANEL_ROWS, rows = KW_MIN(n - r0, (size_t)KW_PANEL_ROWS);
+    const size_t r0 = (size_t)chunk * step->weight_rows;
+    const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
+    const size_t panels = (rows + KW_PANEL_ROWS - 1) / KW_PANEL_ROWS;
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
     const unsigned char *x = kw_operand_in(exec, &step->src[0]);
     float *out = (float *)kw_operand_at(exec, &step->out) + r0;
-    step->matmul->panel(scratch, w + r0 * step->weight_row_bytes, step->weight_row_bytes, rows, k);
+    for (size_t p = 0; p < panels; p++)
+        step->matmul->panel(scratch + p * step->panel_bytes,
+                            w + (r0 + p * KW_PANEL_ROWS) * row_bytes, row_bytes,
+                            KW_MIN(rows - p * KW_PANEL_ROWS, (size_t)KW_PANEL_ROWS), k);
 
-    /* The tile this worker will probably convert next, prefetched in shares. */
-    const size_t next = r0 + (size_t)device->n_workers * KW_PANEL_ROWS;
-    const size_t next_rows = next < n ? KW_MIN(n - next, (size_t)KW_PANEL_ROWS) : 0;
-    const size_t next_bytes = next_rows * step->weight_row_bytes;
-    const unsigned char *ahead = w + next * step->weight_row_bytes;
-    const size_t tiles = (tokens + cols - 1) / cols;
-    for (size_t i = 0; i < tiles; i++) {
-        const size_t c = i * cols, live = KW_MIN(tokens - c, cols);
-        const size_t from = next_bytes * i / tiles, to = next_bytes * (i + 1) / tiles;
-        step->matmul->gemm(&(kw_gemm_args){.out = out + c * n,
+    /* The rows this worker will probably convert next, prefetched in shares. */
+    const size_t next = r0 + (size_t)device->n_workers * step->weight_rows;
+    const size_t next_bytes =
+        next < n ? KW_MIN(n - next, (size_t)step->weight_rows) * row_bytes : 0;
+    const unsigned char *ahead = w + next * row_bytes;
+    const size_t tiles = (tokens + cols - 1) / cols, calls = tiles * panels;
+    for (size_t i = 0; i < calls; i++) {
+        const size_t c = i / panels * cols, live = KW_MIN(tokens - c, cols), p = i % panels;
+        const size_t first = p * KW_PANEL_ROWS;
+        const size_t from = next_bytes * i / calls, to = next_bytes * (i + 1) / calls;
+        step->matmul->gemm(&(kw_gemm_args){.out = out + c * n + first,
                                            .out_stride = n,
-                                           .panel = scratch,
+                                           .panel = scratch + p * step->panel_bytes,
                                            .x = column(step, x, c),
                                            .k = k,
-                                           .n_rows = rows,
+                                           .n_rows = KW_MIN(rows - first, (size_t)KW_PANEL_ROWS),
                                            .n_cols = live,
                                            .next = next_bytes ? ahead + from : NULL,
                                            .next_bytes = to - from});
-        for (size_t t = c; step->node->program && t < c + live; t++)
+        for (size_t t = c; step->node->program && p + 1 == panels && t < c + live; t++)
             epilogue(step, exec, out + t * n, (int64_t)t, r0, rows);
     }
+}
+
+/* A chunk of a batch is one panel, or several where the activations would come from beyond the
+ * second-level cache once more for each. */
+static void cut_gemm(kw_step *step, size_t n_workers)
+{
+    const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
+    const size_t act_row = step->src[0].dtype == KW_F32 ? k * sizeof(float) : k / 32 * KW_ACT_BLOCK;
+    size_t panels = 1;
+    step->panel_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
+    if ((size_t)step->rows_bound * act_row > NEAR_BYTES)
+        panels = KW_MIN((size_t)NEAR_PANEL_BYTES / step->panel_bytes,
+                        n / (KW_PANEL_ROWS * n_workers * MIN_CHUNKS));
+    panels = KW_MIN(KW_MAX(panels, (size_t)1), (size_t)MAX_PANELS);
+    step->weight_rows = (uint32_t)panels * KW_PANEL_ROWS;
+    step->scratch_bytes = panels * step->panel_bytes;
 }
 
 /* Long chunks for as long as every worker gets one more, for a worker is fastest on rows that
@@ -195,8 +221,7 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
     } else {
         step->run = run_gemm;
         step->kernel = fast ? "gemm fast" : "gemm";
-        step->weight_rows = KW_PANEL_ROWS;
-        step->scratch_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
+        cut_gemm(step, (size_t)device->n_workers);
     }
     const size_t short_rows = n - (size_t)step->n_long * step->long_rows;
     step->weight_chunks =
