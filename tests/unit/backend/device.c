@@ -113,10 +113,10 @@ static void sizes_are_counted_and_saturate(void **state)
     assert_int_equal(cpu->value_bytes(device, &n), 3 * columns * 8 * KW_ACT_BLOCK);
     n = node_of(KW_OP_MAP, KW_F32, SHAPE(INT64_MAX / 4, 4));
     assert_true(cpu->value_bytes(device, &n) == SIZE_MAX);
-    n = node_of(KW_OP_STATE, KW_F16, SHAPE(17, 32)); /* blocks of 16 positions */
+    n = node_of(KW_OP_STATE, KW_F16, SHAPE(17, 32)); /* tiles of 64 positions */
     n.state.kv_heads = 2;
     n.state.head_dim = 16;
-    assert_int_equal(cpu->state_bytes(device, &n), 32 * 32 * 2);
+    assert_int_equal(cpu->state_bytes(device, &n), 64 * 32 * 2);
     n = node_of(KW_OP_STATE, KW_F32, SHAPE(INT64_MAX / 64, 64));
     n.state.kv_heads = 1;
     n.state.head_dim = 64;
