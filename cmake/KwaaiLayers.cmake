@@ -32,6 +32,7 @@ endfunction()
 
 # src/backend/cpu/isa/isa_<isa>.c: only those of the target, each with its instructions.
 set(KWAAI_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
+set(KWAAI_FLAGS_avxvnni -mavxvnni ${KWAAI_FLAGS_avx2})
 set(KWAAI_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni
     ${KWAAI_FLAGS_avx2})
 set(KWAAI_FLAGS_amx -mamx-tile -mamx-int8 -mamx-bf16 ${KWAAI_FLAGS_avx512})
@@ -43,7 +44,7 @@ set(KWAAI_ISAS scalar)
 if(KWAAI_SCALAR_ONLY)
     add_compile_definitions(KW_ISA_SCALAR_ONLY)
 elseif(KWAAI_X86)
-    list(APPEND KWAAI_ISAS avx2 avx512 amx)
+    list(APPEND KWAAI_ISAS avx2 avxvnni avx512 amx)
 elseif(KWAAI_ARM64)
     list(APPEND KWAAI_ISAS neon i8mm)
 elseif(KWAAI_WASM)
@@ -124,8 +125,8 @@ endif()
 kw_layer(base LINK kw_libm)
 kw_layer(os LINK kw_base kw_threads)
 kw_layer(tensor LINK kw_base)
-foreach(isa IN LISTS KWAAI_ISAS) # amx and i8mm have those of avx512 and neon
-    if(NOT isa MATCHES "^(scalar|amx|i8mm)$" AND EXISTS ${CMAKE_SOURCE_DIR}/src/backend/cpu/isa/isa_${isa}.c)
+foreach(isa IN LISTS KWAAI_ISAS) # avxvnni, amx and i8mm have those of avx2, avx512 and neon
+    if(NOT isa MATCHES "^(scalar|avxvnni|amx|i8mm)$" AND EXISTS ${CMAKE_SOURCE_DIR}/src/backend/cpu/isa/isa_${isa}.c)
         kw_tensor_for(${isa})
     endif()
 endforeach()

@@ -124,56 +124,16 @@ static double read_rate(const uint8_t *data, bool far)
     return (double)w.stretch / run_time(read_stretch, &w, 0.4, far) * 1e-9;
 }
 
-enum { PEAK_ROUNDS = 20000, PEAK_CHAINS = 10 };
+enum { PEAK_ROUNDS = 20000 };
 
-#if defined(__x86_64__)
-/* Ten independent chains of one operation, each kept in a register of its own. */
-#define CHAINS(X) X(a) X(b) X(c) X(d) X(e) X(f) X(g) X(h) X(i) X(j)
-#define PEAK(name, isa, type, one, step)                                                           \
-    __attribute__((target(isa))) static void name(void *context)                                   \
-    {                                                                                              \
-        (void)context;                                                                             \
-        type w = one, a = w, b = w, c = w, d = w, e = w, f = w, g = w, h = w, i = w, j = w;        \
-        for (int r = 0; r < PEAK_ROUNDS; r++) {                                                    \
-            CHAINS(step)                                                                           \
-        }                                                                                          \
-    }
-#define KEEP(x) __asm__ volatile("" : "+v"(x));
-#define STEP_BYTES_AVX2(x)                                                                         \
-    x = _mm256_maddubs_epi16(x, w);                                                                \
-    KEEP(x)
-#define STEP_FLOATS_AVX2(x)                                                                        \
-    x = _mm256_fmadd_ps(x, w, w);                                                                  \
-    KEEP(x)
-#define STEP_BYTES_AVX512(x)                                                                       \
-    x = _mm512_dpbusd_epi32(x, w, w);                                                              \
-    KEEP(x)
-#define STEP_FLOATS_AVX512(x)                                                                      \
-    x = _mm512_fmadd_ps(x, w, w);                                                                  \
-    KEEP(x)
-
-PEAK(peak_bytes_avx2, "avx2", __m256i, _mm256_set1_epi8(3), STEP_BYTES_AVX2)
-PEAK(peak_floats_avx2, "avx2,fma", __m256, _mm256_set1_ps(0.5f), STEP_FLOATS_AVX2)
-PEAK(peak_bytes_avx512, "avx512f,avx512vnni", __m512i, _mm512_set1_epi32(3), STEP_BYTES_AVX512)
-PEAK(peak_floats_avx512, "avx512f", __m512, _mm512_set1_ps(0.5f), STEP_FLOATS_AVX512)
-#endif
-
-/* Products and sums of bytes, of floats, per second in units of 1e9; 0 where not measured. */
-static void peaks(const char *isa, double *bytes, double *floats)
+static void run_peak_int8(void *context)
 {
-    *bytes = *floats = 0.0;
-#if defined(__x86_64__)
-    const double ops = 2.0 * (double)PEAK_ROUNDS * (double)PEAK_CHAINS * 1e-9;
-    if (strcmp(isa, "avx2") == 0) {
-        *bytes = 32.0 * ops / best_time(peak_bytes_avx2, NULL, 0.2);
-        *floats = 8.0 * ops / best_time(peak_floats_avx2, NULL, 0.2);
-    } else if (strcmp(isa, "avx512") == 0) {
-        *bytes = 64.0 * ops / best_time(peak_bytes_avx512, NULL, 0.2);
-        *floats = 16.0 * ops / best_time(peak_floats_avx512, NULL, 0.2);
-    }
-#else
-    (void)isa;
-#endif
+    sink ^= ((const kw_cpu_kernels *)context)->peak_int8(PEAK_ROUNDS);
+}
+
+static void run_peak_f32(void *context)
+{
+    sink ^= ((const kw_cpu_kernels *)context)->peak_f32(PEAK_ROUNDS);
 }
 
 /* ---- data ---- */
@@ -471,7 +431,10 @@ static void bench_isa(bench *b, uint32_t features, const char *isa)
     memset(b->far, 0x14, FAR_BYTES);
     b->near_rate = read_rate(b->far, false);
     b->far_rate = read_rate(b->far, true);
-    peaks(isa, &b->byte_peak, &b->float_peak);
+    b->byte_peak =
+        (double)b->table.peak_int8(PEAK_ROUNDS) * 1e-9 / best_time(run_peak_int8, &b->table, 0.2);
+    b->float_peak =
+        (double)b->table.peak_f32(PEAK_ROUNDS) * 1e-9 / best_time(run_peak_f32, &b->table, 0.2);
     printf("%s: reading %.1f GB/s cached, %.1f GB/s from memory; peak %.0f GOP/s of bytes, %.0f of "
            "floats\n",
            isa, b->near_rate, b->far_rate, b->byte_peak, b->float_peak);

@@ -68,7 +68,7 @@ typedef struct kw_engine_config {
     int n_threads;         /* 0: one for each physical core this process may use, of
                             * the fast ones where cores differ */
     uint64_t memory_bytes; /* budget over weights, caches and work space; 0: none */
-    /* "scalar", "avx2", "avx512", "amx", "neon", "i8mm", "wasm128"; NULL: the best */
+    /* "scalar", "avx2", "avxvnni", "avx512", "amx", "neon", "i8mm", "wasm128"; NULL: the best */
     const char *isa;
     void (*log)(void *user, int level, const char *message); /* 0 error .. 3 debug; NULL: silent */
     void *log_user;

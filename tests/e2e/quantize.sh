@@ -30,7 +30,7 @@ says out 'general\.quantization_version = 2$'
 answer q4.gguf >got
 grep -q '^Once upon a time' got || failed "no answer from q4_0"
 for threads in 1 2; do
-    for isa in scalar avx2 avx512 neon; do
+    for isa in scalar avx2 avxvnni avx512 neon; do
         kwaai version | grep "^kernels" | grep -w $isa >/dev/null || continue
         run 0 quantize f32.gguf again.gguf Q6_K -t $threads --isa $isa
         [ -e first.gguf ] || cp again.gguf first.gguf

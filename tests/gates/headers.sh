@@ -26,6 +26,7 @@ machine=$(uname -m)
 for header in $(cd src && find . -name '*.h' ! -name '*.inc.h' | sed 's:^\./::' | sort) $(cd include && ls kwaai/*.h); do
     flags=''
     case $header in
+    *_avxvnni.h) [ "$machine" = x86_64 ] || continue; flags='-mavxvnni -mavx2 -mfma -mf16c -mbmi2' ;;
     *_avx2.h | */simd_x86.h) [ "$machine" = x86_64 ] || continue; flags='-mavx2 -mfma -mf16c -mbmi2' ;;
     *_avx512*.h) [ "$machine" = x86_64 ] || continue
         flags='-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mavx2 -mfma -mf16c -mbmi2' ;;

@@ -40,7 +40,7 @@ static const model_case models[] = {
     {"golden/gguf/iq4_xs/model.gguf", FEW_TOKENS},
 };
 
-static const char *const isas[] = {"scalar", "avx2", "avx512", "amx", "neon", "i8mm"};
+static const char *const isas[] = {"scalar", "avx2", "avxvnni", "avx512", "amx", "neon", "i8mm"};
 
 typedef struct variant {
     const char *isa;

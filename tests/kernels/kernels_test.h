@@ -31,10 +31,12 @@
 
 #if defined(__x86_64__)
 KW_TEST_NAME(avx2)
+KW_TEST_NAME(avxvnni)
 KW_TEST_NAME(avx512)
 KW_TEST_NAME(amx)
 #define ON_EVERY_ISA(f)                                                                            \
     {#f " avx2", f, NULL, NULL, name_avx2}, {#f " avx512", f, NULL, NULL, name_avx512},            \
+        {#f " avxvnni", f, NULL, NULL, name_avxvnni},                                              \
     {                                                                                              \
         #f " amx", f, NULL, NULL, name_amx                                                         \
     }

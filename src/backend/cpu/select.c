@@ -15,6 +15,7 @@
 #elif defined(__x86_64__)
 #define ISA_LIST(X)                                                                                \
     X(avx2, KW_CPU_AVX2, avx2)                                                                     \
+    X(avxvnni, KW_CPU_AVX2 | KW_CPU_AVX_VNNI, avx2)                                                \
     X(avx512, AVX512_NEEDS, avx512)                                                                \
     X(amx, AVX512_NEEDS | KW_CPU_AMX, avx512)
 #define AVX512_NEEDS                                                                               \

@@ -10,6 +10,7 @@
 
 void kw_cpu_isa_scalar(kw_cpu_kernels *out);
 void kw_cpu_isa_avx2(kw_cpu_kernels *out);
+void kw_cpu_isa_avxvnni(kw_cpu_kernels *out);
 void kw_cpu_isa_avx512(kw_cpu_kernels *out);
 void kw_cpu_isa_amx(kw_cpu_kernels *out);
 void kw_cpu_isa_neon(kw_cpu_kernels *out);

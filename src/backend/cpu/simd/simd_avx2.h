@@ -12,6 +12,7 @@
  *   kv_i4, kv_f4       one number for each of four rows
  *   kv_rows_*          one number, or four bytes, for each of KV_ROWS rows of a panel
  *   kv_acc             sums of a panel's products before kv_acc_flush makes int32 of them
+ * What multiplies bytes is left out for simd_avxvnni.h, which has another instruction for it.
  * Kinds of weight bytes: KV_U4 in 0..15, ..., KV_U7 in 0..127, KV_S8 signed and passed through
  * kv_signed, which may add KV_SIGNED_BIAS. Activations are signed bytes, never -128. */
 #ifndef KW_SIMD_AVX2_H
@@ -22,15 +23,20 @@
 enum {
     KV_ROWS = 8,         /* rows of one panel vector */
     KV_TILE_VECTORS = 2, /* panel vectors that gemm computes at once */
-    KV_TILE_COLS = 3,    /* columns that gemm computes at once */
     KV_COLUMNS = 6,      /* columns of an activation tile */
     KV_F_ROWS = 2,       /* the same for float weights */
     KV_F_COLS = 3,
-    KV_F_BLOCKS = 2, /* of so many float columns that gemm takes at once */
-    KV_SIGNED_BIAS = 0
+    KV_F_BLOCKS = 2 /* of so many float columns that gemm takes at once */
 };
-
+#if !defined(KV_VNNI_256)
 #define KV_STEPS _Pragma("GCC unroll 2")
+
+enum {
+    KV_TILE_COLS = 3,  /* columns that gemm computes at once */
+    KV_SIGNED_BIAS = 0 /* 128 where the dot product wants unsigned weights */
+};
+#endif
+
 #define KV_F_STEPS _Pragma("GCC unroll 1")
 
 typedef struct kv_f {
@@ -333,6 +339,7 @@ static KV_INLINE kv_b32 kv_high4(kv_b32 x)
     return _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
 }
 
+#if !defined(KV_VNNI_256)
 static KV_INLINE kv_b32 kv_signed(kv_b32 x)
 {
     return x;
@@ -373,6 +380,8 @@ static KV_INLINE kv_part kv_dot_scaled2(kv_part sum, kv_kind kind, kv_b32 w, kv_
     const __m256i products = _mm256_madd_epi16(kv_pairs(kind, w, a), kv_scale_halves(scale));
     return kv_in_order(_mm256_add_epi32(sum, products));
 }
+
+#endif
 
 /* ---- panels: KV_ROWS rows at once ---- */
 
@@ -433,6 +442,7 @@ static KV_INLINE kv_acc kv_acc_zero(void)
     return _mm256_setzero_si256();
 }
 
+#if !defined(KV_VNNI_256)
 /* Steps of four bytes that kv_acc can take before it is flushed. */
 static KV_INLINE int kv_acc_steps(kv_kind kind)
 {
@@ -484,6 +494,8 @@ static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_a
     return _mm256_add_epi32(sum, kind == KV_S8 ? _mm256_mullo_epi32(acc, scale)
                                                : _mm256_madd_epi16(acc, scale));
 }
+
+#endif
 
 static KV_INLINE kv_rows_i kv_rows_zero(void)
 {
