@@ -461,7 +461,7 @@ SCALAR_MATMUL(bf16, 1, 2)
 
 static uint64_t peak_int8(uint64_t rounds)
 {
-    const volatile int8_t pair[2] = {3, 5};
+    volatile int8_t pair[2] = {3, 5}; /* const, gcc would make it a global */
     uint32_t sum[4] = {0};
     for (uint64_t r = 0; r < rounds; r++) {
         const int8_t w = pair[0], x = pair[1];
@@ -475,7 +475,7 @@ static uint64_t peak_int8(uint64_t rounds)
 
 static uint64_t peak_f32(uint64_t rounds)
 {
-    const volatile float pair[2] = {0.5f, 0.25f};
+    volatile float pair[2] = {0.5f, 0.25f};
     float sum[4] = {0};
     for (uint64_t r = 0; r < rounds; r++) {
         const float w = pair[0], x = pair[1];
