@@ -59,9 +59,7 @@ static float refit_scale(const float *x, const float *w, size_t n, float lo, flo
 float kw_fit_scale(const float *x, const float *w, size_t n, float lo, float hi)
 {
     kw_assert(n % LANES == 0 && lo < 0.0f && hi > 0.0f);
-    float peak = 0.0f;
-    for (size_t i = 0; i < n; i++)
-        peak = fabsf(x[i]) > fabsf(peak) ? x[i] : peak;
+    const float peak = kw_fit_peak(x, n);
     if (peak == 0.0f || !isfinite(peak))
         return 0.0f;
     float best = peak / lo;

@@ -32,6 +32,20 @@ static inline float kw_fit_inverse(float v)
     return isfinite(inverse) ? inverse : 0.0f;
 }
 
+/* The element of largest magnitude, the first of equals; nan counts for nothing. The magnitude is
+ * kept beside it: clang 19 at -O3 for AVX2 gives a wrong element when it is taken anew in each
+ * comparison. */
+static inline float kw_fit_peak(const float *x, size_t n)
+{
+    float peak = 0.0f, size = 0.0f;
+    for (size_t i = 0; i < n; i++) {
+        const float now = fabsf(x[i]);
+        peak = now > size ? x[i] : peak;
+        size = now > size ? now : size;
+    }
+    return peak;
+}
+
 /* A scale s that makes sum w (x - s q)^2 small for integers q in [lo, hi], lo < 0 < hi; it may be
  * negative, and is 0 for a group of zeros. Here and below n is a multiple of 8. */
 float kw_fit_scale(const float *x, const float *w, size_t n, float lo, float hi);

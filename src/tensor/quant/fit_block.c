@@ -14,10 +14,7 @@ static uint8_t code_of(float v, float top)
 
 static float plain_scale(uint8_t codes[KW_QK], const float *x, float lo, float hi)
 {
-    float peak = 0.0f;
-    for (size_t i = 0; i < KW_QK; i++)
-        peak = fabsf(x[i]) > fabsf(peak) ? x[i] : peak;
-    const float d = peak / lo, inverse = kw_fit_inverse(d);
+    const float d = kw_fit_peak(x, KW_QK) / lo, inverse = kw_fit_inverse(d);
     for (size_t i = 0; i < KW_QK; i++)
         codes[i] = code_of(x[i] * inverse + (0.5f - lo), hi - lo);
     return d;

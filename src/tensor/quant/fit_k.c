@@ -237,16 +237,21 @@ static void solve_scale(const moments *t, lanes *s, lanes *best)
 /* The element of largest magnitude of each group, the earlier of two; 0 where that is no number. */
 static void peaks(const problem *p, lanes *out)
 {
-    lanes peak = {{0}};
+    lanes peak = {{0}}, size = {{0}}; /* the magnitude beside it, as in kw_fit_peak */
     for (size_t i = 0; i < KW_QK_K; i += LANES)
-        for (size_t l = 0; l < LANES; l++)
-            peak.at[l] = fabsf(p->x[i + l]) > fabsf(peak.at[l]) ? p->x[i + l] : peak.at[l];
+        for (size_t l = 0; l < LANES; l++) {
+            const float x = p->x[i + l], now = fabsf(x);
+            peak.at[l] = now > size.at[l] ? x : peak.at[l];
+            size.at[l] = now > size.at[l] ? now : size.at[l];
+        }
     for (size_t l = 0; l < LANES / 2 && p->n_groups < LANES; l++) {
-        const float a = peak.at[l], b = peak.at[l + LANES / 2];
-        peak.at[l] = peak.at[l + LANES / 2] = fabsf(b) > fabsf(a) ? b : a;
+        const size_t h = l + LANES / 2;
+        const bool second = size.at[h] > size.at[l];
+        peak.at[l] = peak.at[h] = second ? peak.at[h] : peak.at[l];
+        size.at[l] = size.at[h] = second ? size.at[h] : size.at[l];
     }
     for (size_t l = 0; l < LANES; l++)
-        out->at[l] = fabsf(peak.at[l]) <= FLT_MAX ? peak.at[l] : 0.0f;
+        out->at[l] = size.at[l] <= FLT_MAX ? peak.at[l] : 0.0f;
 }
 
 /* A scale that makes sum w (x - s q)^2 small for q in [lo, hi], lo < 0 < hi; it may be negative,
@@ -458,15 +463,15 @@ static void super_values(kw_fit_super *out, const kw_fit_shape *shape, const flo
                          const float *w)
 {
     const size_t n_groups = KW_QK_K / shape->group;
-    float s[KW_QK_K / 16], ones[KW_QK_K], s_max = 0.0f;
+    float s[KW_QK_K / 16], ones[KW_QK_K];
     for (size_t i = 0; i < KW_QK_K; i++)
         ones[i] = 1.0f;
     w = w ? w : ones;
     for (size_t g = 0; g < n_groups; g++) {
         const size_t at = g * shape->group;
         s[g] = kw_fit_values_scale(x + at, w + at, shape->group, shape->values);
-        s_max = fabsf(s[g]) > fabsf(s_max) ? s[g] : s_max;
     }
+    const float s_max = kw_fit_peak(s, n_groups);
     *out = (kw_fit_super){.error = INFINITY};
     for (int anchor = 0; anchor < ANCHORS && s_max != 0.0f; anchor++) {
         kw_fit_super now = {.d = kw_fit_f16(s_max / (float)(shape->sc_lo + anchor))};
@@ -487,15 +492,13 @@ void kw_fit_super_scale(kw_fit_super *out, const kw_fit_shape *shape, const floa
     problem p;
     moments t;
     lanes s;
-    float s_max = 0.0f;
     if (shape->values) {
         super_values(out, shape, x, w);
         return;
     }
     begin(&p, shape, x, w);
     fit_scale(&p, &s, &t);
-    for (size_t g = 0; g < p.n_groups; g++)
-        s_max = fabsf(s.at[g]) > fabsf(s_max) ? s.at[g] : s_max;
+    const float s_max = kw_fit_peak(s.at, p.n_groups);
     *out = (kw_fit_super){.error = INFINITY};
     for (int anchor = 0; anchor < ANCHORS && s_max != 0.0f; anchor++)
         (void)try_anchor(&p, &s, &zeros, s_max / (float)(shape->sc_lo + anchor), 0.0f, out);

@@ -80,9 +80,7 @@ float kw_fit_values_scale(const float *x, const float *w, size_t n, const int8_t
 {
     const levels at = levels_of(values);
     const float ends[2] = {(float)values[0], (float)values[LEVELS - 1]};
-    float peak = 0.0f;
-    for (size_t i = 0; i < n; i++)
-        peak = fabsf(x[i]) > fabsf(peak) ? x[i] : peak;
+    const float peak = kw_fit_peak(x, n);
     if (peak == 0.0f || !isfinite(peak))
         return 0.0f;
     float best = peak / ends[0];
