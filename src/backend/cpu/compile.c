@@ -153,20 +153,19 @@ static void commit_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 
 /* In a program's first run: gives the pages of a weight their entries before they are read. Threads
  * that fault side by side within one page table wait for each other, and a fault maps 16 pages; so
- * each table is filled by one call, ahead of its readers: the first two by the first two chunks,
- * any later one by the chunk in which the table before it begins. */
+ * each table is filled by one call, ahead of its readers: the first two of a stretch by its first
+ * chunk, any later one by the chunk in which the table before it begins. */
 static void map_ahead(const kw_step *step, uint32_t chunk)
 {
-    const size_t chunk_bytes = step->weight_rows * step->weight_row_bytes, unit = PAGE_TABLE_BYTES;
+    const kw_row_range rows = kw_matmul_rows(step, chunk);
+    const size_t row_bytes = step->weight_row_bytes, unit = PAGE_TABLE_BYTES;
     const unsigned char *start = step->src[1].data;
-    const size_t all = (size_t)step->out.n * step->weight_row_bytes;
-    const size_t first = unit - (uintptr_t)start % unit; /* where the second table begins */
-    const size_t here = chunk * chunk_bytes, past = here + chunk_bytes;
-    if (chunk == 0)
-        kw_pages_map(start, KW_MIN(first, all));
-    if (chunk == 1 && first < all)
-        kw_pages_map(start + first, KW_MIN(unit, all - first));
-    size_t at = first + (here > first ? kw_align_up(here - first, unit) : 0);
+    const size_t all = (size_t)step->out.n * row_bytes;
+    const size_t second = unit - (uintptr_t)start % unit; /* where the second table begins */
+    const size_t here = rows.first * row_bytes, past = here + rows.n * row_bytes;
+    size_t at = second + (here > second ? kw_align_up(here - second, unit) : 0);
+    if (rows.begins && here < past)
+        kw_pages_map(start + here, KW_MIN(at + unit, all) - here);
     for (; at < past && at + unit < all; at += unit)
         kw_pages_map(start + at + unit, KW_MIN(unit, all - at - unit));
 }

@@ -69,7 +69,9 @@ struct kw_step {
     uint32_t chunks_per_row_group; /* attention: one chunk a kv head for each group of tokens */
     uint32_t weight_chunks;        /* matmul: chunks along weight rows */
     uint32_t weight_rows;          /* matmul: rows of a chunk */
-    uint32_t n_long, long_rows;    /* matmul: the first chunks of a gemv, and their rows */
+    uint32_t n_long, long_rows;    /* matmul: the first chunks of a stretch, and their rows */
+    uint32_t n_stretches;          /* matmul: chunk c is the (c / n_stretches)th of stretch */
+    size_t stretch_rows;           /* c % n_stretches, which has so many rows */
     const kw_step *following;      /* the matmul after this one, in a circle; NULL: not one */
     kw_operand out;
     int n_src;
@@ -116,6 +118,15 @@ const void *kw_operand_in(const kw_exec *exec, const kw_operand *operand);
 const float *kw_operand_row(const kw_exec *exec, const kw_operand *operand, int64_t row);
 /* Live rows of a step. */
 int64_t kw_step_rows(const kw_step *step, const kw_run_args *args);
+
+/* Rows of a matmul's weight. */
+typedef struct kw_row_range {
+    size_t first, n; /* n may be 0 */
+    bool begins;     /* they are the first of a stretch */
+} kw_row_range;
+
+/* Those of one chunk. */
+kw_row_range kw_matmul_rows(const kw_step *step, uint32_t chunk);
 
 /* Fill run, row, kernel, chunking and scratch of a step whose operands are set. Each covers the ops
  * of its file; kw_status for what a table slot lacks. */

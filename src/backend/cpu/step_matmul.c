@@ -41,37 +41,45 @@ bool kw_cpu_redoes(const kw_device *device, const kw_node *node)
            (node->shape.rank == 1 || node->shape.dim[0] == 1);
 }
 
-typedef struct row_range {
-    size_t first, n;
-} row_range;
-
-static row_range chunk_rows(const kw_step *step, uint32_t chunk)
+/* Chunks go round the stretches, one of which is what each worker finds when they all keep step: it
+ * reads memory in order, and the others elsewhere. */
+kw_row_range kw_matmul_rows(const kw_step *step, uint32_t chunk)
 {
-    const uint32_t n_long = KW_MIN(chunk, step->n_long);
-    const size_t rows = chunk < step->n_long ? step->long_rows : step->weight_rows;
+    const uint32_t stretch = chunk % step->n_stretches, i = chunk / step->n_stretches;
+    const size_t n = (size_t)step->out.n, begin = (size_t)stretch * step->stretch_rows;
+    const uint32_t n_long = KW_MIN(i, step->n_long);
     const size_t first =
-        (size_t)n_long * step->long_rows + (size_t)(chunk - n_long) * step->weight_rows;
-    return (row_range){first, KW_MIN((size_t)step->out.n - first, rows)};
+        begin + (size_t)n_long * step->long_rows + (size_t)(i - n_long) * step->weight_rows;
+    const size_t rows = i < step->n_long ? step->long_rows : step->weight_rows;
+    const size_t end = KW_MIN(KW_MIN(first + rows, begin + step->stretch_rows), n);
+    return (kw_row_range){KW_MIN(first, n), end > first ? end - first : 0, i == 0};
 }
 
-/* Where the weights are that this worker will probably multiply after this chunk: it takes every
- * n_workers-th, and the last ones of a matmul are followed by those of the next. */
+/* The chunk after this one in its stretch, or the first one of the stretch in a matmul that
+ * follows, which *step becomes. */
+static uint32_t chunk_after(const kw_step **step, uint32_t chunk)
+{
+    chunk += (*step)->n_stretches;
+    while (chunk >= (*step)->weight_chunks) {
+        chunk -= (*step)->weight_chunks;
+        *step = (*step)->following;
+    }
+    return chunk;
+}
+
+/* Where the weights are that this worker will probably multiply after this chunk. */
 static const unsigned char *weights_ahead(const kw_step *step, const kw_exec *exec, uint32_t chunk)
 {
-    chunk += (uint32_t)exec->program->device->n_workers;
-    while (chunk >= step->weight_chunks) {
-        chunk -= step->weight_chunks;
-        step = step->following;
-    }
+    chunk = chunk_after(&step, chunk);
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
-    return w + chunk_rows(step, chunk).first * step->weight_row_bytes;
+    return w + kw_matmul_rows(step, chunk).first * step->weight_row_bytes;
 }
 
 /* Rows of the weight into scratch; commit_gemv puts them in place. */
 static void run_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
 {
-    const row_range rows = chunk_rows(step, chunk);
+    const kw_row_range rows = kw_matmul_rows(step, chunk);
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
     float *out = (float *)(void *)scratch;
     step->matmul->gemv(out, w + rows.first * step->weight_row_bytes, step->weight_row_bytes, rows.n,
@@ -83,7 +91,7 @@ static void run_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
 static void commit_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                         unsigned char *scratch)
 {
-    const row_range rows = chunk_rows(step, chunk);
+    const kw_row_range rows = kw_matmul_rows(step, chunk);
     float *out = (float *)kw_operand_at(exec, &step->out) + rows.first;
     memcpy(out, scratch, rows.n * sizeof *out);
 }
@@ -105,7 +113,7 @@ static void run_few(const kw_step *step, const kw_exec *exec, uint32_t chunk,
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
     const size_t tokens = (size_t)kw_step_rows(step, exec->args);
     const size_t row_bytes = step->weight_row_bytes;
-    const row_range rows = chunk_rows(step, chunk);
+    const kw_row_range rows = kw_matmul_rows(step, chunk);
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
     const unsigned char *x = kw_operand_in(exec, &step->src[0]);
     float *out = kw_operand_at(exec, &step->out);
@@ -126,12 +134,11 @@ static void run_few(const kw_step *step, const kw_exec *exec, uint32_t chunk,
 static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
 {
-    const kw_device *device = exec->program->device;
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
     const size_t cols = step->matmul->columns, row_bytes = step->weight_row_bytes;
     const size_t tokens = (size_t)kw_step_rows(step, exec->args);
-    const size_t r0 = (size_t)chunk * step->weight_rows;
-    const size_t rows = KW_MIN(n - r0, (size_t)step->weight_rows);
+    const kw_row_range range = kw_matmul_rows(step, chunk);
+    const size_t r0 = range.first, rows = range.n;
     const size_t panels = (rows + KW_PANEL_ROWS - 1) / KW_PANEL_ROWS;
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
     const unsigned char *x = kw_operand_in(exec, &step->src[0]);
@@ -142,10 +149,11 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                             KW_MIN(rows - p * KW_PANEL_ROWS, (size_t)KW_PANEL_ROWS), k);
 
     /* The rows this worker will probably convert next, prefetched in shares. */
-    const size_t next = r0 + (size_t)device->n_workers * step->weight_rows;
-    const size_t next_bytes =
-        next < n ? KW_MIN(n - next, (size_t)step->weight_rows) * row_bytes : 0;
-    const unsigned char *ahead = w + next * row_bytes;
+    const uint32_t after = chunk + step->n_stretches;
+    const kw_row_range next =
+        after < step->weight_chunks ? kw_matmul_rows(step, after) : (kw_row_range){0};
+    const size_t next_bytes = next.n * row_bytes;
+    const unsigned char *ahead = w + next.first * row_bytes;
     const size_t tiles = (tokens + cols - 1) / cols, calls = tiles * panels;
     for (size_t i = 0; i < calls; i++) {
         const size_t c = i / panels * cols, live = KW_MIN(tokens - c, cols), p = i % panels;
@@ -181,8 +189,8 @@ static void cut_gemm(kw_step *step, size_t n_workers)
     step->scratch_bytes = panels * step->panel_bytes;
 }
 
-/* Long chunks for as long as every worker gets one more, for a worker is fastest on rows that
- * follow each other; then short ones, so that all end together. */
+/* Long chunks for as long as a stretch has one more, for a worker is fastest on rows that follow
+ * each other; then short ones, so that all end together. */
 static void cut_gemv(kw_step *step, size_t n_workers)
 {
     const size_t n = (size_t)step->out.n, row_bytes = KW_MAX(step->weight_row_bytes, 1);
@@ -194,14 +202,25 @@ static void cut_gemv(kw_step *step, size_t n_workers)
     if (step->long_rows <= step->weight_rows)
         step->long_rows = 0;
     else
-        step->n_long = (uint32_t)((n / step->long_rows - n_workers) / n_workers * n_workers);
+        step->n_long = (uint32_t)(n / n_workers / step->long_rows - 1);
     step->scratch_bytes = KW_MAX(step->weight_rows, step->long_rows) * sizeof(float);
+}
+
+/* A stretch of rows for each worker, in whole chunks of `unit` rows. */
+static void cut_stretches(kw_step *step, size_t n_workers, size_t unit)
+{
+    const size_t n = (size_t)step->out.n;
+    step->n_stretches = (uint32_t)n_workers;
+    step->stretch_rows = kw_align_up((n + n_workers - 1) / n_workers, unit);
+    const size_t short_rows = step->stretch_rows - (size_t)step->n_long * step->long_rows;
+    const size_t chunks = step->n_long + (short_rows + step->weight_rows - 1) / step->weight_rows;
+    step->weight_chunks = (uint32_t)(n_workers * chunks);
 }
 
 kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
 {
     const kw_dtype w = step->src[1].dtype;
-    const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
+    const size_t k = (size_t)step->src[0].n;
     const char *hot;
     const bool fast =
         device->fast && step->rows_bound > KW_FEW_TOKENS && device->kernels.fast[w].gemm;
@@ -223,9 +242,8 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
         step->kernel = fast ? "gemm fast" : "gemm";
         cut_gemm(step, (size_t)device->n_workers);
     }
-    const size_t short_rows = n - (size_t)step->n_long * step->long_rows;
-    step->weight_chunks =
-        step->n_long + (uint32_t)((short_rows + step->weight_rows - 1) / step->weight_rows);
+    cut_stretches(step, (size_t)device->n_workers,
+                  step->run == run_gemm ? KW_PANEL_ROWS : (size_t)16);
     return KW_OK;
 }
 
