@@ -91,7 +91,7 @@ typedef struct kw_backend {
     void (*program_free)(kw_device *device, kw_program *program);
     /* Memory that the program owns: arena and scratch. */
     size_t (*program_bytes)(const kw_program *program);
-    /* Takes about `seconds` and 256 MiB. */
+    /* Takes about `seconds`, and 256 MiB to 1 GiB. */
     kw_status (*measure)(kw_device *device, double seconds, kw_limits *out, kw_error *err);
     /* Waits. The bytes depend on the source alone. */
     kw_status (*convert)(kw_device *device, const kw_conversion *what, kw_error *err);

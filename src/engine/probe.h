@@ -11,7 +11,7 @@ typedef struct kw_probe {
     double f32_gflops_1, f32_gflops_n; /* fused multiply-adds likewise */
 } kw_probe;
 
-/* Takes about `seconds`, and 256 MiB for its duration. */
+/* Takes about `seconds`, and up to 1 GiB for its duration: twice the last-level cache. */
 kw_status kw_engine_probe(kw_engine *engine, double seconds, kw_probe *out, kw_error *err);
 
 #endif

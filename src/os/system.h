@@ -40,6 +40,7 @@ typedef struct kw_system {
     kw_cpus cores, fast;      /* one processor of each; empty: any will do */
     uint64_t memory_bytes;    /* total; the container's limit when that is lower; 0 unknown */
     uint64_t available_bytes; /* free for use now; 0 unknown */
+    uint64_t cache_bytes;     /* of the last-level cache; 0 unknown */
     char cpu_name[64];        /* "" when unknown */
 } kw_system;
 

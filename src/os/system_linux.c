@@ -83,6 +83,9 @@ void kw_system_query(kw_system *out)
     count_processors(out, limit.n_cpus);
     const uint64_t total = kw_field_read("/proc/meminfo", "MemTotal:") * 1024;
     const uint64_t available = kw_field_read("/proc/meminfo", "MemAvailable:") * 1024;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    out->cache_bytes = (uint64_t)KW_MAX(sysconf(_SC_LEVEL3_CACHE_SIZE), 0L);
+#endif
     out->memory_bytes = total != 0 ? KW_MIN(total, limit.memory_bytes) : 0;
     out->available_bytes = available != 0 ? KW_MIN(available, limit.available_bytes) : 0;
 }

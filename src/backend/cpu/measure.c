@@ -13,14 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_BYTES ((size_t)256 << 20)
+#define LEAST_READ_BYTES ((size_t)256 << 20)
+#define MOST_READ_BYTES ((size_t)1 << 30)
 #define READ_CHUNKS 64
 #define PEAK_ROUNDS 2000 /* of one chunk: some tens of microseconds */
 #define PEAK_CHUNKS 32   /* a worker */
 
 typedef struct bench {
     kw_device *device;
-    const uint64_t *data;  /* READ_BYTES */
+    const uint64_t *data;  /* [bytes] */
+    size_t bytes;          /* a multiple of the chunks' */
     _Atomic uint64_t sink; /* keeps the sums alive */
     uint64_t (*peak)(uint64_t rounds);
 } bench;
@@ -28,7 +30,7 @@ typedef struct bench {
 static void read_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 {
     bench *b = user;
-    const size_t words = READ_BYTES / READ_CHUNKS / sizeof(uint64_t);
+    const size_t words = b->bytes / READ_CHUNKS / sizeof(uint64_t);
     const uint64_t *p = b->data + chunk * words;
     uint64_t sum[16] = {0}, all = 0;
     (void)wave;
@@ -81,23 +83,33 @@ static void measure(bench *b, double seconds, kw_limits *out)
 {
     const kw_cpu_kernels *k = &b->device->kernels;
     const double share = seconds / 6;
-    out->read_gbps_1 = best_rate(b, read_chunk, READ_CHUNKS, false, (double)READ_BYTES, share);
-    out->read_gbps_n = best_rate(b, read_chunk, READ_CHUNKS, true, (double)READ_BYTES, share);
+    out->read_gbps_1 = best_rate(b, read_chunk, READ_CHUNKS, false, (double)b->bytes, share);
+    out->read_gbps_n = best_rate(b, read_chunk, READ_CHUNKS, true, (double)b->bytes, share);
     out->int8_gops_1 = best_peak(b, k->peak_int8, false, share);
     out->int8_gops_n = best_peak(b, k->peak_int8, true, share);
     out->f32_gflops_1 = best_peak(b, k->peak_f32, false, share);
     out->f32_gflops_n = best_peak(b, k->peak_f32, true, share);
 }
 
+/* Twice the last-level cache, or it would be the cache that is measured; of memory that is free. */
+static size_t read_bytes(void)
+{
+    kw_system system;
+    kw_system_query(&system);
+    const uint64_t want = KW_MIN(2 * system.cache_bytes, (uint64_t)MOST_READ_BYTES);
+    const bool fits = system.available_bytes / 4 > want;
+    return fits && want > LEAST_READ_BYTES ? (size_t)(want >> 20 << 20) : LEAST_READ_BYTES;
+}
+
 kw_status kw_cpu_measure(kw_device *device, double seconds, kw_limits *out, kw_error *err)
 {
-    uint64_t *data = kw_pages_alloc(READ_BYTES);
+    const size_t bytes = read_bytes();
+    uint64_t *data = kw_pages_alloc(bytes);
     if (!data)
-        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for a measurement of %zu MiB",
-                       READ_BYTES >> 20);
-    for (size_t i = 0; i < READ_BYTES / sizeof *data; i++)
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for a measurement of %zu MiB", bytes >> 20);
+    for (size_t i = 0; i < bytes / sizeof *data; i++)
         data[i] = i;
-    measure(&(bench){.device = device, .data = data}, seconds, out);
-    kw_pages_free(data, READ_BYTES);
+    measure(&(bench){.device = device, .data = data, .bytes = bytes}, seconds, out);
+    kw_pages_free(data, bytes);
     return KW_OK;
 }
