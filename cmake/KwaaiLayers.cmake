@@ -35,7 +35,7 @@ set(KWAAI_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(KWAAI_FLAGS_avxvnni -mavxvnni ${KWAAI_FLAGS_avx2})
 set(KWAAI_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni
     ${KWAAI_FLAGS_avx2})
-set(KWAAI_FLAGS_amx -mamx-tile -mamx-int8 -mamx-bf16 ${KWAAI_FLAGS_avx512})
+set(KWAAI_FLAGS_amx -mamx-tile -mamx-int8 -mamx-bf16 -mavx512bf16 ${KWAAI_FLAGS_avx512})
 set(KWAAI_FLAGS_neon -march=armv8.2-a+dotprod+fp16)
 set(KWAAI_FLAGS_i8mm -march=armv8.2-a+dotprod+fp16+i8mm)
 set(KWAAI_FLAGS_wasm128 -msimd128)

@@ -31,7 +31,7 @@ for header in $(cd src && find . -name '*.h' ! -name '*.inc.h' | sed 's:^\./::' 
     *_avx512*.h) [ "$machine" = x86_64 ] || continue
         flags='-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mavx2 -mfma -mf16c -mbmi2' ;;
     *_amx*.h) [ "$machine" = x86_64 ] || continue
-        flags='-mamx-tile -mamx-int8 -mamx-bf16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mavx2 -mfma -mf16c -mbmi2' ;;
+        flags='-mamx-tile -mamx-int8 -mamx-bf16 -mavx512bf16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mavx2 -mfma -mf16c -mbmi2' ;;
     *_neon*.h) [ "$machine" = aarch64 ] || continue; flags='-march=armv8.2-a+dotprod+fp16' ;;
     *_wasm*.h) continue ;;
     esac

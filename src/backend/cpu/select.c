@@ -17,7 +17,7 @@
     X(avx2, KW_CPU_AVX2, avx2)                                                                     \
     X(avxvnni, KW_CPU_AVX2 | KW_CPU_AVX_VNNI, avx2)                                                \
     X(avx512, AVX512_NEEDS, avx512)                                                                \
-    X(amx, AVX512_NEEDS | KW_CPU_AMX, avx512)
+    X(amx, AVX512_NEEDS | KW_CPU_AVX512_BF16 | KW_CPU_AMX, avx512)
 #define AVX512_NEEDS                                                                               \
     (KW_CPU_AVX2 | KW_CPU_AVX512 | KW_CPU_AVX512_VNNI | KW_CPU_AVX512_VBMI | KW_CPU_GFNI)
 #elif defined(__aarch64__)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* isa_amx.c - batches of the integer types by tiles of AMX; all else is that of AVX-512, over which
- * it is put. */
+/* isa_amx.c - batches by tiles of AMX: exact ones of the integer types, fast ones of f16 and bf16;
+ * all else is that of AVX-512, over which it is put. */
 #include "backend/cpu/simd/simd_amx.h"
 
 #include "backend/cpu/isa/isa.h"
@@ -15,6 +15,7 @@
 
 #include "backend/cpu/kernels/amx.inc.h"
 
+#include "backend/cpu/kernels/amx_bf16.inc.h"
 #include "backend/cpu/kernels/amx_k.inc.h"
 #include "backend/cpu/kernels/amx_s32.inc.h"
 
@@ -61,9 +62,18 @@ static void (*gemm_of_k(const k_type type))(const kw_gemm_args *)
 
 INTEGER_TYPES(PANEL)
 
+#define FAST(panel_name)                                                                           \
+    (kw_matmul_kernels)                                                                            \
+    {                                                                                              \
+        .weight_class = KW_CLASS_F, .columns = AMX_CALL_COLUMNS, .panel_bytes = panel_bytes_bf16,  \
+        .panel = panel_name, .gemm = gemm_bf16                                                     \
+    }
+
 void kw_cpu_isa_amx(kw_cpu_kernels *out)
 {
     out->columns = KW_WIDE_COLUMNS;
     out->peak_int8 = peak_int8;
     INTEGER_TYPES(FILL_MATMUL)
+    out->fast[KW_F16] = FAST(panel_bf16_f16);
+    out->fast[KW_BF16] = FAST(panel_bf16_bf16);
 }

@@ -15,7 +15,7 @@ enum { KV_TILE = 16 }; /* rows of a tile, and sums in one of its rows */
 /* ---- tiles ---- */
 
 /* Tiles 0 to 3 and 7 hold sums, 4 and 5 sixteen rows of k bytes, 6 as many bytes of sixteen
- * columns. All are zero then. */
+ * columns; with k = 64 all have one shape. All are zero then. */
 static KV_INLINE void kv_tiles_begin(int k)
 {
     struct {
@@ -77,6 +77,23 @@ static KV_INLINE void kv_tile_dot_bf16(const int c, const int a, const int b)
 static KV_INLINE kv_i kv_load_lanes(const void *p)
 {
     return _mm512_loadu_si512(p);
+}
+
+static KV_INLINE void kv_store_lanes(void *p, kv_i x)
+{
+    _mm512_storeu_si512(p, x);
+}
+
+/* 32 floats rounded to bf16, in their order. */
+static KV_INLINE kv_i kv_bf16_of(kv_f first, kv_f second)
+{
+    return (__m512i)_mm512_cvtne2ps_pbh(second, first);
+}
+
+static KV_INLINE void kv_halves_of(kv_i x, kv_b32 *first, kv_b32 *second)
+{
+    *first = _mm512_castsi512_si256(x);
+    *second = _mm512_extracti64x4_epi64(x, 1);
 }
 
 /* 256 * high + low. */
