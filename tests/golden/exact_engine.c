@@ -173,10 +173,16 @@ static void codebooks_are_equal(void **state)
     assert_int_equal(close(fd), 0);
     assert_int_equal(kw_engine_open(NULL, &engine, NULL), KW_OK);
     assert_int_equal(kw_model_file_open(source, NULL, &file, NULL), KW_OK);
-    assert_int_equal(kw_quantize(engine, file, path, &config, &result, NULL), KW_OK);
-    assert_int_equal(result.n_fallback, 0);
+    const kw_status status = kw_quantize(engine, file, path, &config, &result, NULL);
     kw_model_file_close(file);
     kw_engine_close(engine);
+    if (status == KW_E_UNSUPPORTED) { /* the names of tensors are patterns */
+        assert_int_equal(remove(path), 0);
+        print_message("skipped: this build has no regular expressions\n");
+        skip();
+    }
+    assert_int_equal(status, KW_OK);
+    assert_int_equal(result.n_fallback, 0);
     check_bits("iq", path, FEW_TOKENS);
     assert_int_equal(remove(path), 0);
 }
