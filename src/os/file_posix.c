@@ -116,10 +116,15 @@ kw_status kw_map_open(const char *path, bool no_mmap, kw_map *out, kw_error *err
         status = load(fd, path, len, out, err);
     } else {
         void *data = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED)
+        if (data == MAP_FAILED) {
             status = fail_errno(path, "map it", errno, err);
-        else
+        } else {
+#ifdef MADV_HUGEPAGE
+            /* Where the file system has them, what is read from now on lies in huge pages. */
+            (void)madvise(data, len, MADV_HUGEPAGE);
+#endif
             *out = (kw_map){.data = data, .len = len, .copied = false};
+        }
     }
     close(fd);
     return status;
