@@ -194,8 +194,8 @@ static void run_gemv(void *context)
 {
     bench *b = context;
     const void *x = b->dtype <= KW_BF16 ? (void *)b->x : b->tile;
-    b->table.matmul[b->dtype].gemv(b->y, walk_next(&b->walk), b->row_bytes, b->n_rows, x, b->k,
-                                   walk_ahead(&b->walk));
+    const uint8_t *w = walk_next(&b->walk); /* before walk_ahead: arguments have no order */
+    b->table.matmul[b->dtype].gemv(b->y, w, b->row_bytes, b->n_rows, x, b->k, walk_ahead(&b->walk));
 }
 
 static void bench_gemv(bench *b)
