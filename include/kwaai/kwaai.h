@@ -147,6 +147,23 @@ KW_API kw_status kw_model_detokenize(const kw_model *model, const int32_t *ids, 
                                      char **text, size_t *len, kw_error *err);
 KW_API void kw_free(void *pointer);
 
+/* ---- adapters ----------------------------------------------------------------------------- */
+
+typedef struct kw_adapter kw_adapter;
+
+/* A low-rank adapter (LoRA) for a model: a GGUF file, PEFT's adapter_model.safetensors with
+ * adapter_config.json beside it, or the directory of both. The weights of the model stay as they
+ * are. Closed before the model, after the sessions that use it. */
+KW_API kw_status kw_adapter_load(kw_model *model, const char *path, kw_adapter **out,
+                                 kw_error *err);
+KW_API void kw_adapter_close(kw_adapter *adapter);
+
+/* An adapter of a session: its product is multiplied by scale (1: as it was trained). */
+typedef struct kw_adapter_use {
+    kw_adapter *adapter;
+    float scale;
+} kw_adapter_use;
+
 /* ---- session ------------------------------------------------------------------------------ */
 
 /* How keys and values of past tokens are kept. q8_0 takes about half of f16's memory and rounds
@@ -163,6 +180,8 @@ typedef struct kw_session_config {
     int context; /* positions the cache holds; 0: the model's, at most 4096 */
     int batch;   /* prompt tokens computed at once; 0: 512 */
     kw_cache_type cache;
+    const kw_adapter_use *adapters; /* [n_adapters], read while the session opens */
+    size_t n_adapters;
 } kw_session_config;
 
 KW_API void kw_session_config_init(kw_session_config *config);

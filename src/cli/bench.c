@@ -139,7 +139,7 @@ static kw_status time_test(bench *b, const test *t, size_t n, uint64_t *samples,
     kw_session *session;
     kw_busy *busy;
     const uint64_t before = memory_used(b);
-    kw_cli_session_config(b->cli, &config);
+    kw_cli_session_config(b->cli, &b->loaded, &config);
     config.context = (int)(t->depth + t->n_prompt + t->n_gen);
     KW_TRY(kw_session_open(b->loaded.model, &config, &session, err));
     b->cache_bytes = memory_used(b) - before;

@@ -7,6 +7,7 @@
 #include "os/file.h"
 #include "os/system.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,6 +113,50 @@ kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err)
     return KW_OK;
 }
 
+/* "FILE:SCALE" cut at its last colon. */
+static kw_status split_scaled(const char *text, char **path, float *scale, kw_error *err)
+{
+    const char *const colon = strrchr(text, ':');
+    char *end = NULL;
+    const double value = colon ? strtod(colon + 1, &end) : 0.0;
+    if (!colon || colon == text || end == colon + 1 || *end != '\0' || !(fabs(value) <= 1e6))
+        return kw_fail(err, KW_E_ARG, "--lora-scaled %s: not FILE:SCALE", text);
+    *path = strndup(text, (size_t)(colon - text));
+    *scale = (float)value;
+    return *path ? KW_OK : kw_fail(err, KW_E_NOMEM, "--lora-scaled: no memory for a path");
+}
+
+static kw_status add_adapter(kw_loaded *loaded, const char *path, float scale, kw_error *err)
+{
+    kw_adapter *adapter;
+    KW_TRY(kw_adapter_load(loaded->model, path, &adapter, err));
+    loaded->adapters[loaded->n_adapters++] = (kw_adapter_use){adapter, scale};
+    return KW_OK;
+}
+
+static kw_status load_adapters(const kw_cli *cli, kw_loaded *loaded, kw_error *err)
+{
+    const kw_text_list *const plain = &cli->parsed.options.lora, *const scaled =
+                                                                     &cli->parsed.options
+                                                                          .lora_scaled;
+    if (plain->n + scaled->n == 0)
+        return KW_OK;
+    loaded->adapters = calloc(plain->n + scaled->n, sizeof *loaded->adapters);
+    if (!loaded->adapters)
+        return kw_fail(err, KW_E_NOMEM, "--lora: no memory for a list");
+    for (size_t i = 0; i < plain->n; i++)
+        KW_TRY(add_adapter(loaded, plain->items[i], 1.0f, err));
+    for (size_t i = 0; i < scaled->n; i++) {
+        char *path;
+        float scale;
+        KW_TRY(split_scaled(scaled->items[i], &path, &scale, err));
+        const kw_status status = add_adapter(loaded, path, scale, err);
+        free(path);
+        KW_TRY(status);
+    }
+    return KW_OK;
+}
+
 kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_error *err)
 {
     kw_model_config config;
@@ -130,7 +175,7 @@ kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_er
     }
     out->info.struct_size = sizeof out->info;
     kw_model_get_info(out->model, &out->info);
-    return KW_OK;
+    return load_adapters(cli, out, err);
 }
 
 kw_status kw_cli_load(kw_cli *cli, const char *path, int n_threads, kw_loaded *out, kw_error *err)
@@ -147,6 +192,9 @@ kw_status kw_cli_load(kw_cli *cli, const char *path, int n_threads, kw_loaded *o
 
 void kw_cli_unload(kw_loaded *loaded)
 {
+    for (size_t i = 0; i < loaded->n_adapters; i++)
+        kw_adapter_close(loaded->adapters[i].adapter);
+    free(loaded->adapters);
     kw_model_close(loaded->model);
     kw_engine_close(loaded->engine);
     *loaded = (kw_loaded){0};
@@ -167,7 +215,7 @@ bool kw_cli_can_write(const char *path, kw_error *err)
     return false;
 }
 
-void kw_cli_session_config(const kw_cli *cli, kw_session_config *out)
+void kw_cli_session_config(const kw_cli *cli, const kw_loaded *loaded, kw_session_config *out)
 {
     static const struct {
         const char *name;
@@ -179,6 +227,8 @@ void kw_cli_session_config(const kw_cli *cli, kw_session_config *out)
     const kw_options *o = &cli->parsed.options;
     kw_session_config_init(out);
     out->batch = (int)o->batch;
+    out->adapters = loaded->adapters;
+    out->n_adapters = loaded->n_adapters;
     for (size_t i = 0; o->cache_type && i < KW_COUNT(caches); i++)
         if (strcmp(o->cache_type, caches[i].name) == 0)
             out->cache = caches[i].type;

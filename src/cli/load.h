@@ -11,6 +11,8 @@
 typedef struct kw_loaded {
     kw_engine *engine;
     kw_model *model;
+    kw_adapter_use *adapters; /* [n_adapters] owned, as --lora and --lora-scaled say */
+    size_t n_adapters;
     kw_engine_info engine_info;
     kw_model_info info;
     uint64_t load_ns; /* engine and model */
@@ -47,7 +49,7 @@ double kw_cli_overload(int n_cpus);
 /* Is path fit for --out? What is there must be a regular file: a device or a pipe cannot be
  * replaced by the file that takes its name once it is whole. */
 bool kw_cli_can_write(const char *path, kw_error *err);
-/* Cache type and batch of --cache-type and --batch-size. */
-void kw_cli_session_config(const kw_cli *cli, kw_session_config *out);
+/* Cache type and batch of --cache-type and --batch-size, and the adapters that were loaded. */
+void kw_cli_session_config(const kw_cli *cli, const kw_loaded *loaded, kw_session_config *out);
 
 #endif

@@ -43,7 +43,7 @@ static kw_status open_job(job *j, const char *path, kw_error *err)
     KW_TRY(kw_input_ids(cli, o->tokens, o->tokens_file, &j->ids, &j->n_ids, err));
     KW_TRY(kw_cli_load(cli, path, n_threads, &j->loaded, err));
     KW_TRY(check_ids(j, err));
-    kw_cli_session_config(cli, &config);
+    kw_cli_session_config(cli, &j->loaded, &config);
     if (j->n_ids > INT32_MAX)
         return kw_fail(err, KW_E_LIMIT, "%zu tokens are more than a session holds", j->n_ids);
     config.context = (int)j->n_ids;

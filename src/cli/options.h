@@ -47,7 +47,7 @@ typedef struct kw_options {
     int bos, parse_special, special, warmup, roofline, fast;
     int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, chunks, busy;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
-    kw_text_list stop, tensor_types;
+    kw_text_list stop, tensor_types, lora, lora_scaled;
     const char *kl_base, *imatrix, *output_type, *embedding_type;
     int kl_divergence, pure, leave_output, allow_requantize, dry_run;
     const char *ignored; /* value of an option that has no effect here */

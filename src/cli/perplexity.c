@@ -104,7 +104,7 @@ static kw_status score(job *j, const char *path, kw_error *err)
     KW_TRY(kw_cli_load(j->cli, path, n_threads, &j->loaded, err));
     if (!o->kl_divergence)
         KW_TRY(read_text(j, err));
-    kw_cli_session_config(j->cli, &session);
+    kw_cli_session_config(j->cli, &j->loaded, &session);
     session.context = window;
     KW_TRY(kw_session_open(j->loaded.model, &session, &j->session, err));
     kw_interrupt_target(j->session);

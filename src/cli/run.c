@@ -151,7 +151,7 @@ static kw_status open_session(kw_runner *runner, const char *model, kw_error *er
     if (!runner->loaded.info.has_tokenizer)
         return kw_fail(err, KW_E_NOTFOUND, "%s: no tokenizer is with it (--tokenizer names one)",
                        kw_cli_model_name(model));
-    kw_cli_session_config(cli, &config);
+    kw_cli_session_config(cli, &runner->loaded, &config);
     config.context = (int)cli->parsed.options.context;
     runner->batch = config.batch > 0 ? config.batch : 512;
     KW_TRY(kw_session_open(runner->loaded.model, &config, &runner->session, err));

@@ -7,6 +7,7 @@
 
 #include "backend/registry.h"
 #include "base/log.h"
+#include "model/adapter.h"
 #include "model/net.h"
 #include "plan/plan.h"
 #include "text/tokenizer.h"
@@ -44,6 +45,13 @@ struct kw_model {
     size_t image_bytes;
 };
 
+struct kw_adapter {
+    kw_model *model;
+    kw_model_file *file;
+    kw_adapter_set *set;
+    uint64_t reserved_bytes;
+};
+
 /* Plans of a session: one token; a few, with logits for all of them or not; a chunk of the prompt;
  * a chunk with logits for every token. */
 typedef enum kw_bucket {
@@ -75,6 +83,9 @@ struct kw_session {
 kw_status kw_engine_reserve(kw_engine *engine, uint64_t bytes, const char *what, kw_error *err);
 void kw_engine_release(kw_engine *engine, uint64_t bytes);
 
+/* Adds the adapters that a session asked for to its graph. */
+kw_status kw_session_adapt(const kw_model *model, const kw_adapter_use *uses, size_t n_uses,
+                           kw_graph **graph, kw_error *err);
 /* Whether these tokens exist. */
 kw_status kw_session_check_ids(const kw_model *model, const int32_t *tokens, size_t n,
                                kw_error *err);

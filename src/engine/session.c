@@ -117,6 +117,8 @@ static kw_status open_session(kw_session *session, const kw_session_config *conf
                        KW_COUNT(CACHE_DTYPES) - 1);
     const kw_net_options options = {session->context, CACHE_DTYPES[cache]};
     KW_TRY(kw_net_build(model->net, &options, &session->graph, err));
+    if (config)
+        KW_TRY(kw_session_adapt(model, config->adapters, config->n_adapters, &session->graph, err));
     KW_TRY(open_states(session, err));
     return open_buffers(session, err);
 }

@@ -17,29 +17,30 @@ static kw_status join_path(kw_model_file *file, kw_str dir, const char *name, ch
     return KW_OK;
 }
 
-/* config.json of the directory, flattened; an empty image when there is none. Its text is copied
- * into the arena. */
-static kw_status read_config(kw_model_file *file, bool no_mmap, kw_image *out, kw_error *err)
+/* A configuration file of the directory, flattened; an empty image when there is none. Its text is
+ * copied into the arena. */
+static kw_status read_config(kw_model_file *file, const char *name, bool no_mmap, kw_image *out,
+                             kw_error *err)
 {
     char *path;
     kw_map map;
     *out = (kw_image){.kind = KW_FILE_SAFETENSORS};
-    KW_TRY(join_path(file, kw_str_from(file->dir), "config.json", &path, err));
+    KW_TRY(join_path(file, kw_str_from(file->dir), name, &path, err));
     if (!kw_file_exists(path))
         return KW_OK;
     KW_TRY(kw_map_open(path, no_mmap, &map, err));
     if (map.len > KW_HF_MAX_JSON_BYTES) {
         const size_t len = map.len;
         kw_map_close(&map);
-        return kw_fail(err, KW_E_LIMIT, "config.json: %zu bytes (at most %zu)", len,
+        return kw_fail(err, KW_E_LIMIT, "%s: %zu bytes (at most %zu)", name, len,
                        KW_HF_MAX_JSON_BYTES);
     }
     const kw_str text = {kw_arena_strdup(&file->arena, (kw_str){(const char *)map.data, map.len}),
                          map.len};
     kw_map_close(&map);
     if (!text.data)
-        return kw_fail(err, KW_E_NOMEM, "config.json: no memory for %zu bytes", text.len);
-    return kw_hf_config_parse(text, "config.json", &file->arena, out, err);
+        return kw_fail(err, KW_E_NOMEM, "%s: no memory for %zu bytes", name, text.len);
+    return kw_hf_config_parse(text, name, &file->arena, out, err);
 }
 
 static kw_status set_dir(kw_model_file *file, kw_str dir, kw_error *err)
@@ -62,7 +63,9 @@ kw_status kw_hf_open_single(kw_model_file *file, const char *path, kw_map map, b
     KW_TRY(kw_parts_adopt(file, 0, path, map, err));
     KW_TRY(kw_parts_parse(file, 0, &image, err));
     KW_TRY(set_dir(file, kw_path_prefix(path), err));
-    KW_TRY(read_config(file, no_mmap, &config, err));
+    const bool adapter = kw_str_starts(kw_path_base(path), KW_STR("adapter_"));
+    KW_TRY(
+        read_config(file, adapter ? "adapter_config.json" : "config.json", no_mmap, &config, err));
     return kw_parts_join(file, &image, 1, &config, &image, err);
 }
 
@@ -96,7 +99,7 @@ static kw_status open_shards(kw_model_file *file, const kw_hf_index *index, bool
         if (images[i].kind != KW_FILE_SAFETENSORS)
             return kw_fail(err, KW_E_FORMAT, "%s: a shard that is not safetensors", path);
     }
-    KW_TRY(read_config(file, no_mmap, &config, err));
+    KW_TRY(read_config(file, "config.json", no_mmap, &config, err));
     KW_TRY(kw_parts_join(file, images, index->n_files, &config, &images[0], err));
     return check_index(file, index, err);
 }
@@ -119,7 +122,7 @@ fail:
 kw_status kw_hf_open_dir(kw_model_file *file, const char *path, bool no_mmap, kw_error *err)
 {
     static const char *const candidates[] = {"model.safetensors", "model.safetensors.index.json",
-                                             "model.gguf"};
+                                             "model.gguf", "adapter_model.safetensors"};
     kw_map map;
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
         char *name;
@@ -127,7 +130,7 @@ kw_status kw_hf_open_dir(kw_model_file *file, const char *path, bool no_mmap, kw
         if (!kw_file_exists(name))
             continue;
         KW_TRY(kw_map_open(name, no_mmap, &map, err));
-        if (i == 0)
+        if (i == 0 || i == 3)
             return kw_hf_open_single(file, name, map, no_mmap, err);
         if (i == 2)
             return kw_gguf_open(file, name, map, no_mmap, err);
@@ -136,6 +139,6 @@ kw_status kw_hf_open_dir(kw_model_file *file, const char *path, bool no_mmap, kw
         kw_map_close(&map);
         return status;
     }
-    return kw_fail(err, KW_E_NOTFOUND, "%s: a directory without %s, %s or %s", path, candidates[0],
-                   candidates[1], candidates[2]);
+    return kw_fail(err, KW_E_NOTFOUND, "%s: a directory without %s, %s, %s or %s", path,
+                   candidates[0], candidates[1], candidates[2], candidates[3]);
 }

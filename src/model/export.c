@@ -59,12 +59,12 @@ static void split_suffix(kw_str name, kw_str *stem, kw_str *suffix)
     *suffix = (kw_str){name.data + at, name.len - at};
 }
 
-static const kw_alias *gguf_name(const kw_net *net, kw_str name, char *out, size_t size)
+static const kw_alias *gguf_name(const kw_family *family, kw_str name, char *out, size_t size)
 {
     kw_str stem, suffix;
     int layer;
     split_suffix(name, &stem, &suffix);
-    const kw_alias *const alias = find_alias(net->family, stem, &layer);
+    const kw_alias *const alias = find_alias(family, stem, &layer);
     if (!alias)
         return NULL;
     const char *const hole = strstr(alias->name, "%d");
@@ -77,12 +77,28 @@ static const kw_alias *gguf_name(const kw_net *net, kw_str name, char *out, size
 bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size)
 {
     if (net->file->kind == KW_FILE_SAFETENSORS)
-        return gguf_name(net, name, out, size) != NULL;
+        return gguf_name(net->family, name, out, size) != NULL;
     if (name.len >= size)
         return false;
     memcpy(out, name.data, name.len);
     out[name.len] = '\0';
     return true;
+}
+
+bool kw_family_gguf_name(const kw_family *family, kw_str name, char *out, size_t size)
+{
+    return gguf_name(family, name, out, size) != NULL;
+}
+
+bool kw_family_rotates(const kw_family *family, kw_str name)
+{
+    kw_str stem, suffix;
+    int layer;
+    split_suffix(name, &stem, &suffix);
+    for (const kw_alias *a = family->aliases; a->name; a++)
+        if (match(a->name, stem, &layer))
+            return a->rotated;
+    return false;
 }
 
 /* ---- fields of the configuration ---- */
@@ -208,8 +224,7 @@ static kw_status add_metas(const kw_net *net, kw_arena *arena, kw_net_export *ou
 
 /* ---- tensors ---- */
 
-/* Row r of the new order: pairs (i, i + half) of each head of `dim` rows become neighbours. */
-static const int64_t *pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim)
+const int64_t *kw_pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim)
 {
     int64_t *const order = kw_arena_array(arena, (size_t)rows, sizeof *order);
     for (int64_t r = 0; order && r < rows; r++) {
@@ -224,7 +239,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
 {
     char text[NAME_BYTES];
     kw_export_tensor *const t = &out->tensors[out->n_tensors];
-    const kw_alias *const alias = gguf_name(net, view->name, text, sizeof text);
+    const kw_alias *const alias = gguf_name(net->family, view->name, text, sizeof text);
     if (!alias) {
         out->n_dropped++;
         return KW_OK;
@@ -238,7 +253,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
             return kw_fail(err, KW_E_FORMAT,
                            "model: \"%.*s\" has %lld rows, no whole heads of %lld",
                            KW_FMT(view->name), (long long)view->shape.dim[0], (long long)dim);
-        t->order = pair_neighbours(arena, view->shape.dim[0], dim);
+        t->order = kw_pair_neighbours(arena, view->shape.dim[0], dim);
         if (!t->order)
             return kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
     }

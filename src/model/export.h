@@ -23,6 +23,13 @@ kw_status kw_net_export_gguf(const kw_net *net, kw_arena *arena, kw_net_export *
 /* GGUF's name of a weight ("blk.3.attn_q.weight") for the one it has in a file of this kind; false
  * when it has none. out holds `size` bytes. */
 bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size);
+/* The same for a Hugging Face name, whatever file a net was made of. */
+bool kw_family_gguf_name(const kw_family *family, kw_str name, char *out, size_t size);
+/* Whether the rows of a weight (GGUF's name) change places between the two kinds of file. */
+bool kw_family_rotates(const kw_family *family, kw_str name);
+/* Row r of GGUF's order is row [r] of Hugging Face's: pairs (i, i + dim/2) of each head of `dim`
+ * rows become neighbours. NULL: no memory. */
+const int64_t *kw_pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim);
 /* A whole number of the configuration by the name of its field; 0 when the family has no such. */
 int64_t kw_net_int_field(const kw_net *net, const char *name);
 
