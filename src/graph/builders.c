@@ -34,6 +34,14 @@ kw_ref kw_weight_leaf(kw_graph *g, const char *name, kw_dtype dtype, kw_shape sh
     return add_named(g, &node, name);
 }
 
+kw_ref kw_constant(kw_graph *g, const char *name, kw_shape shape, const float *values)
+{
+    kw_node node = {.op = KW_OP_WEIGHT, .dtype = KW_F32, .shape = shape, .name = name};
+    node.weight.data = values;
+    node.weight.owned = true;
+    return kw_graph_adopt(g, &node);
+}
+
 kw_ref kw_state(kw_graph *g, const char *name, kw_state_kind kind, kw_dtype dtype,
                 int64_t positions, int kv_heads, int head_dim)
 {
@@ -125,12 +133,22 @@ kw_ref kw_rope(kw_graph *g, kw_ref x, kw_ref table, const kw_rope_attr *attr)
         g, &(kw_node){.op = KW_OP_ROPE, .n_src = 2, .src = {x.id, table.id}, .rope = *attr});
 }
 
-kw_ref kw_attention(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref positions,
+kw_ref kw_attention(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref last,
                     const kw_attention_attr *attr)
 {
-    kw_node node = {
-        .op = KW_OP_ATTENTION, .n_src = 4, .src = {q.id, keys.id, values.id, positions.id}};
+    kw_node node = {.op = KW_OP_ATTENTION, .n_src = 4, .src = {q.id, keys.id, values.id, last.id}};
     node.attention = *attr;
+    return kw_graph_add(g, &node);
+}
+
+kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref last,
+                           kw_ref bias, kw_ref own, const kw_attention_attr *attr)
+{
+    kw_node node = {.op = KW_OP_ATTENTION,
+                    .n_src = 6,
+                    .src = {q.id, keys.id, values.id, last.id, bias.id, own.id}};
+    node.attention = *attr;
+    node.attention.biased = true;
     return kw_graph_add(g, &node);
 }
 

@@ -95,6 +95,17 @@ void kw_graph_output(kw_graph *g, kw_ref value)
     g->outputs[g->n_outputs++] = value.id;
 }
 
+/* A copy of an array in the graph's arena; NULL sticks. */
+static void *keep(kw_graph *g, const void *data, size_t n, size_t size)
+{
+    void *copy = kw_arena_array(&g->arena, n, size);
+    if (!copy)
+        (void)stuck(g, KW_E_NOMEM, "no memory for a table");
+    else if (n > 0)
+        memcpy(copy, data, n * size);
+    return copy;
+}
+
 kw_ref kw_graph_adopt(kw_graph *g, const kw_node *node)
 {
     if (g->error.code != KW_OK)
@@ -115,11 +126,16 @@ kw_ref kw_graph_adopt(kw_graph *g, const kw_node *node)
     }
     if (node->op == KW_OP_ROPE_TABLE) {
         const size_t n = (size_t)node->rope_table.n_rot / 2;
-        double *freq = kw_arena_array(&g->arena, n, sizeof *freq);
-        if (!freq)
-            return stuck(g, KW_E_NOMEM, "no memory for frequencies");
-        memcpy(freq, node->rope_table.inv_freq, n * sizeof *freq);
-        copy.rope_table.inv_freq = freq;
+        copy.rope_table.inv_freq = keep(g, node->rope_table.inv_freq, n, sizeof(double));
+        if (!copy.rope_table.inv_freq)
+            return KW_NONE;
+    }
+    if (node->op == KW_OP_WEIGHT && node->weight.owned) {
+        int64_t n;
+        const bool counts = kw_shape_count(node->shape, &n) && n > 0;
+        copy.weight.data = keep(g, node->weight.data, counts ? (size_t)n : 0, sizeof(float));
+        if (!copy.weight.data)
+            return KW_NONE;
     }
     return kw_graph_add(g, &copy);
 }

@@ -69,7 +69,12 @@ typedef struct kw_rope_attr {
 typedef struct kw_attention_attr {
     int heads, kv_heads, head_dim;
     float scale;
-    int window; /* positions a query looks back on, itself included; 0: all */
+    int window;    /* positions a query sees, up to its last; 0: all */
+    float softcap; /* scores s become softcap * tanh(s / softcap); 0: as they are */
+    /* Scores have something added to them that depends on how far the key is from the query: see
+     * kw_attention_biased. bias_first is the distance of the bias's first column. */
+    bool biased;
+    int bias_first;
 } kw_attention_attr;
 
 #define KW_MAX_SRC 8
@@ -84,7 +89,8 @@ typedef struct kw_node {
     const char *name; /* of leaves; "" otherwise. In the graph's arena. */
     union {
         struct {
-            const void *data; /* borrowed */
+            const void *data; /* borrowed, unless owned: then in the graph's arena */
+            bool owned;
         } weight;
         struct {
             kw_state_kind kind;
@@ -111,7 +117,7 @@ typedef struct kw_node {
     const kw_map_program *program;
     uint8_t program_slot;
     /* ROPE: how. STORE and ATTENTION: rotation of the stored rows or the queries, after fusion
-     * (n_rot > 0), with the table as last source. */
+     * (n_rot > 0), with the table as last source, behind those that the op has without it. */
     kw_rope_attr rope;
 } kw_node;
 
@@ -147,6 +153,8 @@ kw_ref kw_input_leaf(kw_graph *g, const char *name, kw_extent extent);
 /* data: rows packed as the dtype says, borrowed for the life of every plan. */
 kw_ref kw_weight_leaf(kw_graph *g, const char *name, kw_dtype dtype, kw_shape shape,
                       const void *data);
+/* An f32 weight that no file has: its values are copied, into the copies of the graph too. */
+kw_ref kw_constant(kw_graph *g, const char *name, kw_shape shape, const float *values);
 /* [positions, kv_heads * head_dim] of f16 or f32. */
 kw_ref kw_state(kw_graph *g, const char *name, kw_state_kind kind, kw_dtype dtype,
                 int64_t positions, int kv_heads, int head_dim);
@@ -169,10 +177,18 @@ kw_ref kw_rope_table(kw_graph *g, kw_ref positions, const double *inv_freq, int 
                      float magnitude);
 /* x [t, heads * head_dim], table [t, n_rot] -> as x */
 kw_ref kw_rope(kw_graph *g, kw_ref x, kw_ref table, const kw_rope_attr *attr);
-/* q [t, heads * head_dim], keys and values (states), positions [t] -> [t, heads * head_dim]; query
- * i sees positions up to its own */
-kw_ref kw_attention(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref positions,
+/* q [t, heads * head_dim], keys and values (a store's value, or a state that nothing in this graph
+ * stores into), last [t] -> [t, heads * head_dim]. Query i sees the positions of the cache up to
+ * last[i] >= 0, all of which must hold something by then: a decoder gives each token's own
+ * position, an encoder that of its last token to all of them, cross-attention that of the source's
+ * last. A window counts back from last[i]. */
+kw_ref kw_attention(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref last,
                     const kw_attention_attr *attr);
+/* The same with bias[h][clamp(key position - own[i] - bias_first, 0, n - 1)] added to each score of
+ * head h, after the softcap. bias: f32 weight [heads, n]; own [t]: positions of the queries
+ * themselves, which are those of `last` in a decoder. Sets attr's biased. */
+kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref last,
+                           kw_ref bias, kw_ref own, const kw_attention_attr *attr);
 
 kw_ref kw_rms_norm(kw_graph *g, kw_ref x, kw_ref w, float eps);
 kw_ref kw_add(kw_graph *g, kw_ref a, kw_ref b);

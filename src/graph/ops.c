@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 
+#include <float.h>
 #include <string.h>
 
 static const kw_node *src(const kw_graph *g, const kw_node *node, int i)
@@ -230,6 +231,23 @@ static kw_status infer_rope(const kw_graph *g, kw_node *node, kw_error *err)
     return KW_OK;
 }
 
+/* Keys and values of one cache: what a store made of it, or as another graph left it. */
+static bool is_cache(const kw_attention_attr *a, const kw_node *k, const kw_node *v)
+{
+    return (k->op == KW_OP_STORE || k->op == KW_OP_STATE) && v->op == k->op &&
+           k->state.kind == KW_STATE_KEYS && v->state.kind == KW_STATE_VALUES &&
+           kw_shape_eq(k->shape, v->shape) && k->dtype == v->dtype &&
+           last_dim(k) == (int64_t)a->kv_heads * a->head_dim && k->state.head_dim == a->head_dim;
+}
+
+static bool bias_fits(const kw_graph *g, const kw_node *node)
+{
+    const kw_node *bias = src(g, node, 4);
+    return node->n_src >= 6 && bias->op == KW_OP_WEIGHT && bias->dtype == KW_F32 &&
+           bias->shape.rank == 2 && bias->shape.dim[0] == node->attention.heads &&
+           bias->shape.dim[1] <= INT32_MAX && is_index(src(g, node, 5), src(g, node, 0));
+}
+
 static kw_status infer_attention(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_attention_attr *a = &node->attention;
@@ -237,15 +255,17 @@ static kw_status infer_attention(const kw_graph *g, kw_node *node, kw_error *err
     if (a->heads <= 0 || a->kv_heads <= 0 || a->heads % a->kv_heads != 0 || a->head_dim <= 0 ||
         a->window < 0)
         return bad(node, err, "query heads must be a multiple of key/value heads", q, k);
+    if (!(a->softcap >= 0 && a->softcap <= FLT_MAX))
+        return bad(node, err, "needs a finite softcap, 0 or more", q, k);
     if (!is_f32(q) || !is_rows(q, (int64_t)a->heads * a->head_dim))
         return bad(node, err, "needs queries f32 [t, heads * head_dim]", q, k);
-    if (k->op != KW_OP_STORE || k->state.kind != KW_STATE_KEYS || v->op != KW_OP_STORE ||
-        v->state.kind != KW_STATE_VALUES || !kw_shape_eq(k->shape, v->shape) ||
-        k->dtype != v->dtype || last_dim(k) != (int64_t)a->kv_heads * a->head_dim ||
-        k->state.head_dim != a->head_dim)
+    if (!is_cache(a, k, v))
         return bad(node, err, "needs stored keys and values [positions, kv_heads * head_dim]", k,
                    v);
-    if (!is_index(src(g, node, 3), q) || !rope_fits(g, node, 4))
+    if (a->biased && !bias_fits(g, node))
+        return bad(node, err, "needs an f32 bias [heads, n] and its queries' own positions", q,
+                   src(g, node, 4));
+    if (!is_index(src(g, node, 3), q) || !rope_fits(g, node, a->biased ? 6 : 4))
         return bad(node, err, "needs the positions of its queries", q, src(g, node, 3));
     like(node, q);
     return KW_OK;
@@ -298,7 +318,7 @@ static const kw_op_info ops[KW_N_OPS] = {
     [KW_OP_NORM] = {"norm", infer_norm, lower_norm, 1, 3},
     [KW_OP_ROPE_TABLE] = {"rope_table", infer_rope_table, NULL, 1, 1},
     [KW_OP_ROPE] = {"rope", infer_rope, NULL, 2, 2},
-    [KW_OP_ATTENTION] = {"attention", infer_attention, NULL, 4, 5},
+    [KW_OP_ATTENTION] = {"attention", infer_attention, NULL, 4, 7},
 };
 
 const kw_op_info *kw_op_get(kw_op op)

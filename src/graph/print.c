@@ -38,15 +38,23 @@ static void print_program(const kw_map_program *program, kw_buf *out)
     }
 }
 
+static void print_attention(const kw_attention_attr *a, kw_buf *out)
+{
+    kw_buf_printf(out, "heads=%d kv_heads=%d head_dim=%d scale=%g window=%d", a->heads, a->kv_heads,
+                  a->head_dim, (double)a->scale, a->window);
+    if (a->softcap > 0)
+        kw_buf_printf(out, " softcap=%g", (double)a->softcap);
+    if (a->biased)
+        kw_buf_printf(out, " bias from %d", a->bias_first);
+}
+
 static void print_attr(const kw_node *node, kw_buf *out)
 {
-    const kw_attention_attr *a = &node->attention;
     if (node->op == KW_OP_NORM)
         kw_buf_printf(out, "%s eps=%g", node->norm.kind == KW_NORM_RMS ? "rms" : "layer",
                       (double)node->norm.eps);
     if (node->op == KW_OP_ATTENTION)
-        kw_buf_printf(out, "heads=%d kv_heads=%d head_dim=%d scale=%g window=%d", a->heads,
-                      a->kv_heads, a->head_dim, (double)a->scale, a->window);
+        print_attention(&node->attention, out);
     if (node->op == KW_OP_REDUCE)
         kw_buf_printf(out, "%s", node->reduce == KW_REDUCE_SUM ? "sum" : "max");
     if (node->rope.n_rot > 0)

@@ -16,7 +16,7 @@ static bool no_norm(const kw_device *d, const kw_graph *g, const kw_node *node)
 static kw_ref build(kw_graph *g, const float *data, const void *packed)
 {
     const double freq[8] = {1, 0.5, 0.25, 0.125, 1, 1, 1, 1};
-    const kw_attention_attr attr = {4, 2, 16, 0.25f, 0};
+    const kw_attention_attr attr = {.heads = 4, .kv_heads = 2, .head_dim = 16, .scale = 0.25f};
     const kw_rope_attr rope = {16, 16, false};
     const kw_ref at = kw_input_leaf(g, "at", KW_EXTENT_TOKENS);
     const kw_ref x = fed(g, at, data, 16, 64), table = kw_rope_table(g, at, freq, 16, 1);
@@ -29,7 +29,8 @@ static kw_ref build(kw_graph *g, const float *data, const void *packed)
     const kw_ref keys = kw_store(g, kw_state(g, "k", KW_STATE_KEYS, KW_F16, 32, 2, 16), k, at);
     const kw_ref values = kw_store(g, kw_state(g, "v", KW_STATE_VALUES, KW_F16, 32, 2, 16),
                                    kw_matmul(g, h, small), at);
-    const kw_ref a = kw_attention(g, q, keys, values, at, &attr);
+    const kw_ref bias = kw_constant(g, "bias", SHAPE(4, 3), data);
+    const kw_ref a = kw_attention_biased(g, q, keys, values, at, bias, at, &attr);
     return kw_add(g, kw_add(g, kw_matmul(g, kw_mul(g, kw_mul(g, a, w), w), big), w), x);
 }
 

@@ -83,6 +83,8 @@ static void cache_free(cache *c)
 typedef struct batch {
     int group, n;
     kw_attend_span span[64];
+    float softcap;
+    kw_attend_bias bias;
 } batch;
 
 typedef struct result {
@@ -107,6 +109,8 @@ static result run(const kw_cpu_kernels *t, const cache *c, const float *q, const
                                  .v = c->v,
                                  .tile_stride = c->stride,
                                  .span = b->span,
+                                 .softcap = b->softcap,
+                                 .bias = b->bias,
                                  .m = output_data(&r.m),
                                  .l = output_data(&r.l),
                                  .acc = output_data(&r.acc),
@@ -219,6 +223,33 @@ static void batches(void **state)
     }
 }
 
+/* Scores that are capped, or have something added to them by distance: tables that end before,
+ * inside and after what is seen, and own positions before and after it. */
+static void adjusted_scores(void **state)
+{
+    table_pair t;
+    tables(&t, state);
+    static const int shape[][4] = {{1, 1, 1, 0},      {1, 9, 257, -128}, {4, 16, 40, -39},
+                                   {3, 5, 16, -8},    {8, 8, 700, -699}, {2, 32, 33, 7},
+                                   {5, 3, 100, -300}, {1, 64, 300, -90}, {2, 2, 128, -64}};
+    for (size_t i = 0; i < 2 * KW_COUNT(shape); i++) {
+        const int *s = shape[i / 2];
+        batch b = {.group = s[0], .n = s[1], .softcap = i % 3 == 1 ? 0.0f : 1.5f};
+        float *table = input_new((size_t)(s[0] * s[2]) * sizeof *table, 4);
+        int32_t own[64];
+        random_floats(table, (size_t)(s[0] * s[2]), -3.0f, 3.0f);
+        const int64_t end = 30 + random_u32() % 170;
+        for (int j = 0; j < b.n; j++) {
+            b.span[j] = (kw_attend_span){i % 2 ? random_u32() % 25 : 0, end + (i % 2 ? j : 0)};
+            own[j] = (int32_t)(i % 4 == 3 ? random_u32() % 200 : b.span[j].end - 1);
+        }
+        if (i % 3 != 2)
+            b.bias = (kw_attend_bias){table, own, s[2], s[3]};
+        check_batch(&t, 24, &b, types[i % KW_COUNT(types)]);
+        input_free(table, 4);
+    }
+}
+
 static void merge(void **state)
 {
     table_pair t;
@@ -239,9 +270,8 @@ static void merge(void **state)
 }
 
 /* The definition itself: a softmax in f64 over the same cache, in two parts that are merged. */
-static void scalar_is_softmax(void **state)
+static void check_softmax(float softcap, const kw_attend_bias *bias)
 {
-    (void)state;
     enum { DIM = 24, FIRST = 7, SPLIT = 512, END = 700 };
     kw_cpu_kernels t;
     assert_true(kw_cpu_kernels_select(&t, 0, "scalar"));
@@ -255,12 +285,18 @@ static void scalar_is_softmax(void **state)
         double s = 0.0;
         for (size_t d = 0; d < DIM; d++)
             s += (double)q[d] * (double)get_f16(&c, k, d * 16 + pos % 16);
+        if (softcap > 0)
+            s = (double)softcap * tanh(s);
+        if (bias->table) {
+            const int64_t at = (int64_t)pos - bias->own[0] - bias->first;
+            s += (double)bias->table[at < 0 ? 0 : at < bias->n ? at : bias->n - 1];
+        }
         sum += exp(s);
         for (size_t d = 0; d < DIM; d++)
             expected[d] += exp(s) * (double)get_f16(&c, v, pos % 16 * kw_attn_width(DIM) + d);
     }
-    result a = run(&t, &c, q, &(batch){1, 1, {{FIRST, SPLIT}}});
-    result b = run(&t, &c, q, &(batch){1, 1, {{SPLIT, END}}});
+    result a = run(&t, &c, q, &(batch){1, 1, {{FIRST, SPLIT}}, softcap, *bias});
+    result b = run(&t, &c, q, &(batch){1, 1, {{SPLIT, END}}, softcap, *bias});
     float *m = output_data(&a.m), *l = output_data(&a.l), *acc = output_data(&a.acc);
     t.attend_merge(m, l, acc, *(float *)output_data(&b.m), *(float *)output_data(&b.l),
                    output_data(&b.acc), DIM);
@@ -271,11 +307,29 @@ static void scalar_is_softmax(void **state)
     cache_free(&c);
 }
 
+static void scalar_is_softmax(void **state)
+{
+    (void)state;
+    float table[300];
+    const int32_t own = 499;
+    random_floats(table, KW_COUNT(table), -2.0f, 2.0f);
+    const kw_attend_bias none = {0}, bias = {table, &own, KW_COUNT(table), -100};
+    check_softmax(0, &none);
+    check_softmax(0, &bias);
+    check_softmax(1.25f, &none);
+    check_softmax(1.25f, &bias);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalar_is_softmax), ON_EVERY_ISA(ranges),  ON_EVERY_ISA(head_dims),
-        ON_EVERY_ISA(query_counts),          ON_EVERY_ISA(batches), ON_EVERY_ISA(merge),
+        cmocka_unit_test(scalar_is_softmax),
+        ON_EVERY_ISA(ranges),
+        ON_EVERY_ISA(head_dims),
+        ON_EVERY_ISA(query_counts),
+        ON_EVERY_ISA(batches),
+        ON_EVERY_ISA(adjusted_scores),
+        ON_EVERY_ISA(merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

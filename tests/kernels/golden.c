@@ -12,6 +12,7 @@
 
 #define ROWS_HASH 0xa082a5b3108ec089u
 #define ATTENTION_HASH 0x5bbde4315729e919u
+#define ADJUSTED_HASH 0x6ad3d768e1c11923u
 
 enum { K = 512, ROWS = 8 };
 
@@ -170,7 +171,7 @@ static void attention(void **state)
     kw_cpu_kernels t;
     static float q[2 * DIM], k[BLOCKS][DIM][16], v[BLOCKS][16][DIM];
     static float k_cache[2 * 4][WIDTH][16], v_cache[2 * 4][16][WIDTH];
-    static float acc[2][WIDTH], m[2], l[2];
+    static float acc[2][WIDTH], m[2], l[2], bias[2][50];
     static _Alignas(64) unsigned char work[KW_ATTN_TILE * (2 * WIDTH + 2) * sizeof(float)];
     setup(&t, q, 2 * DIM);
     random_floats(k[0][0], BLOCKS * DIM * 16, -1.0f, 1.0f);
@@ -181,19 +182,19 @@ static void attention(void **state)
             memcpy(v_cache[b][i], v[b][i], sizeof v[b][i]);
     }
     const kw_attend_span span = {5, 93};
-    const kw_attend_args args = {.q = q,
-                                 .n_q = 2,
-                                 .group = 2,
-                                 .head_dim = DIM,
-                                 .cache = KW_F32,
-                                 .k = k_cache,
-                                 .v = v_cache,
-                                 .tile_stride = 4 * sizeof k_cache[0],
-                                 .span = &span,
-                                 .m = m,
-                                 .l = l,
-                                 .acc = acc[0],
-                                 .work = work};
+    kw_attend_args args = {.q = q,
+                           .n_q = 2,
+                           .group = 2,
+                           .head_dim = DIM,
+                           .cache = KW_F32,
+                           .k = k_cache,
+                           .v = v_cache,
+                           .tile_stride = 4 * sizeof k_cache[0],
+                           .span = &span,
+                           .m = m,
+                           .l = l,
+                           .acc = acc[0],
+                           .work = work};
     t.attend(&args);
     t.attend_merge(&m[0], &l[0], acc[0], m[1], l[1], acc[1], DIM);
     hash h = begin;
@@ -202,6 +203,17 @@ static void attention(void **state)
     take(&h, acc[0], DIM * sizeof(float));
     take(&h, acc[1], DIM * sizeof(float));
     check(&h, ATTENTION_HASH, "attention");
+    const int32_t own = 70;
+    random_floats(bias[0], 2 * 50, -2.0f, 2.0f);
+    args.softcap = 1.5f;
+    args.bias = (kw_attend_bias){bias[0], &own, 50, -30};
+    t.attend(&args);
+    h = begin;
+    take(&h, m, sizeof m);
+    take(&h, l, sizeof l);
+    take(&h, acc[0], DIM * sizeof(float));
+    take(&h, acc[1], DIM * sizeof(float));
+    check(&h, ADJUSTED_HASH, "adjusted attention");
 }
 
 int main(void)

@@ -14,28 +14,45 @@ typedef struct setup {
     int heads, kv_heads, dim, n_rot, window, positions;
     bool adjacent;
     kw_dtype cache;
+    float softcap;
+    int n_bias, bias_first; /* columns; 0: no bias */
+    bool all;               /* every query sees every position, as in an encoder */
 } setup;
 
 static const setup setups[] = {
-    {"one head, f32", 1, 1, 16, 16, 0, 40, false, KW_F32},
-    {"no rotation, f16", 2, 2, 20, 0, 0, 40, false, KW_F16},
-    {"groups of 2, part adjacent, f16", 4, 2, 16, 8, 0, 140, true, KW_F16},
-    {"groups of 8, f32, 600 positions", 8, 1, 32, 32, 0, 600, false, KW_F32},
-    {"groups of 2, f16, 1100 positions", 2, 1, 16, 16, 0, 1100, true, KW_F16},
-    {"window 1", 2, 1, 16, 16, 1, 40, false, KW_F32},
-    {"window 5, f16", 4, 2, 24, 10, 5, 90, false, KW_F16},
-    {"window 64", 2, 1, 16, 16, 64, 200, true, KW_F32},
-    {"window 100, 600 positions, f16", 8, 2, 16, 6, 100, 600, false, KW_F16},
-    {"window 513, 1100 positions", 1, 1, 16, 4, 513, 1100, false, KW_F32},
-    {"wide heads, f16", 2, 2, 128, 64, 0, 70, true, KW_F16},
-    {"groups of 3, bf16, 600 positions", 6, 2, 40, 16, 0, 600, false, KW_BF16},
-    {"one head of many tokens, q8_0", 1, 1, 72, 16, 0, 200, true, KW_Q8_0},
-    {"window 70, groups of 4, q8_0", 4, 1, 64, 32, 70, 300, false, KW_Q8_0},
+    {"one head, f32", 1, 1, 16, 16, 0, 40, false, .cache = KW_F32},
+    {"no rotation, f16", 2, 2, 20, 0, 0, 40, false, .cache = KW_F16},
+    {"groups of 2, part adjacent, f16", 4, 2, 16, 8, 0, 140, true, .cache = KW_F16},
+    {"groups of 8, f32, 600 positions", 8, 1, 32, 32, 0, 600, false, .cache = KW_F32},
+    {"groups of 2, f16, 1100 positions", 2, 1, 16, 16, 0, 1100, true, .cache = KW_F16},
+    {"window 1", 2, 1, 16, 16, 1, 40, false, .cache = KW_F32},
+    {"window 5, f16", 4, 2, 24, 10, 5, 90, false, .cache = KW_F16},
+    {"window 64", 2, 1, 16, 16, 64, 200, true, .cache = KW_F32},
+    {"window 100, 600 positions, f16", 8, 2, 16, 6, 100, 600, false, .cache = KW_F16},
+    {"window 513, 1100 positions", 1, 1, 16, 4, 513, 1100, false, .cache = KW_F32},
+    {"wide heads, f16", 2, 2, 128, 64, 0, 70, true, .cache = KW_F16},
+    {"groups of 3, bf16, 600 positions", 6, 2, 40, 16, 0, 600, false, .cache = KW_BF16},
+    {"one head of many tokens, q8_0", 1, 1, 72, 16, 0, 200, true, .cache = KW_Q8_0},
+    {"window 70, groups of 4, q8_0", 4, 1, 64, 32, 70, 300, false, .cache = KW_Q8_0},
+    {"softcap, window 40, f16", 4, 2, 80, 80, 40, 150, false, .cache = KW_F16, .softcap = 0.75f},
+    {"softcap, 600 positions", 2, 1, 112, 0, 0, 600, false, .cache = KW_F32, .softcap = 3},
+    {"bias of the whole past", 6, 2, 16, 0, 0, 560, false, .cache = KW_F32, .n_bias = 560,
+     .bias_first = -559},
+    {"bias of buckets, rotated, f16", 3, 3, 96, 32, 0, 200, false, .cache = KW_F16, .n_bias = 129,
+     .bias_first = -128},
+    {"softcap and bias, window 70", 4, 1, 24, 8, 70, 150, true, .cache = KW_F32, .softcap = 2,
+     .n_bias = 9, .bias_first = -8},
+    {"encoder", 4, 4, 32, 0, 0, 530, false, .cache = KW_F32, .all = true},
+    {"encoder with bias, f16", 6, 6, 64, 0, 0, 300, false, .cache = KW_F16, .n_bias = 257,
+     .bias_first = -128, .all = true},
+    {"encoder, wide heads, softcap", 2, 1, 256, 64, 0, 90, false, .cache = KW_F32, .softcap = 5,
+     .all = true},
 };
 
 typedef struct problem {
     const setup *s;
     float *q, *k, *v; /* [positions][heads * dim], [positions][kv_heads * dim] */
+    float *bias;      /* [heads][n_bias] */
     double freq[64];
 } problem;
 
@@ -50,7 +67,8 @@ static problem new_problem(const setup *s)
     problem p = {.s = s,
                  .q = random_rows(1, n * q_width(s), 2),
                  .k = random_rows(2, n * kv, 2),
-                 .v = random_rows(3, n * kv, 2)};
+                 .v = random_rows(3, n * kv, 2),
+                 .bias = random_rows(4, (size_t)(s->heads * s->n_bias), 3)};
     for (int i = 0; i < s->n_rot / 2; i++)
         p.freq[i] = pow(10000, -2.0 * i / s->n_rot);
     return p;
@@ -61,16 +79,39 @@ static void free_problem(problem *p)
     free(p->q);
     free(p->k);
     free(p->v);
+    free(p->bias);
+}
+
+/* The last position that query t sees. */
+static int last_of(const setup *s, int t)
+{
+    return s->all ? s->positions - 1 : t;
+}
+
+static kw_ref attend(kw_graph *g, const problem *p, kw_ref q, kw_ref k, kw_ref v, kw_ref last,
+                     kw_ref own)
+{
+    const setup *s = p->s;
+    const kw_attention_attr attr = {.heads = s->heads,
+                                    .kv_heads = s->kv_heads,
+                                    .head_dim = s->dim,
+                                    .scale = 1.0f / sqrtf((float)s->dim),
+                                    .window = s->window,
+                                    .softcap = s->softcap,
+                                    .bias_first = s->bias_first};
+    if (s->n_bias == 0)
+        return kw_attention(g, q, k, v, last, &attr);
+    const kw_ref bias = kw_constant(g, "bias", SHAPE(s->heads, s->n_bias), p->bias);
+    return kw_attention_biased(g, q, k, v, last, bias, own, &attr);
 }
 
 static kw_graph *build(const problem *p, int64_t bound)
 {
     const setup *s = p->s;
     const kw_rope_attr rope = {s->dim, s->n_rot, s->adjacent};
-    const kw_attention_attr attr = {s->heads, s->kv_heads, s->dim, 1.0f / sqrtf((float)s->dim),
-                                    s->window};
     kw_graph *g = graph_of(bound, 1);
     const kw_ref at = kw_input_leaf(g, "positions", KW_EXTENT_TOKENS);
+    const kw_ref last = kw_input_leaf(g, "last", KW_EXTENT_TOKENS);
     kw_ref q = fed(g, at, p->q, s->positions, (int64_t)q_width(s));
     kw_ref k = fed(g, at, p->k, s->positions, s->kv_heads * s->dim);
     kw_ref v = fed(g, at, p->v, s->positions, s->kv_heads * s->dim);
@@ -83,7 +124,7 @@ static kw_graph *build(const problem *p, int64_t bound)
                  at);
     v = kw_store(g, kw_state(g, "v", KW_STATE_VALUES, s->cache, s->positions, s->kv_heads, s->dim),
                  v, at);
-    kw_graph_output(g, kw_attention(g, q, k, v, at, &attr));
+    kw_graph_output(g, attend(g, p, q, k, v, last, at));
     return g;
 }
 
@@ -128,17 +169,25 @@ static void attend_reference(const problem *p, const double *keys, const double 
                              int t, double *out)
 {
     const setup *s = p->s;
-    const int dim = s->dim, first = s->window > 0 && t + 1 > s->window ? t + 1 - s->window : 0;
+    const int dim = s->dim, last = last_of(s, t);
+    const int first = s->window > 0 && last + 1 > s->window ? last + 1 - s->window : 0;
     const size_t stride = (size_t)(s->kv_heads * dim);
     const size_t kv = (size_t)(head / (s->heads / s->kv_heads) * dim);
     double q[512], sum = 0;
     load(p, p->q + (size_t)t * q_width(s) + (size_t)(head * dim), true, false, t, q);
     memset(out, 0, (size_t)dim * sizeof *out);
-    for (int j = first; j <= t; j++) {
+    for (int j = first; j <= last; j++) {
         double score = 0;
         for (int i = 0; i < dim; i++)
             score += q[i] * keys[(size_t)j * stride + kv + (size_t)i];
-        const double weight = exp(score / sqrt(dim));
+        score /= sqrt(dim);
+        if (s->softcap > 0)
+            score = (double)s->softcap * tanh(score / (double)s->softcap);
+        if (s->n_bias > 0) {
+            const int column = KW_MIN(KW_MAX(j - t - s->bias_first, 0), s->n_bias - 1);
+            score += (double)p->bias[head * s->n_bias + column];
+        }
+        const double weight = exp(score);
         sum += weight;
         for (int i = 0; i < dim; i++)
             out[i] += weight * values[(size_t)j * stride + kv + (size_t)i];
@@ -184,11 +233,13 @@ static void run(const problem *p, kw_device *device, int bound, const int *piece
     memcpy(own, one.states, sizeof own);
     memcpy(one.states, many.states, sizeof own); /* one cache for both */
     for (int at = 0, i = 0; at < p->s->positions; i++) {
-        int32_t positions[1200];
+        int32_t positions[1200], last[1200];
         const int n = KW_MIN(pieces[i % n_pieces], p->s->positions - at);
-        for (int t = 0; t < n; t++)
+        for (int t = 0; t < n; t++) {
             positions[t] = at + t;
-        bench_run(n == 1 ? &one : &many, n, 1, (const void *const[]){positions},
+            last[t] = last_of(p->s, at + t);
+        }
+        bench_run(n == 1 ? &one : &many, n, 1, (const void *const[]){positions, last},
                   (void *[]){out + (size_t)at * q_width(p->s)});
         at += n;
     }
@@ -217,10 +268,12 @@ static void attention_matches(void **state)
     problem p = new_problem(s);
     const size_t n = (size_t)s->positions * q_width(s);
     float *first = fresh(n * sizeof *first), *got = fresh(n * sizeof *got);
+    /* What sees everything comes in one piece. */
+    const size_t n_ways = s->all ? 2 : KW_COUNT(ways);
     size_t n_isas;
     const char *const *isas = kw_cpu_isa_names(&n_isas);
     for (size_t isa = 0; isa < n_isas; isa++)
-        for (size_t w = 0; w < KW_COUNT(ways); w++) {
+        for (size_t w = 0; w < n_ways; w++) {
             kw_device *device = device_of(isas[isa], ways[w].n_threads);
             if (!device) {
                 say_missing(isa, isas[isa]);
@@ -245,6 +298,51 @@ static void attention_matches(void **state)
     free_problem(&p);
 }
 
+/* Keys and values that another graph has left in the states: queries in pieces, with the bits of an
+ * encoder that has them in one. */
+static void cross_attention(void **state)
+{
+    static const setup s = {
+        "cross",           4,          2, 48, 0, 0, 530, false, .cache = KW_F16, .n_bias = 65,
+        .bias_first = -32, .all = true};
+    (void)state;
+    problem p = new_problem(&s);
+    const size_t n = (size_t)s.positions * q_width(&s);
+    float *want = fresh(n * sizeof *want), *got = fresh(n * sizeof *got);
+    int32_t positions[530], last[530];
+    for (int t = 0; t < s.positions; t++) {
+        positions[t] = t;
+        last[t] = last_of(&s, t);
+    }
+    kw_device *device = device_of(NULL, 3);
+    bench_plan encoder, decoder;
+    kw_graph *from = build(&p, s.positions), *g = graph_of(20, 1);
+    const kw_ref own = kw_input_leaf(g, "positions", KW_EXTENT_TOKENS);
+    const kw_ref at = kw_input_leaf(g, "last", KW_EXTENT_TOKENS);
+    const kw_ref q = fed(g, own, p.q, s.positions, (int64_t)q_width(&s));
+    const kw_ref k = kw_state(g, "k", KW_STATE_KEYS, s.cache, s.positions, s.kv_heads, s.dim);
+    const kw_ref v = kw_state(g, "v", KW_STATE_VALUES, s.cache, s.positions, s.kv_heads, s.dim);
+    kw_graph_output(g, attend(g, &p, q, k, v, at, own));
+    bench_open(&encoder, from, device);
+    bench_open(&decoder, g, device);
+    bench_run(&encoder, s.positions, 1, (const void *const[]){positions, last}, (void *[]){want});
+    for (int i = 0; i < 2; i++)
+        memcpy(decoder.states[i], encoder.states[i], encoder.state_bytes[i]);
+    for (int t = 0; t < s.positions; t += 20)
+        bench_run(&decoder, KW_MIN(20, s.positions - t), 1,
+                  (const void *const[]){positions + t, last + t},
+                  (void *[]){got + (size_t)t * q_width(&s)});
+    assert_same_bits(got, want, n, "cross-attention");
+    bench_close(&encoder);
+    bench_close(&decoder);
+    kw_cpu_backend.close(device);
+    kw_graph_free(from);
+    kw_graph_free(g);
+    free(want);
+    free(got);
+    free_problem(&p);
+}
+
 /* Rotation on its own, where something else reads it too: both orders, part of a head. */
 static void rotation_alone(void **state)
 {
@@ -254,9 +352,14 @@ static void rotation_alone(void **state)
     } shapes[] = {{1, 2, 2}, {3, 16, 16}, {2, 20, 6}, {1, 64, 64}, {5, 33, 32}};
     (void)state;
     for (size_t i = 0; i < 2 * KW_COUNT(shapes); i++) {
-        const setup s = {
-            "rope", shapes[i / 2].heads, 1,     shapes[i / 2].dim, shapes[i / 2].n_rot, 0,
-            T,      i % 2 == 0,          KW_F32};
+        const setup s = {.name = "rope",
+                         .heads = shapes[i / 2].heads,
+                         .kv_heads = 1,
+                         .dim = shapes[i / 2].dim,
+                         .n_rot = shapes[i / 2].n_rot,
+                         .positions = T,
+                         .adjacent = i % 2 == 0,
+                         .cache = KW_F32};
         const kw_rope_attr attr = {s.dim, s.n_rot, s.adjacent};
         problem p = new_problem(&s);
         double *want = fresh(T * q_width(&s) * sizeof *want);
@@ -294,11 +397,12 @@ static void angles(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[KW_COUNT(setups) + 2];
+    struct CMUnitTest tests[KW_COUNT(setups) + 3];
     for (size_t i = 0; i < KW_COUNT(setups); i++)
         tests[i] = (struct CMUnitTest){setups[i].name, attention_matches, NULL, NULL,
                                        (void *)(uintptr_t)&setups[i]};
     tests[KW_COUNT(setups)] = (struct CMUnitTest)cmocka_unit_test(rotation_alone);
     tests[KW_COUNT(setups) + 1] = (struct CMUnitTest)cmocka_unit_test(angles);
+    tests[KW_COUNT(setups) + 2] = (struct CMUnitTest)cmocka_unit_test(cross_attention);
     return _cmocka_run_group_tests("attention", tests, KW_COUNT(tests), NULL, NULL);
 }

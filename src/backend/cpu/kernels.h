@@ -109,15 +109,24 @@ typedef struct kw_attend_span {
     int64_t first, end;
 } kw_attend_span;
 
+/* What is added to the scores of a query, by the distance of a position from the query's own. */
+typedef struct kw_attend_bias {
+    const float *table; /* [group][n] at distances from `first` on, the ends repeated; NULL: none */
+    const int32_t *own; /* [n_q / group] positions of the tokens */
+    int64_t n, first;
+} kw_attend_bias;
+
 /* Queries that share a key/value head; `group` of them (the heads of one token) share a span. */
 typedef struct kw_attend_args {
-    const float *q; /* [n_q][head_dim], rotated, scaled */
+    const float *q; /* [n_q][head_dim], rotated, scaled; divided by the softcap */
     int n_q, group; /* n_q is a multiple of group */
     int head_dim;   /* at most KW_MAX_HEAD_DIM */
     kw_dtype cache; /* f32, f16, bf16 or q8_0 */
     const void *k, *v;
     size_t tile_stride;         /* bytes from a head's tile to its next 64 positions */
     const kw_attend_span *span; /* [n_q / group] */
+    float softcap;              /* > 0: a score s becomes softcap * tanh(s) */
+    kw_attend_bias bias;        /* then added */
     float *m, *l;               /* out: [n_q] running maximum and sum of exponentials */
     /* out: [n_q][width] weighted sum, not yet divided by l. A query without positions has m = -inf
      * and zeros. */

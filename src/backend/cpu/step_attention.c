@@ -160,21 +160,22 @@ static void load_queries(const kw_step *step, const kw_exec *exec, int64_t row, 
     const kw_cpu_kernels *k = &exec->program->device->kernels;
     const size_t group = group_size(a), dim = (size_t)a->head_dim;
     const float *q = kw_operand_row(exec, &step->src[0], row) + (size_t)head * group * dim;
+    const float scale = a->softcap > 0 ? a->scale / a->softcap : a->scale;
     if (rope->n_rot == 0) {
-        k->scale(to, q, a->scale, group * dim);
+        k->scale(to, q, scale, group * dim);
         return;
     }
     memcpy(to, q, group * dim * sizeof *q);
     for (size_t i = 0; i < group; i++)
-        k->rope(to + i * dim, kw_operand_row(exec, &step->src[4], row), (size_t)rope->n_rot,
-                rope->adjacent);
-    k->scale(to, to, a->scale, group * dim);
+        k->rope(to + i * dim, kw_operand_row(exec, &step->src[step->n_src - 1], row),
+                (size_t)rope->n_rot, rope->adjacent);
+    k->scale(to, to, scale, group * dim);
 }
 
-/* What a token at a position sees. */
-static kw_attend_span seen(const kw_attention_attr *a, int64_t position)
+/* What a token sees, up to its last position. */
+static kw_attend_span seen(const kw_attention_attr *a, int64_t last)
 {
-    const int64_t end = position + 1;
+    const int64_t end = last + 1;
     return (kw_attend_span){a->window > 0 && end > a->window ? end - a->window : 0, end};
 }
 
@@ -194,9 +195,21 @@ static void merge_split(const kw_cpu_kernels *k, const space *s, size_t t, size_
     }
 }
 
-/* A block of n tokens at their positions, over all splits in index order. */
-static void attend(const kw_step *step, const kw_exec *exec, const int32_t *positions, size_t n,
-                   int head, const space *s)
+/* That of a head's group, for tokens from `row` on. */
+static kw_attend_bias bias_of(const kw_step *step, const kw_exec *exec, int64_t row, int head)
+{
+    const kw_attention_attr *a = &step->node->attention;
+    const float *table = kw_operand_in(exec, &step->src[4]);
+    const int32_t *own = kw_operand_in(exec, &step->src[5]);
+    return (kw_attend_bias){.table = table + (size_t)head * group_size(a) * (size_t)step->src[4].n,
+                            .own = own + row,
+                            .n = step->src[4].n,
+                            .first = a->bias_first};
+}
+
+/* A block of n tokens from `row` on, over all splits in index order. */
+static void attend(const kw_step *step, const kw_exec *exec, int64_t row, size_t n, int head,
+                   const space *s)
 {
     const kw_attention_attr *a = &step->node->attention;
     const kw_cpu_kernels *k = &exec->program->device->kernels;
@@ -205,6 +218,7 @@ static void attend(const kw_step *step, const kw_exec *exec, const int32_t *posi
     const size_t head_bytes = kw_attn_tile_bytes(cache, (size_t)a->head_dim);
     const unsigned char *keys = kw_operand_in(exec, &step->src[1]);
     const unsigned char *values = kw_operand_in(exec, &step->src[2]);
+    const int32_t *last = (const int32_t *)kw_operand_in(exec, &step->src[3]) + row;
     const kw_attend_args args = {.q = s->q,
                                  .n_q = (int)(n * group),
                                  .group = (int)group,
@@ -214,26 +228,29 @@ static void attend(const kw_step *step, const kw_exec *exec, const int32_t *posi
                                  .v = values + (size_t)head * head_bytes,
                                  .tile_stride = (size_t)a->kv_heads * head_bytes,
                                  .span = s->span,
+                                 .softcap = a->softcap,
+                                 .bias = a->biased ? bias_of(step, exec, row, head)
+                                                   : (kw_attend_bias){0},
                                  .m = s->m2,
                                  .l = s->l2,
                                  .acc = s->acc2,
                                  .work = s->work};
     int64_t first = INT64_MAX, end = 0;
     for (size_t t = 0; t < n; t++) {
-        const kw_attend_span all = seen(a, positions[t]);
+        const kw_attend_span all = seen(a, last[t]);
         first = KW_MIN(first, all.first);
         end = KW_MAX(end, all.end);
     }
     for (int64_t at = first / KW_ATTN_SPLIT * KW_ATTN_SPLIT; at < end; at += KW_ATTN_SPLIT) {
         for (size_t t = 0; t < n; t++) {
-            const kw_attend_span all = seen(a, positions[t]);
+            const kw_attend_span all = seen(a, last[t]);
             s->span[t].first = KW_MAX(all.first, at);
             s->span[t].end = KW_MIN(all.end, at + KW_ATTN_SPLIT);
         }
         k->attend(&args);
         for (size_t t = 0; t < n; t++)
             if (s->span[t].first < s->span[t].end)
-                merge_split(k, s, t, group, width, seen(a, positions[t]).first >= at);
+                merge_split(k, s, t, group, width, seen(a, last[t]).first >= at);
     }
 }
 
@@ -243,7 +260,6 @@ static void run_attention(const kw_step *step, const kw_exec *exec, uint32_t chu
     const kw_attention_attr *a = &step->node->attention;
     const kw_cpu_kernels *k = &exec->program->device->kernels;
     const size_t group = group_size(a), dim = (size_t)a->head_dim, width = kw_attn_width(dim);
-    const int32_t *positions = kw_operand_in(exec, &step->src[3]);
     const int64_t rows = kw_step_rows(step, exec->args);
     const int head = (int)(chunk % (uint32_t)a->kv_heads);
     const int64_t from = (int64_t)(chunk / (uint32_t)a->kv_heads) * step->rows_per_chunk;
@@ -252,7 +268,7 @@ static void run_attention(const kw_step *step, const kw_exec *exec, uint32_t chu
     (void)carve(a, n, scratch, &s);
     for (size_t t = 0; t < n; t++)
         load_queries(step, exec, from + (int64_t)t, head, s.q + t * group * dim);
-    attend(step, exec, positions + from, n, head, &s);
+    attend(step, exec, from, n, head, &s);
     float *out = kw_operand_at(exec, &step->out);
     for (size_t i = 0; i < n * group; i++) {
         const size_t row = (size_t)from + i / group;

@@ -117,8 +117,11 @@ static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, k
     const int64_t q_dim = c->heads * c->head_dim, kv_dim = c->kv_heads * c->head_dim;
     const int heads = (int)c->heads, kv_heads = (int)c->kv_heads, head_dim = (int)c->head_dim;
     const kw_rope_attr rope = {head_dim, (int)c->n_rot, c->rope_adjacent};
-    const kw_attention_attr attn = {heads, kv_heads, head_dim, 1.0f / sqrtf((float)head_dim),
-                                    (int)c->window};
+    const kw_attention_attr attn = {.heads = heads,
+                                    .kv_heads = kv_heads,
+                                    .head_dim = head_dim,
+                                    .scale = 1.0f / sqrtf((float)head_dim),
+                                    .window = (int)c->window};
     const bool bias = c->attention_bias;
     const kw_ref at = kw_input_positions(b);
 

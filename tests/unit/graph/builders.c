@@ -3,6 +3,8 @@
  * message that says what it needs; the first failure sticks. */
 #include "graph_test.h"
 
+#include <math.h>
+
 static void assert_value(const kw_graph *g, kw_ref v, kw_op op, kw_dtype dtype, kw_shape shape,
                          const int extents[2])
 {
@@ -87,7 +89,7 @@ static void rotation_and_attention_infer(void **state)
 {
     kw_graph *g = new_graph();
     const double freq[4] = {1, 0.5, 0.25, 0.125};
-    const kw_attention_attr attr = {4, 2, 16, 0.25f, 0};
+    const kw_attention_attr attr = {.heads = 4, .kv_heads = 2, .head_dim = 16, .scale = 0.25f};
     (void)state;
     const kw_ref at = ids(g);
     const kw_ref table = kw_rope_table(g, at, freq, 8, 1.5f);
@@ -98,8 +100,22 @@ static void rotation_and_attention_infer(void **state)
     assert_value(g, q, KW_OP_ROPE, KW_F32, SHAPE(8, 64), TOKENS);
     const kw_ref k = keys(g, KW_STATE_KEYS, KW_F16, 100, at);
     assert_value(g, k, KW_OP_STORE, KW_F16, SHAPE(100, 32), STATIC);
-    const kw_ref a = kw_attention(g, q, k, keys(g, KW_STATE_VALUES, KW_F16, 100, at), at, &attr);
+    const kw_ref v = keys(g, KW_STATE_VALUES, KW_F16, 100, at);
+    assert_value(g, kw_attention(g, q, k, v, at, &attr), KW_OP_ATTENTION, KW_F32, SHAPE(8, 64),
+                 TOKENS);
+    /* what another graph has stored; a bias by distance */
+    const kw_ref keys_there = kw_state(g, "k", KW_STATE_KEYS, KW_F16, 100, 2, 16);
+    const kw_ref values_there = kw_state(g, "v", KW_STATE_VALUES, KW_F16, 100, 2, 16);
+    assert_value(g, kw_attention(g, q, keys_there, values_there, at, &attr), KW_OP_ATTENTION,
+                 KW_F32, SHAPE(8, 64), TOKENS);
+    const float values[4] = {1, 2, 3, 4};
+    const kw_ref bias = kw_constant(g, "bias", SHAPE(4, 1), values);
+    assert_value(g, bias, KW_OP_WEIGHT, KW_F32, SHAPE(4, 1), STATIC);
+    assert_true(kw_graph_node(g, bias.id)->weight.data != values);
+    assert_memory_equal(kw_graph_node(g, bias.id)->weight.data, values, sizeof values);
+    const kw_ref a = kw_attention_biased(g, q, k, v, at, bias, at, &attr);
     assert_value(g, a, KW_OP_ATTENTION, KW_F32, SHAPE(8, 64), TOKENS);
+    assert_true(kw_graph_node(g, a.id)->attention.biased);
     kw_graph_free(g);
 }
 
@@ -197,7 +213,9 @@ static kw_ref attention_at(kw_graph *g, kw_ref q, kw_ref at, kw_attention_attr a
                         keys(g, KW_STATE_VALUES, KW_F16, 9, ids(g)), at, &attr);
 }
 
-#define HEADS(heads, kv, dim, window) ((kw_attention_attr){heads, kv, dim, 0.25f, window})
+#define HEADS(n, kv, dim, past)                                                                    \
+    ((kw_attention_attr){                                                                          \
+        .heads = n, .kv_heads = kv, .head_dim = dim, .scale = 0.25f, .window = past})
 BUILD(attention_of_no_heads, attention_at(g, rows(g, 64), ids(g), HEADS(0, 2, 16, 0)))
 BUILD(attention_of_no_keys, attention_at(g, rows(g, 64), ids(g), HEADS(4, 0, 16, 0)))
 BUILD(attention_of_odd_groups, attention_at(g, rows(g, 48), ids(g), HEADS(3, 2, 16, 0)))
@@ -208,9 +226,11 @@ BUILD(attention_of_other_heads, attention_at(g, rows(g, 64), ids(g), HEADS(2, 1,
 BUILD(attention_at_floats, attention_at(g, rows(g, 64), rows(g, 1), HEADS(4, 2, 16, 0)))
 BUILD(attention_at_other_rows,
       attention_at(g, rows(g, 64), kw_input_leaf(g, "r", KW_EXTENT_OUTPUTS), HEADS(4, 2, 16, 0)))
-BUILD(attention_of_a_state,
+BUILD(attention_of_a_state_and_a_store,
       kw_attention(g, rows(g, 64), kw_state(g, "s", KW_STATE_KEYS, KW_F16, 9, 2, 16),
                    keys(g, KW_STATE_VALUES, KW_F16, 9, ids(g)), ids(g), &HEADS(4, 2, 16, 0)))
+BUILD(attention_of_weights, kw_attention(g, rows(g, 64), weight(g, SHAPE(9, 32)),
+                                         weight(g, SHAPE(9, 32)), ids(g), &HEADS(4, 2, 16, 0)))
 BUILD(attention_of_values_as_keys,
       kw_attention(g, rows(g, 64), keys(g, KW_STATE_VALUES, KW_F16, 9, ids(g)),
                    keys(g, KW_STATE_VALUES, KW_F16, 9, ids(g)), ids(g), &HEADS(4, 2, 16, 0)))
@@ -220,6 +240,26 @@ BUILD(attention_of_two_lengths,
 BUILD(attention_of_two_types,
       kw_attention(g, rows(g, 64), keys(g, KW_STATE_KEYS, KW_F16, 9, ids(g)),
                    keys(g, KW_STATE_VALUES, KW_F32, 9, ids(g)), ids(g), &HEADS(4, 2, 16, 0)))
+
+#define SOFTCAP(x) ((kw_attention_attr){.heads = 4, .kv_heads = 2, .head_dim = 16, .softcap = x})
+BUILD(attention_of_a_negative_softcap, attention_at(g, rows(g, 64), ids(g), SOFTCAP(-1)))
+BUILD(attention_of_no_softcap, attention_at(g, rows(g, 64), ids(g), SOFTCAP(NAN)))
+BUILD(attention_of_an_endless_softcap, attention_at(g, rows(g, 64), ids(g), SOFTCAP(INFINITY)))
+
+static kw_ref biased(kw_graph *g, kw_ref bias, kw_ref own)
+{
+    return kw_attention_biased(g, rows(g, 64), keys(g, KW_STATE_KEYS, KW_F16, 9, ids(g)),
+                               keys(g, KW_STATE_VALUES, KW_F16, 9, ids(g)), ids(g), bias, own,
+                               &HEADS(4, 2, 16, 0));
+}
+
+BUILD(bias_of_other_heads, biased(g, weight(g, SHAPE(2, 7)), ids(g)))
+BUILD(bias_of_one_row, biased(g, weight(g, SHAPE(4)), ids(g)))
+BUILD(bias_that_is_computed, biased(g, rows(g, 7), ids(g)))
+BUILD(bias_of_halves, biased(g, kw_weight_leaf(g, "w", KW_F16, SHAPE(4, 7), NULL), ids(g)))
+BUILD(bias_at_floats, biased(g, weight(g, SHAPE(4, 7)), rows(g, 1)))
+BUILD(bias_at_other_rows,
+      biased(g, weight(g, SHAPE(4, 7)), kw_input_leaf(g, "r", KW_EXTENT_OUTPUTS)))
 
 typedef struct refusal {
     build_fn build;
@@ -237,6 +277,8 @@ typedef struct refusal {
 #define TURN "needs x [t, heads * head_dim] and a table [t, n_rot]"
 #define GROUPS "query heads must be a multiple of key/value heads"
 #define STORED "needs stored keys and values"
+#define BIAS "needs an f32 bias [heads, n] and its queries' own positions"
+#define CAP "needs a finite softcap, 0 or more"
 
 static const refusal refusals[] = {
     {static_input, "input", LEAF},
@@ -297,7 +339,17 @@ static const refusal refusals[] = {
     {attention_of_other_heads, "attention", STORED},
     {attention_at_floats, "attention", "needs the positions of its queries"},
     {attention_at_other_rows, "attention", "needs the positions of its queries"},
-    {attention_of_a_state, "attention", STORED},
+    {attention_of_a_negative_softcap, "attention", CAP},
+    {attention_of_no_softcap, "attention", CAP},
+    {attention_of_an_endless_softcap, "attention", CAP},
+    {bias_of_other_heads, "attention", BIAS},
+    {bias_of_one_row, "attention", BIAS},
+    {bias_that_is_computed, "attention", BIAS},
+    {bias_of_halves, "attention", BIAS},
+    {bias_at_floats, "attention", BIAS},
+    {bias_at_other_rows, "attention", BIAS},
+    {attention_of_a_state_and_a_store, "attention", STORED},
+    {attention_of_weights, "attention", STORED},
     {attention_of_values_as_keys, "attention", STORED},
     {attention_of_two_lengths, "attention", STORED},
     {attention_of_two_types, "attention", STORED},

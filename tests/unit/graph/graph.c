@@ -12,14 +12,16 @@ enum { N_FREQ = 4 };
 
 typedef struct sample {
     kw_graph *g;
-    kw_ref x, table, q, norm, mm, sum, map, store, attention, picked;
+    kw_ref x, table, q, norm, mm, sum, map, store, attention, bias, picked;
 } sample;
 
 /* One of each op. */
 static sample new_sample(void)
 {
     static const double freq[N_FREQ] = {1, 0.5, 0.25, 0.125};
-    const kw_attention_attr attr = {4, 2, 16, 0.25f, 5};
+    const kw_attention_attr attr = {
+        .heads = 4, .kv_heads = 2, .head_dim = 16, .scale = 0.25f, .window = 5};
+    const float bias[12] = {[11] = 7};
     sample s = {.g = new_graph()};
     kw_graph *g = s.g;
     const kw_ref at = kw_input_leaf(g, "positions", KW_EXTENT_TOKENS);
@@ -33,6 +35,10 @@ static sample new_sample(void)
     const kw_ref v =
         kw_store(g, kw_state(g, "values", KW_STATE_VALUES, KW_F16, 100, 2, 16), s.mm, at);
     s.attention = kw_attention(g, s.q, s.store, v, at, &attr);
+    const kw_attention_attr more = {
+        .heads = 4, .kv_heads = 2, .head_dim = 16, .scale = 0.25f, .softcap = 30, .bias_first = -2};
+    s.bias = kw_constant(g, "bias", SHAPE(4, 3), bias);
+    (void)kw_attention_biased(g, s.q, s.store, v, at, s.bias, at, &more);
     s.map = kw_silu_mul(g, s.attention, s.x);
     s.sum = kw_reduce(g, s.map, KW_REDUCE_SUM);
     s.picked = kw_gather(g, s.map, picks);
@@ -197,6 +203,8 @@ static void copies_are_whole(void **state)
     assert_int_equal(kw_graph_verify(again, NULL), KW_OK);
     const double *freq = again->nodes[s.table.id].rope_table.inv_freq;
     assert_true(freq[0] == 1 && freq[3] == 0.125);
+    const float *bias = again->nodes[s.bias.id].weight.data;
+    assert_true(bias[0] == 0 && bias[11] == 7);
     kw_graph_free(again);
     kw_buf_free(&before);
     kw_buf_free(&after);
@@ -283,6 +291,7 @@ static void text_has_a_line_a_node(void **state)
     assert_non_null(strstr(text.data, "[outputs<=3, 64]"));
     assert_non_null(strstr(text.data, "rms eps=1e-05"));
     assert_non_null(strstr(text.data, "heads=4 kv_heads=2 head_dim=16 scale=0.25 window=5"));
+    assert_non_null(strstr(text.data, "scale=0.25 window=0 softcap=30 bias from -2"));
     assert_non_null(strstr(text.data, "rope=8/16 halves"));
     assert_non_null(strstr(text.data, "r2=sigmoid(r0) r3=mul(r0,r2) r4=mul(r3,r1)"));
     assert_non_null(strstr(text.data, "\"positions\""));

@@ -37,7 +37,7 @@ static kw_ref weight(const block *b, kw_shape shape)
 static block new_block(void)
 {
     static const double freq[8] = {1, 0.5, 0.25, 0.125, 0.0625, 0.03, 0.01, 0.001};
-    const kw_attention_attr attr = {4, 2, 16, 0.25f, 0};
+    const kw_attention_attr attr = {.heads = 4, .kv_heads = 2, .head_dim = 16, .scale = 0.25f};
     const kw_rope_attr rope = {16, 16, false};
     block b = {graph_of(TOKENS, OUTPUTS), random_rows(1, 40 * N, 1),
                random_rows(2, 4 * N * N, 0.25f)};

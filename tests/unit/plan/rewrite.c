@@ -228,7 +228,7 @@ static kw_ref cache(kw_graph *g, kw_state_kind kind, kw_ref x, kw_ref at)
 static void rotation_moves_into_store_and_attention(void **state)
 {
     const kw_rope_attr rope = {16, 8, true};
-    const kw_attention_attr attr = {4, 2, 16, 0.25f, 0};
+    const kw_attention_attr attr = {.heads = 4, .kv_heads = 2, .head_dim = 16, .scale = 0.25f};
     kw_ref at;
     (void)state;
     kw_graph *g = start(&at);
@@ -263,7 +263,7 @@ static void rotations_with_other_users_stay(void **state)
         kw_graph *g = start(&at);
         const kw_ref table = kw_rope_table(g, at, freq, 8, 1);
         const kw_ref turned = kw_rope(g, rows(g, at, 32), table, &rope);
-        const kw_attention_attr attr = {2, 2, 16, 0.25f, 0};
+        const kw_attention_attr attr = {.heads = 2, .kv_heads = 2, .head_dim = 16, .scale = 0.25f};
         const kw_ref k = cache(g, KW_STATE_KEYS, turned, at);
         const kw_ref v = cache(g, KW_STATE_VALUES, way == 0 ? turned : rows(g, at, 32), at);
         g = rewritten(g, kw_attention(g, rows(g, at, 32), k, v, at, &attr));

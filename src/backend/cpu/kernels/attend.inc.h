@@ -151,6 +151,35 @@ static void attend_scores(const attend_call *c)
     outer(&o, (size_t)c->args->n_q, (size_t)(c->end_block - c->first_block));
 }
 
+/* The bias of query i at 16 positions from `pos` on. */
+static KV_INLINE kv_f attend_bias(const attend_call *c, int i, int64_t pos)
+{
+    const kw_attend_bias *b = &c->args->bias;
+    const float *row = b->table + (size_t)(i % c->args->group) * (size_t)b->n;
+    const int64_t at = pos - b->own[i / c->args->group] - b->first;
+    if (at >= 0 && at + 16 <= b->n)
+        return kv_load(row + at);
+    float lane[16];
+    for (int64_t j = 0; j < 16; j++)
+        lane[j] = row[KW_MIN(KW_MAX(at + j, 0), b->n - 1)];
+    return kv_load(lane);
+}
+
+/* Query i's scores as they are before the softmax, in all of the blocks that it sees. */
+static void attend_adjust(const attend_call *c, int i, const tile_span span)
+{
+    float *lane = c->score + (size_t)i * KW_ATTN_TILE;
+    const float softcap = c->args->softcap;
+    for (int j = span.from / KW_ATTN_BLOCK * KW_ATTN_BLOCK; j < span.to; j += KW_ATTN_BLOCK) {
+        kv_f s = kv_load(lane + j);
+        if (softcap > 0)
+            s = kv_mul(kv_set1(softcap), v_tanh(s));
+        if (c->args->bias.table)
+            s = kv_add(s, attend_bias(c, i, c->start + j));
+        kv_store(lane + j, s);
+    }
+}
+
 /* The largest of query i's scores and of those before; scores that it does not see become -inf. */
 static KV_INLINE float attend_largest(const attend_call *c, int i, const tile_span span)
 {
@@ -192,8 +221,11 @@ static void attend_softmax(const attend_call *c, int i, int n)
 {
     tile_span span[16];
     float largest[16] = {0}, old[16] = {0}, carry[16];
+    const bool adjust = c->args->softcap > 0 || c->args->bias.table;
     for (int j = 0; j < n; j++) {
         span[j] = attend_span(c, i + j);
+        if (adjust)
+            attend_adjust(c, i + j, span[j]);
         old[j] = c->args->m[i + j];
         largest[j] = span[j].from < span[j].to ? attend_largest(c, i + j, span[j]) : old[j];
     }

@@ -36,6 +36,18 @@ static float value_at(const kw_attend_args *a, int64_t pos, size_t d)
     return cached(a, a->v, pos, at * kw_attn_width(dim) + d, at * kw_attn_groups(dim) + d / 32);
 }
 
+/* What a score is before the softmax. */
+static float adjusted(const kw_attend_args *a, float s, int query, int64_t pos)
+{
+    if (a->softcap > 0)
+        s = a->softcap * kw_tanhf(s);
+    if (!a->bias.table)
+        return s;
+    const int64_t at = pos - a->bias.own[query / a->group] - a->bias.first;
+    const int64_t column = KW_MIN(KW_MAX(at, 0), a->bias.n - 1);
+    return s + a->bias.table[query % a->group * a->bias.n + column];
+}
+
 /* One tile's positions [from, to) for a query; m, l and acc are carried. */
 static void attend_tile(const kw_attend_args *a, int64_t from, int64_t to, int query)
 {
@@ -47,6 +59,7 @@ static void attend_tile(const kw_attend_args *a, int64_t from, int64_t to, int q
         float s = 0.0f;
         for (size_t d = 0; d < dim; d++)
             s = fmaf(q[d], key_at(a, pos, d), s);
+        s = adjusted(a, s, query, pos);
         score[pos % KW_ATTN_TILE] = s;
         most = s > most ? s : most;
     }
