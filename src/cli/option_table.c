@@ -142,6 +142,41 @@ const kw_option kw_option_table[] = {
      AT(dry_run),
      .help = "say which types and sizes would come out, and write nothing"},
 
+    /* ---- merging ---- */
+    {.name = "method",
+     .kind = KW_OPT_CHOICE,
+     .meta = "NAME",
+     .initial = "linear",
+     .choices = "linear slerp task",
+     .section = KW_SECTION_MODEL,
+     .commands = KW_CMD_MERGE,
+     AT(method),
+     .help = "linear: the weighted average; slerp: along the arc from the first to the second; "
+             "task: the base and what each model adds to it"},
+    {.name = "weights",
+     .kind = KW_OPT_TEXT,
+     .meta = "LIST",
+     .section = KW_SECTION_MODEL,
+     .commands = KW_CMD_MERGE,
+     AT(weights),
+     .help = "one number for each model, separated by commas; for slerp one: how far to go, 0 to "
+             "1. Default: all the same, half way, 1 for each"},
+    {.name = "base",
+     .kind = KW_OPT_PATH,
+     .meta = "MODEL",
+     .section = KW_SECTION_MODEL,
+     .commands = KW_CMD_MERGE,
+     AT(base),
+     .help = "of the method task: the model that all were made from"},
+    {.name = "type",
+     .kind = KW_OPT_TEXT,
+     .meta = "TYPE",
+     .section = KW_SECTION_MODEL,
+     .commands = KW_CMD_MERGE,
+     AT(type),
+     .choices = "f32 f16 bf16 q8_0 q4_k",
+     .help = "the type of the matrices that are written, instead of the first model's"},
+
     /* ---- what it is given ---- */
     {.name = "prompt",
      .letter = 'p',
@@ -533,7 +568,7 @@ const kw_option kw_option_table[] = {
      .initial = "0",
      .section = KW_SECTION_MACHINE,
      .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY | KW_CMD_QUANTIZE |
-                 KW_CMD_DOCTOR | KW_CMD_INSPECT,
+                 KW_CMD_MERGE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(threads),
      .help = "threads to compute with; 0: one for each physical core, of the fast ones where cores "
              "differ"},
@@ -574,7 +609,8 @@ const kw_option kw_option_table[] = {
      .meta = "NAME",
      .choices = "scalar avx2 avxvnni avx512 amx neon i8mm",
      .section = KW_SECTION_MACHINE,
-     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_MERGE | KW_CMD_DOCTOR |
+                 KW_CMD_INSPECT,
      AT(isa),
      .help = "kernels for this instruction set at most: scalar, avx2, avxvnni, avx512, amx, neon, "
              "i8mm; results are the "
@@ -612,6 +648,15 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_IMATRIX,
      AT(out),
      .help = "the importance matrix to write"},
+    {.name = "out",
+     .letter = 'o',
+     .aliases = "--output --output-file",
+     .kind = KW_OPT_PATH,
+     .meta = "FILE",
+     .section = KW_SECTION_OUTPUT,
+     .commands = KW_CMD_MERGE,
+     AT(out),
+     .help = "the GGUF file to write"},
     {.name = "output",
      .letter = 'o',
      .kind = KW_OPT_CHOICE,
