@@ -132,6 +132,11 @@ typedef struct kw_model_info {
     /* Of the matrices that each token of the input is multiplied with, and of those that give the
      * logits of a position. What is only looked up (embeddings) is in neither. */
     uint64_t token_params, token_bytes, output_params, output_bytes;
+    /* An encoder alone makes embeddings; one with a decoder answers its input (T5); most models are
+     * a decoder alone, which continues it. */
+    bool has_encoder, has_decoder;
+    int decoder_start; /* of an encoder with a decoder: the token that every answer begins with; -1
+                        */
 } kw_model_info;
 
 /* Strings live as long as the model. out->struct_size is set by the caller. */
@@ -195,6 +200,12 @@ KW_API int kw_session_context(const kw_session *session);
 KW_API kw_status kw_session_rewind(kw_session *session, int position, kw_error *err);
 /* Asks the running kw_run or kw_session_eval to stop soon. Safe in a signal handler. */
 KW_API void kw_session_cancel(kw_session *session);
+
+/* Models with an encoder and a decoder: reads the source (the text to translate), at most
+ * kw_session_context tokens, all at once. What is decoded from then on attends to it, and the
+ * session starts afresh: the decoder's first token is kw_model_info.decoder_start. */
+KW_API kw_status kw_session_encode(kw_session *session, const int32_t *tokens, size_t n,
+                                   kw_error *err);
 
 /* Appends tokens and, when logits is not NULL, writes f32 [n][vocab] for every position, or for the
  * last one only ([vocab]) when last_only is set. */
@@ -266,12 +277,37 @@ typedef struct kw_result {
     uint64_t prompt_ns, first_token_ns, generate_ns; /* first token: from the start of kw_run */
 } kw_result;
 
-/* Reads the input after what the session holds and writes an answer. constraints, on_event and
- * result may be NULL. A cancelled answer is KW_OK with finish CANCELLED; the session stays usable.
+/* Reads the input after what the session holds and writes an answer; a model with an encoder
+ * forgets what the session holds and answers this input alone. constraints, on_event and result may
+ * be NULL. A cancelled answer is KW_OK with finish CANCELLED; the session stays usable.
  */
 KW_API kw_status kw_run(kw_session *session, const kw_input *input,
                         const kw_constraints *constraints, kw_event_fn on_event, void *user,
                         kw_result *result, kw_error *err);
+
+/* ---- embeddings --------------------------------------------------------------------------- */
+
+/* Which of a text's hidden states (after the last norm) become its vector. */
+typedef enum kw_pooling {
+    KW_POOLING_MODEL, /* as the model's files say; else mean of an encoder, last of a decoder */
+    KW_POOLING_MEAN,
+    KW_POOLING_CLS, /* of the first token */
+    KW_POOLING_LAST /* of the last token */
+} kw_pooling;
+
+typedef struct kw_embedding {
+    size_t struct_size;
+    kw_pooling pooling;
+    bool no_normalize; /* leave the vector as long as it is; else its length becomes 1 */
+} kw_embedding;
+
+KW_API void kw_embedding_init(kw_embedding *embedding);
+
+/* Vectors of n texts, f32 [n][kw_model_info.dim]: by the encoder where there is one, else by the
+ * decoder. Each text must fit the session's context; what the session held is forgotten. how may be
+ * NULL; n_tokens (NULL allowed) receives how many tokens were read in all. */
+KW_API kw_status kw_embed(kw_session *session, const kw_input *inputs, size_t n,
+                          const kw_embedding *how, float *vectors, size_t *n_tokens, kw_error *err);
 
 #ifdef __cplusplus
 }

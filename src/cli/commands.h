@@ -11,6 +11,7 @@ extern const kw_command kw_command_tensors;
 extern const kw_command kw_command_tokenize;
 extern const kw_command kw_command_detokenize;
 extern const kw_command kw_command_logits;
+extern const kw_command kw_command_embed;
 extern const kw_command kw_command_bench;
 extern const kw_command kw_command_quantize;
 extern const kw_command kw_command_imatrix;

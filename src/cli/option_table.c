@@ -10,11 +10,11 @@
 #define AT(field) .offset = offsetof(kw_options, field)
 #define HAS_MODEL                                                                                  \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY)
-#define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
+     KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_BENCH | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY)
+#define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_DOCTOR | KW_CMD_VERSION)
+     KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_DOCTOR | KW_CMD_VERSION)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -31,14 +31,14 @@ const kw_option kw_option_table[] = {
      .kind = KW_OPT_PATH,
      .meta = "PATH",
      .section = KW_SECTION_MODEL,
-     .commands = KW_CMD_RUN | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_RUN | KW_CMD_EMBED | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY,
      AT(tokenizer),
      .help = "a tokenizer file or directory, instead of the model's own"},
     {.name = "lora",
      .kind = KW_OPT_TEXTS,
      .meta = "FILE",
      .section = KW_SECTION_MODEL,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_PERPLEXITY,
      AT(lora),
      .help = "a LoRA adapter (GGUF, or a directory of PEFT) on top of the model; may be given "
              "again"},
@@ -46,7 +46,7 @@ const kw_option kw_option_table[] = {
      .kind = KW_OPT_TEXTS,
      .meta = "FILE:SCALE",
      .section = KW_SECTION_MODEL,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_PERPLEXITY,
      AT(lora_scaled),
      .help = "the same, its part multiplied by SCALE (0.5: half of it); may be given again"},
     {.name = "mmap",
@@ -82,7 +82,7 @@ const kw_option kw_option_table[] = {
      .kind = KW_OPT_TEXT,
      .meta = "TYPE",
      .section = KW_SECTION_MODEL,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_PERPLEXITY,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_PERPLEXITY,
      AT(type),
      .choices = "q8_0 q6_k q5_k_m q4_k_m q4_0 q3_k_m q2_k",
      .help = "quantise float weights to this mixture while loading (kwaai quantize lists them)"},
@@ -332,6 +332,49 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_LOGITS,
      AT(tokens_file),
      .help = "read the token ids from a file (- is standard input)"},
+    {.name = "decoder-tokens",
+     .kind = KW_OPT_TEXT,
+     .meta = "IDS",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_LOGITS,
+     AT(decoder_tokens),
+     .help = "of a model with encoder and decoder: what the decoder is given; --tokens go to the "
+             "encoder. Without it the decoder gets its start token"},
+    {.name = "tokens",
+     .kind = KW_OPT_TEXT,
+     .meta = "IDS",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_EMBED,
+     AT(tokens),
+     .help = "token ids instead of a text, separated by commas or spaces; none are added"},
+    {.name = "ctx-size",
+     .letter = 'c',
+     .aliases = "--context --n-ctx",
+     .kind = KW_OPT_INT,
+     .meta = "N",
+     .initial = "0",
+     .min = 0,
+     .max = MAX_TOKENS,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_EMBED,
+     AT(context),
+     .help = "tokens of the longest text; 0: what the model was trained for, at most 4096"},
+    {.name = "pooling",
+     .kind = KW_OPT_CHOICE,
+     .meta = "KIND",
+     .choices = "mean cls last",
+     .section = KW_SECTION_OUTPUT,
+     .commands = KW_CMD_EMBED,
+     AT(pooling),
+     .help = "make the vector of all tokens, of the first or of the last, whatever the model's "
+             "files say"},
+    {.name = "normalize",
+     .kind = KW_OPT_FLAG,
+     .initial = "true",
+     .section = KW_SECTION_OUTPUT,
+     .commands = KW_CMD_EMBED,
+     AT(normalize),
+     .help = "leave vectors as long as they are"},
     {.name = "n-prompt",
      .letter = 'p',
      .kind = KW_OPT_TEXT,
@@ -567,8 +610,8 @@ const kw_option kw_option_table[] = {
      .meta = "N",
      .initial = "0",
      .section = KW_SECTION_MACHINE,
-     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY | KW_CMD_QUANTIZE |
-                 KW_CMD_MERGE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+     .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY |
+                 KW_CMD_QUANTIZE | KW_CMD_MERGE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(threads),
      .help = "threads to compute with; 0: one for each physical core, of the fast ones where cores "
              "differ"},

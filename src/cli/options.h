@@ -21,17 +21,18 @@ enum kw_command_bit {
     KW_CMD_TOKENIZE = 1 << 3,
     KW_CMD_DETOKENIZE = 1 << 4,
     KW_CMD_LOGITS = 1 << 5,
-    KW_CMD_BENCH = 1 << 6,
-    KW_CMD_QUANTIZE = 1 << 7,
-    KW_CMD_IMATRIX = 1 << 8,
-    KW_CMD_PERPLEXITY = 1 << 9,
-    KW_CMD_MERGE = 1 << 10,
-    KW_CMD_DOCTOR = 1 << 11,
-    KW_CMD_HELP = 1 << 12,
-    KW_CMD_COMPLETION = 1 << 13,
-    KW_CMD_MAN = 1 << 14,
-    KW_CMD_VERSION = 1 << 15,
-    KW_CMD_ALL = (1 << 16) - 1
+    KW_CMD_EMBED = 1 << 6,
+    KW_CMD_BENCH = 1 << 7,
+    KW_CMD_QUANTIZE = 1 << 8,
+    KW_CMD_IMATRIX = 1 << 9,
+    KW_CMD_PERPLEXITY = 1 << 10,
+    KW_CMD_MERGE = 1 << 11,
+    KW_CMD_DOCTOR = 1 << 12,
+    KW_CMD_HELP = 1 << 13,
+    KW_CMD_COMPLETION = 1 << 14,
+    KW_CMD_MAN = 1 << 15,
+    KW_CMD_VERSION = 1 << 16,
+    KW_CMD_ALL = (1 << 17) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -50,6 +51,8 @@ typedef struct kw_options {
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
     kw_text_list stop, tensor_types, lora, lora_scaled;
     const char *method, *weights, *base;
+    const char *pooling, *decoder_tokens;
+    int normalize;
     const char *kl_base, *imatrix, *output_type, *embedding_type;
     int kl_divergence, pure, leave_output, allow_requantize, dry_run;
     const char *ignored; /* value of an option that has no effect here */

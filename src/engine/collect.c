@@ -128,7 +128,7 @@ static kw_status prepare(collector *c, size_t n_tokens, kw_error *err)
         return kw_fail(err, KW_E_ARG, "imatrix: %zu tokens are less than a window of %d", n_tokens,
                        c->config->window);
     KW_TRY(kw_session_open(c->model, &session, &c->session, err));
-    KW_TRY(kw_graph_copy(c->session->graph, bound, &c->graph, err));
+    KW_TRY(kw_graph_copy(c->session->part[KW_NET_DECODER].graph, bound, &c->graph, err));
     KW_TRY(find_products(c, err));
     KW_TRY(kw_plan_create(c->graph, engine->backend, engine->device, bound, &c->plan, err));
     return make_room(c, err);
@@ -158,10 +158,10 @@ static kw_status read_window(collector *c, const int32_t *tokens, kw_error *err)
             ids[i] = at + i == 0 && c->bos >= 0 ? c->bos : tokens[at + i];
             positions[i] = (int32_t)(at + i);
         }
-        const void *inputs[KW_N_SLOTS] = {ids, positions, rows};
+        const void *inputs[KW_N_DECODER_SLOTS] = {ids, positions, rows};
         const kw_run_args args = {.live = {0, (int64_t)n, 0},
                                   .inputs = inputs,
-                                  .states = c->session->states,
+                                  .states = c->session->part[KW_NET_DECODER].states,
                                   .outputs = c->outputs};
         KW_TRY(kw_plan_run(c->plan, &args, err));
         KW_TRY(add_squares(c, n, err));
@@ -224,6 +224,8 @@ static kw_status write_file(collector *c, const char *path, kw_error *err)
 static kw_status collect(collector *c, const int32_t *tokens, size_t n_tokens, const char *path,
                          kw_error *err)
 {
+    if (kw_net_has(c->model->net, KW_NET_ENCODER))
+        return kw_fail(err, KW_E_UNSUPPORTED, "imatrix: models with an encoder are not supported");
     KW_TRY(kw_model_bos(c->model, &c->bos, err));
     KW_TRY(prepare(c, n_tokens, err));
     KW_TRY(kw_session_check_ids(c->model, tokens, c->windows * (size_t)c->config->window, err));

@@ -52,8 +52,8 @@ struct kw_adapter {
     uint64_t reserved_bytes;
 };
 
-/* Plans of a session: one token; a few, with logits for all of them or not; a chunk of the prompt;
- * a chunk with logits for every token. */
+/* Plans of a part: one token; a few, with rows for all of them or not; a chunk of the prompt; a
+ * chunk with rows for every token. Encoders and hidden states have the last alone. */
 typedef enum kw_bucket {
     KW_BUCKET_DECODE,
     KW_BUCKET_FEW,
@@ -62,22 +62,53 @@ typedef enum kw_bucket {
     KW_N_BUCKETS
 } kw_bucket;
 
-struct kw_session {
-    kw_model *model;
-    kw_graph *graph;
+/* One graph of a session. */
+typedef struct kw_session_part {
+    kw_graph *graph;             /* NULL: the model has none, or it was not needed yet */
+    void **states;               /* [graph->n_states] by slot, borrowed from the session */
     kw_plan *plan[KW_N_BUCKETS]; /* made when first used */
     int64_t bound[KW_N_BUCKETS][KW_N_EXTENTS];
-    void **states; /* [graph->n_states] device memory */
-    size_t *state_bytes;
+} kw_session_part;
+
+/* What lives between runs; graphs that name the same state share it. */
+typedef struct kw_session_state {
+    const char *name; /* borrowed from the first graph that has it */
+    void *data;       /* device memory */
+    size_t bytes;
+} kw_session_state;
+
+struct kw_session {
+    kw_model *model;
+    kw_net_options options;   /* but for the part */
+    kw_adapter_use *adapters; /* [n_adapters] of every part's graph */
+    size_t n_adapters;
+    kw_session_part part[KW_N_NET_PARTS];
+    kw_session_state *states; /* [n_states] */
+    size_t n_states;
     int context, batch, position;
-    int32_t *tokens;    /* [context] what the cache holds */
-    int32_t *ids;       /* [batch] inputs of a run */
-    int32_t *positions; /* [batch] */
-    int32_t *rows;      /* [batch] */
-    float *logits;      /* [vocab] of the last token */
+    int source;                  /* tokens that the encoder has read for the decoder; 0: none */
+    int32_t *tokens;             /* [context] what the cache holds */
+    int32_t *inputs[KW_N_SLOTS]; /* [at_once] of a run, by slot */
+    float *logits;               /* [vocab] of the last token; NULL without a decoder */
     uint64_t reserved_bytes;
     atomic_bool cancel;
 };
+
+/* Builds the part's graph and finds or makes its states, unless that was done. */
+kw_status kw_part_open(kw_session *session, kw_net_part part, kw_error *err);
+/* Runs n tokens, whose inputs are filled in, with a plan of this bucket: rows of n_rows of them go
+ * to out. The bound of an encoder's or a hidden part's bucket grows as needed. */
+kw_status kw_part_run(kw_session *session, kw_net_part part, kw_bucket bucket, size_t n,
+                      size_t n_rows, float *out, kw_error *err);
+void kw_parts_close(kw_session *session);
+/* Counts bytes for the session. */
+kw_status kw_session_reserve(kw_session *session, uint64_t bytes, const char *what, kw_error *err);
+/* Fills in the tokens of a run: n from position `first` on, each seeing up to position `seen` of
+ * what has no order. */
+void kw_session_place(kw_session *session, const int32_t *tokens, size_t n, int first, int seen);
+/* Reads a source with the encoder: n hidden states [n][dim] go to out, unless it is NULL. */
+kw_status kw_session_read_source(kw_session *session, const int32_t *tokens, size_t n, float *out,
+                                 kw_error *err);
 
 /* Counts bytes against the budget, or refuses: "model needs .. of ..". */
 kw_status kw_engine_reserve(kw_engine *engine, uint64_t bytes, const char *what, kw_error *err);
@@ -89,6 +120,10 @@ kw_status kw_session_adapt(const kw_model *model, const kw_adapter_use *uses, si
 /* Whether these tokens exist. */
 kw_status kw_session_check_ids(const kw_model *model, const int32_t *tokens, size_t n,
                                kw_error *err);
+/* The input as tokens, malloc'ed. Empty text at the start becomes bos alone; no tokens at all are
+ * refused. */
+kw_status kw_input_tokens_of(const kw_session *session, const kw_input *input, int32_t **tokens,
+                             size_t *n, kw_error *err);
 /* The token that the model's texts begin with; -1: none. */
 kw_status kw_model_bos(const kw_model *model, int *out, kw_error *err);
 /* Whether these tokens exist and fit behind the session's position. */

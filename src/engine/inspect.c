@@ -156,10 +156,17 @@ static int64_t positions(const kw_net *net)
     return KW_MIN(trained, (int64_t)KW_DEFAULT_CONTEXT);
 }
 
+/* An encoder that a decoder follows is not shown. */
+static kw_net_part shown_part(const kw_net *net)
+{
+    return kw_net_has(net, KW_NET_DECODER) ? KW_NET_DECODER : KW_NET_ENCODER;
+}
+
 static kw_status print_graph(const kw_net *net, bool json, kw_buf *out, kw_error *err)
 {
     kw_graph *graph;
-    KW_TRY(kw_net_build(net, &(kw_net_options){positions(net), KW_F16}, &graph, err));
+    KW_TRY(
+        kw_net_build(net, &(kw_net_options){positions(net), KW_F16, shown_part(net)}, &graph, err));
     kw_graph_print(graph, json, out);
     kw_buf_printf(out, "%s", json ? "\n" : "");
     kw_graph_free(graph);
@@ -171,7 +178,8 @@ static kw_status print_plans(kw_engine *engine, const kw_net *net, bool json, kw
 {
     static const int64_t bounds[][KW_N_EXTENTS] = {{0, 1, 1}, {0, 512, 1}, {0, 64, 64}};
     kw_graph *graph;
-    kw_status status = kw_net_build(net, &(kw_net_options){positions(net), KW_F16}, &graph, err);
+    kw_status status =
+        kw_net_build(net, &(kw_net_options){positions(net), KW_F16, shown_part(net)}, &graph, err);
     if (status != KW_OK)
         return status;
     kw_buf_printf(out, "%s", json ? "[" : "");

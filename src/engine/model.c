@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 
 #include "engine/onload.h"
+#include "model/export.h"
 
 #include "base/check.h"
 
@@ -93,22 +94,32 @@ static void count_products(kw_model *model, const kw_graph *graph)
     }
 }
 
-/* Builds and plans one token once, so that every weight was looked up and everything that runs was
- * checked before the first session. */
-static kw_status check_weights(kw_model *model, kw_error *err)
+/* Builds and plans one token of a part once, so that every weight was looked up and everything that
+ * runs was checked before the first session. */
+static kw_status check_part(kw_model *model, kw_net_part part, kw_error *err)
 {
     const kw_engine *engine = model->engine;
     kw_graph *graph = NULL;
     kw_plan *plan = NULL;
-    KW_TRY(kw_net_build(model->net, &(kw_net_options){16, KW_F16}, &graph, err));
-    const kw_node *logits = kw_graph_node(graph, graph->outputs[0]);
-    model->vocab = logits->shape.dim[1];
-    count_products(model, graph);
+    KW_TRY(kw_net_build(model->net, &(kw_net_options){16, KW_F16, part}, &graph, err));
+    const kw_node *value = kw_graph_node(graph, graph->outputs[0]);
+    if (part == KW_NET_DECODER)
+        model->vocab = value->shape.dim[1];
+    if (part == KW_NET_DECODER || !kw_net_has(model->net, KW_NET_DECODER))
+        count_products(model, graph);
     const kw_status status =
         kw_plan_create(graph, engine->backend, engine->device, graph->bound, &plan, err);
     kw_plan_free(plan);
     kw_graph_free(graph);
     return status;
+}
+
+static kw_status check_weights(kw_model *model, kw_error *err)
+{
+    model->vocab = kw_net_int_field(model->net, "vocab");
+    if (kw_net_has(model->net, KW_NET_ENCODER))
+        KW_TRY(check_part(model, KW_NET_ENCODER, err));
+    return kw_net_has(model->net, KW_NET_DECODER) ? check_part(model, KW_NET_DECODER, err) : KW_OK;
 }
 
 void kw_model_close(kw_model *model)
@@ -214,7 +225,12 @@ void kw_model_get_info(const kw_model *model, kw_model_info *out)
                           .token_params = model->token_params,
                           .token_bytes = model->token_bytes,
                           .output_params = model->output_params,
-                          .output_bytes = model->output_bytes};
+                          .output_bytes = model->output_bytes,
+                          .has_encoder = kw_net_has(model->net, KW_NET_ENCODER),
+                          .has_decoder = kw_net_has(model->net, KW_NET_DECODER),
+                          .decoder_start = -1};
+    if (info.has_encoder)
+        info.decoder_start = (int)model->net->family->decoder_start(model->net->config);
     const int64_t context = model->net->family->context(model->net->config);
     info.context = (int)KW_MIN(context, (int64_t)INT32_MAX);
     model->net->family->sizes(model->net->config, &info.dim, &info.layers);

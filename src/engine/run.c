@@ -106,7 +106,8 @@ static void emit(answer *a, int32_t token)
     send_token(a, token, a->held.len - partial_stop(a));
 }
 
-static kw_status read_prompt(answer *a, const int32_t *tokens, size_t n, kw_error *err)
+/* told: with an event for each batch. */
+static kw_status read_prompt(answer *a, const int32_t *tokens, size_t n, bool told, kw_error *err)
 {
     kw_session *s = a->session;
     const size_t step = (size_t)s->batch;
@@ -121,9 +122,29 @@ static kw_status read_prompt(answer *a, const int32_t *tokens, size_t n, kw_erro
         }
         KW_TRY(status);
         done += count;
-        send(a, &(kw_event){.kind = KW_EVENT_PROMPT, .n_done = done, .n_total = n});
+        if (told)
+            send(a, &(kw_event){.kind = KW_EVENT_PROMPT, .n_done = done, .n_total = n});
     }
     return KW_OK;
+}
+
+/* The input by the encoder, then the token that answers begin with by the decoder. */
+static kw_status read_source(answer *a, const int32_t *tokens, size_t n, kw_error *err)
+{
+    const kw_net *net = a->session->model->net;
+    if (!kw_net_has(net, KW_NET_DECODER))
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "run: %.*s has no decoder: it makes embeddings (kwaai embed), no text",
+                       KW_FMT(net->arch));
+    const int32_t start = (int32_t)net->family->decoder_start(net->config);
+    const kw_status status = kw_session_read_source(a->session, tokens, n, NULL, err);
+    if (status == KW_E_CANCELLED) {
+        a->finish = KW_FINISH_CANCELLED;
+        return KW_OK;
+    }
+    KW_TRY(status);
+    send(a, &(kw_event){.kind = KW_EVENT_PROMPT, .n_done = n, .n_total = n});
+    return a->finish == KW_FINISH_NONE ? read_prompt(a, &start, 1, false, err) : KW_OK;
 }
 
 static bool is_end(const answer *a, int32_t token)
@@ -223,10 +244,10 @@ static kw_status check_arguments(const kw_input *input, const kw_constraints *c,
     return KW_OK;
 }
 
-/* The input as tokens, malloc'ed. Empty text at position 0 becomes bos alone. */
-static kw_status input_tokens(const kw_session *s, const kw_input *input, int32_t **tokens,
-                              size_t *n, kw_error *err)
+kw_status kw_input_tokens_of(const kw_session *s, const kw_input *input, int32_t **tokens,
+                             size_t *n, kw_error *err)
 {
+    const bool fresh = s->position == 0 || s->part[KW_NET_ENCODER].graph;
     if (input->tokens) {
         *tokens = malloc(KW_MAX(input->n_tokens, (size_t)1) * sizeof **tokens);
         if (!*tokens)
@@ -236,7 +257,7 @@ static kw_status input_tokens(const kw_session *s, const kw_input *input, int32_
     } else {
         const char *text = input->text ? input->text : "";
         const size_t len = input->text_len ? input->text_len : strlen(text);
-        KW_TRY(kw_model_tokenize(s->model, text, len, !input->no_special && s->position == 0,
+        KW_TRY(kw_model_tokenize(s->model, text, len, !input->no_special && fresh,
                                  input->parse_special, tokens, n, err));
     }
     if (*n > 0)
@@ -245,14 +266,19 @@ static kw_status input_tokens(const kw_session *s, const kw_input *input, int32_
     return kw_fail(err, KW_E_ARG, "run: the input is empty");
 }
 
-static kw_status run(answer *a, const kw_input *input, kw_error *err)
+static kw_status read_input(answer *a, const kw_input *input, kw_error *err)
 {
     kw_session *s = a->session;
     int32_t *tokens = NULL;
     size_t n = 0;
-    KW_TRY(input_tokens(s, input, &tokens, &n, err));
+    KW_TRY(kw_input_tokens_of(s, input, &tokens, &n, err));
     a->n_prompt = n;
     kw_status status = KW_OK;
+    if (s->part[KW_NET_ENCODER].graph) {
+        status = read_source(a, tokens, n, err);
+        free(tokens);
+        return status;
+    }
     if (n > (size_t)(s->context - s->position))
         status = kw_fail(err, KW_E_LIMIT,
                          "run: %zu input tokens at position %d do not fit the context of %d "
@@ -261,11 +287,16 @@ static kw_status run(answer *a, const kw_input *input, kw_error *err)
     if (status == KW_OK)
         status = kw_session_check(s, tokens, n, err); /* all of it, before any of it is read */
     if (status == KW_OK)
-        status = read_prompt(a, tokens, n, err);
+        status = read_prompt(a, tokens, n, true, err);
     free(tokens);
-    KW_TRY(status);
+    return status;
+}
+
+static kw_status run(answer *a, const kw_input *input, kw_error *err)
+{
+    KW_TRY(read_input(a, input, err));
     a->prompt_ns = kw_clock_ns();
-    KW_TRY(kw_sampler_open(&a->sampler, a->limits, s->model->vocab, err));
+    KW_TRY(kw_sampler_open(&a->sampler, a->limits, a->session->model->vocab, err));
     return generate(a, err);
 }
 
@@ -284,7 +315,8 @@ kw_status kw_run(kw_session *session, const kw_input *input, const kw_constraint
     a.prompt_ns = a.start_ns;
     if (session->model->tokenizer) {
         kw_detokenizer_init(&a.decoder, session->model->tokenizer, false);
-        a.decoder.first = false; /* the answer continues the input */
+        /* The answer continues the input, or stands alone. */
+        a.decoder.first = session->part[KW_NET_ENCODER].graph != NULL;
     }
     const kw_status status = run(&a, input, err);
     if (status == KW_OK)

@@ -198,7 +198,7 @@ static kw_status verify_output(const kw_graph *g, uint32_t i, kw_error *err)
     if (id == 0 || id >= g->n_nodes)
         return kw_fail(err, KW_E_INTERNAL, "graph: output %u is no value", (unsigned)i);
     const kw_node *node = &g->nodes[id];
-    if (node->n_src == 0 || node->op == KW_OP_STORE || node->dtype != KW_F32)
+    if (node->op != KW_OP_STORE && (node->n_src == 0 || node->dtype != KW_F32))
         return kw_fail(err, KW_E_ARG, "graph: output %u (%s) is not computed as f32 rows",
                        (unsigned)i, kw_op_get(node->op)->name);
     for (uint32_t j = 0; j < i; j++)

@@ -141,7 +141,7 @@ kw_status kw_graph_copy(const kw_graph *graph, const int64_t bound[KW_N_EXTENTS]
 /* The first failure of any builder, or what kw_graph_verify finds. */
 kw_status kw_graph_finish(kw_graph *graph, kw_error *err);
 /* Every node: sources before it, as many as its op takes, programs valid, shape and dtype equal to
- * what its rule infers. Outputs are computed f32 values, each named once. */
+ * what its rule infers. Outputs are computed f32 values or stores, each named once. */
 kw_status kw_graph_verify(const kw_graph *graph, kw_error *err);
 /* One line a node; json: an array of objects. */
 void kw_graph_print(const kw_graph *graph, bool json, kw_buf *out);
@@ -196,7 +196,8 @@ kw_ref kw_mul(kw_graph *g, kw_ref a, kw_ref b);
 /* silu(gate) * up, silu(x) = x / (1 + exp(-x)) */
 kw_ref kw_silu_mul(kw_graph *g, kw_ref gate, kw_ref up);
 
-/* A computed f32 value, once. */
+/* A computed f32 value, or a store that must happen although only another graph reads the state;
+ * each once. */
 void kw_graph_output(kw_graph *g, kw_ref value);
 
 /* ---- the op table ---------------------------------------------------------------------------- */

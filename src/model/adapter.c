@@ -300,7 +300,8 @@ static kw_status read_all(reader *r)
         const double rank = (double)KW_MAX(pair->rank, (int64_t)1);
         pair->scale = r->alpha > 0 ? (float)(r->alpha / (r->root ? sqrt(rank) : rank)) : 1.0f;
     }
-    KW_TRY(kw_net_build(r->net, &(kw_net_options){16, KW_F16}, &graph, r->err));
+    const kw_net_part part = kw_net_has(r->net, KW_NET_DECODER) ? KW_NET_DECODER : KW_NET_ENCODER;
+    KW_TRY(kw_net_build(r->net, &(kw_net_options){16, KW_F16, part}, &graph, r->err));
     const kw_status status = check_targets(r, graph);
     kw_graph_free(graph);
     return status;

@@ -38,7 +38,8 @@ static bool file_name(const kw_build *b, int layer, const char *name, char out[N
 {
     char stem[NAME_MAX_BYTES];
     const char *suffix = strrchr(name, '.');
-    const int n = snprintf(stem, sizeof stem, "%s%.*s", layer >= 0 ? "blk.%d." : "",
+    const bool placed = strstr(name, "%d") != NULL; /* says itself where its layer stands */
+    const int n = snprintf(stem, sizeof stem, "%s%.*s", layer >= 0 && !placed ? "blk.%d." : "",
                            suffix ? (int)(suffix - name) : (int)strlen(name), name);
     if (n < 0 || (size_t)n >= sizeof stem)
         return false;
@@ -58,9 +59,11 @@ static const kw_tensor_view *find(const kw_build *b, int layer, const char *name
         return NULL;
     }
     const kw_tensor_view *view = kw_model_file_tensor(b->net->file, kw_str_from(shown));
-    /* A bare decoder is saved without the "model." of the whole. */
+    /* A bare decoder or encoder is saved without the name of its place in the whole. */
     if (!view && strncmp(shown, "model.", 6) == 0)
         view = kw_model_file_tensor(b->net->file, kw_str_from(shown + 6));
+    if (!view && strncmp(shown, "bert.", 5) == 0)
+        view = kw_model_file_tensor(b->net->file, kw_str_from(shown + 5));
     return view;
 }
 
@@ -145,7 +148,19 @@ kw_ref kw_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int he
                     head_dim);
 }
 
-/* Inputs are leaves 1, 2, 3 of every graph, made before the family's build. */
+kw_ref kw_build_state(kw_build *b, const char *name, kw_state_kind kind, kw_dtype dtype,
+                      int kv_heads, int head_dim)
+{
+    return kw_state(b->graph, name, kind, dtype, b->options.positions, kv_heads, head_dim);
+}
+
+kw_ref kw_hidden(kw_build *b, kw_ref x)
+{
+    b->hidden = x;
+    return x;
+}
+
+/* Inputs are the first leaves of every graph, made before the family's build. */
 kw_ref kw_input_tokens(kw_build *b)
 {
     (void)b;
@@ -164,6 +179,43 @@ kw_ref kw_input_rows(kw_build *b)
     return (kw_ref){1 + KW_SLOT_ROWS};
 }
 
+kw_ref kw_input_seen(kw_build *b)
+{
+    kw_assert(b->net->family->encode);
+    return (kw_ref){1 + KW_SLOT_SEEN};
+}
+
+kw_ref kw_input_types(kw_build *b)
+{
+    kw_assert(b->net->family->encode);
+    return (kw_ref){1 + KW_SLOT_TYPES};
+}
+
+bool kw_net_has(const kw_net *net, kw_net_part part)
+{
+    const kw_family *f = net->family;
+    if (part == KW_NET_ENCODER)
+        return f->encode != NULL;
+    return f->build && (!f->encode || f->decoder_start(net->config) >= 0);
+}
+
+/* The value of the part becomes output 0, before what it stores for others. */
+static void build_part(kw_build *b)
+{
+    const kw_family *f = b->net->family;
+    const void *config = b->net->config;
+    kw_graph *g = b->graph;
+    kw_ref value = b->options.part == KW_NET_ENCODER ? f->encode(b, config) : f->build(b, config);
+    if (b->options.part == KW_NET_HIDDEN)
+        value = b->hidden;
+    kw_graph_output(g, value);
+    if (g->n_outputs > 1) {
+        const uint32_t first = g->outputs[0];
+        g->outputs[0] = g->outputs[g->n_outputs - 1];
+        g->outputs[g->n_outputs - 1] = first;
+    }
+}
+
 static kw_status start(kw_build *b, kw_error *err)
 {
     const int64_t bound[KW_N_EXTENTS] = {0, 1, 1};
@@ -171,7 +223,11 @@ static kw_status start(kw_build *b, kw_error *err)
     (void)kw_input_leaf(b->graph, "tokens", KW_EXTENT_TOKENS);
     (void)kw_input_leaf(b->graph, "positions", KW_EXTENT_TOKENS);
     (void)kw_input_leaf(b->graph, "rows", KW_EXTENT_OUTPUTS);
-    kw_graph_output(b->graph, b->net->family->build(b, b->net->config));
+    if (b->net->family->encode) {
+        (void)kw_input_leaf(b->graph, "seen", KW_EXTENT_TOKENS);
+        (void)kw_input_leaf(b->graph, "types", KW_EXTENT_TOKENS);
+    }
+    build_part(b);
     return kw_graph_finish(b->graph, err);
 }
 
@@ -221,8 +277,15 @@ kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_mis
                   .missing = &missing,
                   .unreadable = &unreadable};
     b.used = calloc(KW_MAX(net->file->n_tensors, (size_t)1), sizeof *b.used);
-    kw_status status =
-        b.used ? start(&b, err) : kw_fail(err, KW_E_NOMEM, "model: no memory for a survey");
+    kw_status status = b.used ? KW_OK : kw_fail(err, KW_E_NOMEM, "model: no memory for a survey");
+    for (int part = 0; status == KW_OK && part < KW_N_NET_PARTS; part++) {
+        if (part == KW_NET_HIDDEN || !kw_net_has(net, part))
+            continue; /* the hidden states are part of the decoder */
+        b.options.part = part;
+        status = start(&b, err);
+        kw_graph_free(b.graph);
+        b.graph = NULL;
+    }
     for (size_t i = 0; b.used && i < net->file->n_tensors; i++)
         if (!b.used[i])
             kw_buf_printf(&unused, "%s%.*s", n_unused++ ? "\n" : "",
@@ -234,7 +297,6 @@ kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_mis
     list_names(out, json, "unreadable", (kw_str){unreadable.data, unreadable.len}, b.n_unreadable);
     out->failed |= missing.failed || unused.failed || unreadable.failed;
     *n_missing = b.n_missing;
-    kw_graph_free(b.graph);
     free(b.used);
     kw_buf_free(&missing);
     kw_buf_free(&unused);

@@ -9,6 +9,7 @@ struct kw_build {
     const kw_net *net;
     kw_net_options options;
     kw_graph *graph;
+    kw_ref hidden;      /* what the head reads */
     bool *used;         /* [n_tensors], survey only */
     kw_buf *missing;    /* survey only: complaints go here, one a line, and the build goes on */
     kw_buf *unreadable; /* survey only: likewise, weights of types that cannot run */

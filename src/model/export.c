@@ -43,7 +43,8 @@ static const kw_alias *find_alias(const kw_family *family, kw_str stem, int *lay
 {
     for (const kw_alias *a = family->aliases; a->name; a++)
         if (match(a->hf, stem, layer) ||
-            (strncmp(a->hf, "model.", 6) == 0 && match(a->hf + 6, stem, layer)))
+            (strncmp(a->hf, "model.", 6) == 0 && match(a->hf + 6, stem, layer)) ||
+            (strncmp(a->hf, "bert.", 5) == 0 && match(a->hf + 5, stem, layer)))
             return a;
     return NULL;
 }

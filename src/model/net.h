@@ -13,12 +13,29 @@ typedef struct kw_net {
     kw_arena arena;
 } kw_net;
 
-/* Inputs of a graph, by slot. */
-enum { KW_SLOT_TOKENS, KW_SLOT_POSITIONS, KW_SLOT_ROWS, KW_N_SLOTS };
+/* Inputs of a graph, by slot. The last two are there when the family has an encoder. */
+enum {
+    KW_SLOT_TOKENS,
+    KW_SLOT_POSITIONS,
+    KW_SLOT_ROWS,
+    KW_SLOT_SEEN,
+    KW_SLOT_TYPES,
+    KW_N_SLOTS,
+    KW_N_DECODER_SLOTS = KW_SLOT_ROWS + 1
+};
+
+/* The graphs of a net. They share states by name: what an encoder stores, its decoder reads. */
+typedef enum kw_net_part {
+    KW_NET_DECODER, /* tokens -> logits */
+    KW_NET_HIDDEN,  /* the decoder without its head: tokens -> hidden states */
+    KW_NET_ENCODER, /* tokens -> hidden states */
+    KW_N_NET_PARTS
+} kw_net_part;
 
 typedef struct kw_net_options {
     int64_t positions; /* of the cache */
     kw_dtype cache;    /* f16 or f32 */
+    kw_net_part part;
 } kw_net_options;
 
 /* Reads the configuration. Vectors that are not f32 (norm weights, biases) are decoded once, and
@@ -26,6 +43,9 @@ typedef struct kw_net_options {
  * file is borrowed for the life of the net, and its tensor directory is changed accordingly. */
 kw_status kw_net_open(kw_model_file *file, kw_net **out, kw_error *err);
 void kw_net_close(kw_net *net);
+/* Whether the net has this part. */
+bool kw_net_has(const kw_net *net, kw_net_part part);
+/* Output 0 of the graph: logits [outputs, vocab] or hidden states [outputs, dim]. */
 kw_status kw_net_build(const kw_net *net, const kw_net_options *options, kw_graph **out,
                        kw_error *err);
 /* Checks every weight: writes the names of those that the family needs and the file lacks (or has

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (kw_adapter_read(file, model(), &set, NULL) == KW_OK) {
         const kw_adapter_share share = {set, 0.5f};
-        if (kw_net_build(model(), &(kw_net_options){16, KW_F16}, &graph, NULL) != KW_OK ||
+        if (kw_net_build(model(), &(kw_net_options){.positions = 16, .cache = KW_F16}, &graph,
+                         NULL) != KW_OK ||
             kw_adapters_apply(model(), &share, 1, &graph, NULL) != KW_OK)
             abort();
         kw_graph_free(graph);

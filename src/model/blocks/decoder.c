@@ -182,6 +182,7 @@ kw_ref kw_decoder_build(kw_build *b, const kw_decoder_config *c)
     }
     x = kw_gather(g, x, kw_input_rows(b)); /* [rows, dim] */
     x = kw_rms_norm(g, x, kw_weight(b, -1, "output_norm.weight", SHAPE(c->dim)), eps);
+    x = kw_hidden(b, x);
     kw_ref head = embedding;
     if (!c->tied_head) {
         const kw_ref own = kw_weight_optional(b, -1, "output.weight", SHAPE(c->vocab, c->dim));

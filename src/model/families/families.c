@@ -2,4 +2,4 @@
 /* families.c - the table of model families: one row each. */
 #include "model/families/families.h"
 
-const kw_family *const kw_families[] = {&kw_family_llama, NULL};
+const kw_family *const kw_families[] = {&kw_family_llama, &kw_family_bert, NULL};

@@ -6,5 +6,6 @@
 #include "model/family.h"
 
 extern const kw_family kw_family_llama;
+extern const kw_family kw_family_bert;
 
 #endif

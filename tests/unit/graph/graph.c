@@ -148,8 +148,8 @@ static void verify_catches_bad_outputs(void **state)
     assert_broken(&s, KW_E_INTERNAL, "output 1 is no value");
     s.g->outputs[1] = 1;
     assert_broken(&s, KW_E_ARG, "output 1 (input) is not computed");
-    s.g->outputs[1] = s.store.id;
-    assert_broken(&s, KW_E_ARG, "output 1 (store) is not computed");
+    s.g->outputs[1] = kw_graph_node(s.g, s.store.id)->src[0];
+    assert_broken(&s, KW_E_ARG, "output 1 (state) is not computed");
     s.g->outputs[1] = s.g->outputs[0];
     assert_broken(&s, KW_E_ARG, "output 1 is output 0 again");
     kw_graph_free(s.g);

@@ -50,7 +50,7 @@ static void a_whole_model_builds(void **state)
     (void)state;
     opened o = open_net(&t);
     assert_int_equal(kw_net_build(o.net, &options, &graph, NULL), KW_OK);
-    assert_int_equal(graph->n_inputs, KW_N_SLOTS);
+    assert_int_equal(graph->n_inputs, KW_N_DECODER_SLOTS);
     assert_int_equal(graph->n_states, 2 * 2);
     assert_int_equal(graph->n_outputs, 1);
     const kw_node *logits = kw_graph_node(graph, graph->outputs[0]);

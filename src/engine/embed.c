@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* embed.c - vectors of texts: hidden states, pooled in the order of the tokens, in f64.
+ *
+ * How a model wants to be pooled stands in 1_Pooling/config.json beside it, or under pooling_type
+ * in GGUF. Source: Reimers and Gurevych 2019, arXiv:1908.10084, and the files of that library. */
+#include "engine/engine.h"
+
+#include "base/check.h"
+#include "format/hf.h"
+#include "os/file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct embedder {
+    kw_session *session;
+    kw_pooling pooling;
+    bool normalize;
+    size_t dim;
+    float *hidden; /* [rows][dim] of a run */
+    double *sum;   /* [dim] */
+} embedder;
+
+void kw_embedding_init(kw_embedding *embedding)
+{
+    *embedding = (kw_embedding){.struct_size = sizeof *embedding};
+}
+
+/* ---- what the model says ---- */
+
+/* llama.cpp's numbers: 0 none, 1 mean, 2 cls, 3 last, 4 rank. */
+static kw_pooling pooling_of_gguf(const kw_net *net)
+{
+    static const kw_pooling kinds[] = {KW_POOLING_MODEL, KW_POOLING_MEAN, KW_POOLING_CLS,
+                                       KW_POOLING_LAST, KW_POOLING_CLS};
+    char key[80];
+    (void)snprintf(key, sizeof key, "%.*s.pooling_type", KW_FMT(net->arch));
+    const kw_value *value = kw_model_file_meta(net->file, kw_str_from(key));
+    if (!value || value->kind != KW_VALUE_INT || value->i < 0 ||
+        value->i >= (int64_t)KW_COUNT(kinds))
+        return KW_POOLING_MODEL;
+    return kinds[value->i];
+}
+
+/* The kind whose flag is set; MODEL when none that is known is. */
+static kw_status parse_pooling(kw_str text, const char *path, kw_pooling *out, kw_error *err)
+{
+    static const struct {
+        const char *key;
+        kw_pooling pooling;
+    } flags[] = {{"pooling_mode_mean_tokens", KW_POOLING_MEAN},
+                 {"pooling_mode_cls_token", KW_POOLING_CLS},
+                 {"pooling_mode_lasttoken", KW_POOLING_LAST}};
+    kw_arena arena = {0};
+    kw_image image;
+    const kw_status status = kw_hf_config_parse(text, path, &arena, &image, err);
+    for (size_t i = 0; status == KW_OK && i < KW_COUNT(flags); i++) {
+        const kw_value *const flag = kw_image_meta(&image, flags[i].key);
+        if (flag && flag->kind == KW_VALUE_BOOL && flag->b)
+            *out = flags[i].pooling;
+    }
+    kw_arena_free(&arena);
+    return status;
+}
+
+static kw_status pooling_of_dir(const kw_model_file *file, kw_pooling *out, kw_error *err)
+{
+    kw_buf path = {0};
+    kw_map map;
+    kw_buf_printf(&path, "%s/1_Pooling/config.json", file->dir);
+    kw_status status = kw_buf_status(&path, err);
+    if (status == KW_OK && kw_file_exists(path.data)) {
+        status = kw_map_open(path.data, false, &map, err);
+        if (status == KW_OK) {
+            status = parse_pooling((kw_str){(const char *)map.data, map.len}, path.data, out, err);
+            kw_map_close(&map);
+        }
+    }
+    kw_buf_free(&path);
+    return status;
+}
+
+static kw_status choose_pooling(const kw_net *net, kw_pooling asked, kw_pooling *out, kw_error *err)
+{
+    *out = asked;
+    if (asked == KW_POOLING_MODEL)
+        *out = pooling_of_gguf(net);
+    if (*out == KW_POOLING_MODEL && net->file->dir && net->file->kind != KW_FILE_GGUF)
+        KW_TRY(pooling_of_dir(net->file, out, err));
+    if (*out == KW_POOLING_MODEL)
+        *out = kw_net_has(net, KW_NET_ENCODER) ? KW_POOLING_MEAN : KW_POOLING_LAST;
+    return KW_OK;
+}
+
+/* ---- one text ---- */
+
+static void add_row(embedder *e, const float *row)
+{
+    for (size_t i = 0; i < e->dim; i++)
+        e->sum[i] += (double)row[i];
+}
+
+/* Adds those of n rows that count; they are tokens [first, first + n) of n_all. */
+static void pool(embedder *e, size_t first, size_t n, size_t n_all)
+{
+    for (size_t r = 0; r < n; r++) {
+        const size_t t = first + r;
+        if (e->pooling == KW_POOLING_MEAN || (e->pooling == KW_POOLING_CLS && t == 0) ||
+            (e->pooling == KW_POOLING_LAST && t + 1 == n_all))
+            add_row(e, e->hidden + r * e->dim);
+    }
+}
+
+static kw_status decode(embedder *e, const int32_t *tokens, size_t n, kw_error *err)
+{
+    kw_session *s = e->session;
+    const size_t batch = (size_t)s->batch;
+    if (n > (size_t)s->context)
+        return kw_fail(err, KW_E_LIMIT, "embed: %zu tokens do not fit the context of %d", n,
+                       s->context);
+    KW_TRY(kw_session_check_ids(s->model, tokens, n, err));
+    for (size_t done = 0; done < n; done += batch) {
+        const size_t count = KW_MIN(n - done, batch);
+        kw_session_place(s, tokens + done, count, (int)done, 0);
+        for (size_t i = 0; i < count; i++)
+            s->inputs[KW_SLOT_ROWS][i] = (int32_t)i;
+        KW_TRY(kw_part_run(s, KW_NET_HIDDEN, KW_BUCKET_SCORE, count, count, e->hidden, err));
+        pool(e, done, count, n);
+    }
+    return KW_OK;
+}
+
+static void finish(const embedder *e, size_t n, float *out)
+{
+    double square = 0;
+    const double share = e->pooling == KW_POOLING_MEAN ? 1.0 / (double)n : 1.0;
+    for (size_t i = 0; i < e->dim; i++)
+        square += e->sum[i] * share * (e->sum[i] * share);
+    const double length = sqrt(square), scale = e->normalize && length > 0 ? 1.0 / length : 1.0;
+    for (size_t i = 0; i < e->dim; i++)
+        out[i] = (float)(e->sum[i] * share * scale);
+}
+
+static kw_status embed_text(embedder *e, const kw_input *input, float *out, size_t *n_tokens,
+                            kw_error *err)
+{
+    kw_session *s = e->session;
+    int32_t *tokens = NULL;
+    size_t n = 0;
+    if (input->struct_size != sizeof *input)
+        return kw_fail(err, KW_E_ARG, "embed: an input of another library's size");
+    s->position = 0;
+    s->source = 0;
+    KW_TRY(kw_input_tokens_of(s, input, &tokens, &n, err));
+    memset(e->sum, 0, e->dim * sizeof *e->sum);
+    kw_status status;
+    if (s->part[KW_NET_ENCODER].graph) {
+        status = kw_session_read_source(s, tokens, n, e->hidden, err);
+        if (status == KW_OK)
+            pool(e, 0, n, n);
+    } else {
+        status = decode(e, tokens, n, err);
+    }
+    free(tokens);
+    KW_TRY(status);
+    finish(e, n, out);
+    *n_tokens += n;
+    return KW_OK;
+}
+
+static kw_status open_embedder(embedder *e, kw_session *s, const kw_embedding *how, kw_error *err)
+{
+    int dim = 0, layers;
+    const kw_net *net = s->model->net;
+    if (how && how->struct_size != sizeof *how)
+        return kw_fail(err, KW_E_ARG, "embed: a configuration of %zu bytes, this library has %zu",
+                       how->struct_size, sizeof *how);
+    const kw_pooling asked = how ? how->pooling : KW_POOLING_MODEL;
+    if ((int)asked < 0 || asked > KW_POOLING_LAST)
+        return kw_fail(err, KW_E_ARG, "embed: pooling %d: must be 0 to %d", (int)asked,
+                       (int)KW_POOLING_LAST);
+    KW_TRY(choose_pooling(net, asked, &e->pooling, err));
+    const bool encodes = s->part[KW_NET_ENCODER].graph != NULL;
+    if (!encodes)
+        KW_TRY(kw_part_open(s, KW_NET_HIDDEN, err));
+    net->family->sizes(net->config, &dim, &layers);
+    e->session = s;
+    e->dim = (size_t)dim;
+    e->normalize = !how || !how->no_normalize;
+    const size_t rows = (size_t)(encodes ? s->context : s->batch);
+    e->hidden = malloc(rows * e->dim * sizeof *e->hidden);
+    e->sum = malloc(e->dim * sizeof *e->sum);
+    if (!e->hidden || !e->sum)
+        return kw_fail(err, KW_E_NOMEM, "embed: no memory for %zu vectors of %d", rows, dim);
+    return KW_OK;
+}
+
+kw_status kw_embed(kw_session *session, const kw_input *inputs, size_t n, const kw_embedding *how,
+                   float *vectors, size_t *n_tokens, kw_error *err)
+{
+    embedder e = {0};
+    size_t read = 0;
+    atomic_store_explicit(&session->cancel, false, memory_order_relaxed);
+    kw_status status = open_embedder(&e, session, how, err);
+    for (size_t i = 0; status == KW_OK && i < n; i++)
+        status = embed_text(&e, &inputs[i], vectors + i * e.dim, &read, err);
+    if (status == KW_OK && n_tokens)
+        *n_tokens = read;
+    session->position = 0;
+    session->source = 0;
+    free(e.hidden);
+    free(e.sum);
+    return status;
+}
