@@ -32,9 +32,9 @@ holds "length 1 unless asked otherwise; a decoder's vector is its last token's"
 
 run 0 embed builtin "a small cat" "a big dog" --json
 is_json out
-says out '"object":"list"'
-says out '"index":1'
-says out '"total_tokens":'
+says out '"object": "list"'
+says out '"index": 1'
+says out '"total_tokens": [0-9]+'
 holds "JSON is what /v1/embeddings answers with"
 
 run 2 embed builtin "a small cat" --pooling median
