@@ -101,7 +101,9 @@ static kw_status check_part(kw_model *model, kw_net_part part, kw_error *err)
     const kw_engine *engine = model->engine;
     kw_graph *graph = NULL;
     kw_plan *plan = NULL;
-    KW_TRY(kw_net_build(model->net, &(kw_net_options){16, KW_F16, part}, &graph, err));
+    const int64_t trained = model->net->family->context(model->net->config);
+    KW_TRY(kw_net_build(model->net, &(kw_net_options){KW_MIN(16, trained), KW_F16, part}, &graph,
+                        err));
     const kw_node *value = kw_graph_node(graph, graph->outputs[0]);
     if (part == KW_NET_DECODER)
         model->vocab = value->shape.dim[1];
@@ -147,6 +149,9 @@ static kw_status load(kw_model *model, const kw_model_config *config, kw_error *
         KW_TRY(kw_engine_reserve(engine, model->file->total_bytes, model->file->path, err));
         model->reserved_bytes = model->file->total_bytes;
     }
+    const uint64_t copied = kw_net_copied_bytes(model->file);
+    KW_TRY(kw_engine_reserve(engine, copied, model->file->path, err));
+    model->reserved_bytes += copied;
     KW_TRY(kw_net_open(model->file, &model->net, err));
     if (type)
         KW_TRY(kw_model_quantize(model, type, err));

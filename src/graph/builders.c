@@ -66,6 +66,20 @@ kw_ref kw_store(kw_graph *g, kw_ref state, kw_ref rows, kw_ref positions)
         g, &(kw_node){.op = KW_OP_STORE, .n_src = 3, .src = {state.id, rows.id, positions.id}});
 }
 
+kw_ref kw_columns(kw_graph *g, kw_ref x, int64_t first, int64_t width, int64_t stride, int64_t runs)
+{
+    kw_node node = {.op = KW_OP_COLUMNS, .n_src = 1, .src = {x.id}};
+    int64_t n = 0;
+    if (g->error.code == KW_OK && !kw_shape_count(SHAPE(width, runs), &n))
+        (void)kw_fail(&g->error, KW_E_ARG, "graph: %lld runs of %lld columns", (long long)runs,
+                      (long long)width);
+    node.columns.first = first;
+    node.columns.width = width;
+    node.columns.stride = stride;
+    node.shape = SHAPE(0, n); /* the rule fills in the rows */
+    return kw_graph_add(g, &node);
+}
+
 kw_ref kw_cast(kw_graph *g, kw_ref x, kw_dtype dtype)
 {
     return kw_graph_add(g, &(kw_node){.op = KW_OP_CAST, .dtype = dtype, .n_src = 1, .src = {x.id}});
@@ -104,6 +118,15 @@ kw_ref kw_norm(kw_graph *g, kw_norm_kind kind, kw_ref x, kw_ref w, kw_ref b, flo
     kw_node node = {.op = KW_OP_NORM, .dtype = KW_F32, .n_src = 1, .src = {x.id, w.id, b.id}};
     node.n_src = (uint8_t)(w.id == 0 ? 1 : b.id == 0 ? 2 : 3);
     node.norm.kind = kind;
+    node.norm.eps = eps;
+    return kw_graph_add(g, &node);
+}
+
+kw_ref kw_norm_parts(kw_graph *g, kw_ref x, kw_ref w, int parts, float eps)
+{
+    kw_node node = {.op = KW_OP_NORM, .dtype = KW_F32, .n_src = 2, .src = {x.id, w.id}};
+    node.norm.kind = KW_NORM_RMS;
+    node.norm.parts = parts;
     node.norm.eps = eps;
     return kw_graph_add(g, &node);
 }
@@ -167,6 +190,23 @@ kw_ref kw_mul(kw_graph *g, kw_ref a, kw_ref b)
 {
     const kw_map_program mul = {2, 1, {{KW_MAP_MUL, 0, 1, 0}}};
     return kw_pointwise(g, &mul, (kw_ref[]){a, b}, 2);
+}
+
+kw_ref kw_scale(kw_graph *g, kw_ref a, float factor)
+{
+    const kw_map_program scale = {1, 2, {{KW_MAP_CONST, 0, 0, factor}, {KW_MAP_MUL, 0, 1, 0}}};
+    return kw_pointwise(g, &scale, &a, 1);
+}
+
+kw_ref kw_softcap(kw_graph *g, kw_ref a, float cap)
+{
+    const kw_map_program softcap = {1,
+                                    4,
+                                    {{KW_MAP_CONST, 0, 0, cap},
+                                     {KW_MAP_DIV, 0, 1, 0},
+                                     {KW_MAP_TANH, 2, 0, 0},
+                                     {KW_MAP_MUL, 3, 1, 0}}};
+    return kw_pointwise(g, &softcap, &a, 1);
 }
 
 kw_ref kw_silu_mul(kw_graph *g, kw_ref gate, kw_ref up)

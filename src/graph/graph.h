@@ -41,9 +41,10 @@ typedef enum kw_op {
     KW_OP_WEIGHT,
     KW_OP_STATE, /* lives between runs: a cache of rows, one per position */
     /* movement */
-    KW_OP_GATHER, /* rows of a table by index, decoded to f32 */
-    KW_OP_STORE,  /* writes rows into a state at positions; its value is the state after it */
-    KW_OP_CAST,   /* to another dtype; to an activation dtype: quantised */
+    KW_OP_GATHER,  /* rows of a table by index, decoded to f32 */
+    KW_OP_STORE,   /* writes rows into a state at positions; its value is the state after it */
+    KW_OP_COLUMNS, /* equal runs of columns, at equal distances, side by side */
+    KW_OP_CAST,    /* to another dtype; to an activation dtype: quantised */
     /* compute */
     KW_OP_MAP,
     KW_OP_REDUCE, /* over the last dimension, which becomes 1 */
@@ -103,8 +104,12 @@ typedef struct kw_node {
         kw_reduce_kind reduce;
         struct {
             kw_norm_kind kind;
+            int parts; /* a row is so many equal parts, each normed by itself; 0 counts as 1 */
             float eps;
         } norm;
+        struct {
+            int64_t first, width, stride; /* columns; their number of runs is that of the shape */
+        } columns;
         struct {
             int n_rot;
             float magnitude;        /* cos and sin are multiplied by it (YaRN) */
@@ -162,6 +167,9 @@ kw_ref kw_state(kw_graph *g, const char *name, kw_state_kind kind, kw_dtype dtyp
 kw_ref kw_gather(kw_graph *g, kw_ref table, kw_ref indices);
 /* state with rows [t, n] written at positions [t] -> the state after it */
 kw_ref kw_store(kw_graph *g, kw_ref state, kw_ref rows, kw_ref positions);
+/* x [t, n] -> [t, runs * width]: columns first + r * stride + (0 .. width - 1) of each run r */
+kw_ref kw_columns(kw_graph *g, kw_ref x, int64_t first, int64_t width, int64_t stride,
+                  int64_t runs);
 kw_ref kw_cast(kw_graph *g, kw_ref x, kw_dtype dtype);
 /* program over sources of one shape; a source of rank 1 ([n] or [1]), or with a last dimension of
  * 1, is repeated along what it lacks -> shape of the largest */
@@ -172,6 +180,8 @@ kw_ref kw_reduce(kw_graph *g, kw_ref x, kw_reduce_kind kind);
 kw_ref kw_matmul(kw_graph *g, kw_ref x, kw_ref w);
 /* [.., n] with weight [n] (or none), bias [n] (or none) -> [.., n] */
 kw_ref kw_norm(kw_graph *g, kw_norm_kind kind, kw_ref x, kw_ref w, kw_ref b, float eps);
+/* RMS norm of each of `parts` equal parts of a row, with weight [n / parts] -> [.., n] */
+kw_ref kw_norm_parts(kw_graph *g, kw_ref x, kw_ref w, int parts, float eps);
 /* positions [t] -> f32 [t, n_rot]: cos, sin of each pair. inv_freq is copied. */
 kw_ref kw_rope_table(kw_graph *g, kw_ref positions, const double *inv_freq, int n_rot,
                      float magnitude);
@@ -193,6 +203,9 @@ kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw
 kw_ref kw_rms_norm(kw_graph *g, kw_ref x, kw_ref w, float eps);
 kw_ref kw_add(kw_graph *g, kw_ref a, kw_ref b);
 kw_ref kw_mul(kw_graph *g, kw_ref a, kw_ref b);
+kw_ref kw_scale(kw_graph *g, kw_ref a, float factor);
+/* cap * tanh(a / cap) */
+kw_ref kw_softcap(kw_graph *g, kw_ref a, float cap);
 /* silu(gate) * up, silu(x) = x / (1 + exp(-x)) */
 kw_ref kw_silu_mul(kw_graph *g, kw_ref gate, kw_ref up);
 

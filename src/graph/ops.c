@@ -101,6 +101,22 @@ static kw_status infer_store(const kw_graph *g, kw_node *node, kw_error *err)
     return KW_OK;
 }
 
+static kw_status infer_columns(const kw_graph *g, kw_node *node, kw_error *err)
+{
+    const kw_node *x = src(g, node, 0);
+    const int64_t n = node->shape.rank == 2 ? node->shape.dim[1] : 0, width = node->columns.width;
+    const int64_t first = node->columns.first, stride = node->columns.stride;
+    bool ok = is_f32(x) && x->shape.rank == 2 && width > 0 && n > 0 && n % width == 0 &&
+              first >= 0 && first <= last_dim(x) - width && stride >= width;
+    /* The last run begins (n / width - 1) * stride columns later. */
+    ok = ok && n / width - 1 <= (last_dim(x) - width - first) / stride;
+    if (!ok)
+        return bad(node, err, "needs f32 [t, n] that has the columns", x, node);
+    like(node, x);
+    node->shape.dim[1] = n;
+    return KW_OK;
+}
+
 static kw_status infer_cast(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0);
@@ -188,11 +204,12 @@ static kw_status infer_matmul(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_norm(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0);
-    if (!is_f32(x))
-        return bad(node, err, "needs f32 [.., n]", x, NULL);
+    const int64_t parts = node->norm.parts ? node->norm.parts : 1;
+    if (!is_f32(x) || parts < 1 || last_dim(x) % parts != 0)
+        return bad(node, err, "needs f32 [.., n], in equal parts", x, NULL);
     for (int i = 1; i < node->n_src; i++)
-        if (src(g, node, i)->shape.rank != 1 || src(g, node, i)->shape.dim[0] != last_dim(x) ||
-            !is_f32(src(g, node, i)))
+        if (src(g, node, i)->shape.rank != 1 || !is_f32(src(g, node, i)) ||
+            src(g, node, i)->shape.dim[0] * parts != last_dim(x))
             return bad(node, err, "needs an f32 weight of the row's length", x, src(g, node, i));
     const kw_dtype dtype = node->dtype;
     like(node, x);
@@ -279,6 +296,11 @@ static kw_ref lower_norm(kw_graph *g, const kw_node *node)
     const kw_ref x = {node->src[0]};
     const float n = (float)last_dim(kw_graph_node(g, x.id));
     kw_ref centred = x;
+    if (node->norm.parts > 1) { /* a sum is over a whole row */
+        if (g->error.code == KW_OK)
+            (void)kw_fail(&g->error, KW_E_UNSUPPORTED, "graph: a norm in parts has no lowering");
+        return KW_NONE;
+    }
     if (node->norm.kind == KW_NORM_LAYER) {
         /* x - sum / n */
         const kw_map_program centre = {
@@ -311,6 +333,7 @@ static const kw_op_info ops[KW_N_OPS] = {
     [KW_OP_STATE] = {"state", infer_leaf, NULL, 0, 0},
     [KW_OP_GATHER] = {"gather", infer_gather, NULL, 2, 2},
     [KW_OP_STORE] = {"store", infer_store, NULL, 3, 4},
+    [KW_OP_COLUMNS] = {"columns", infer_columns, NULL, 1, 1},
     [KW_OP_CAST] = {"cast", infer_cast, NULL, 1, 1},
     [KW_OP_MAP] = {"map", infer_map, NULL, 0, KW_MAP_MAX_SRC},
     [KW_OP_REDUCE] = {"reduce", infer_reduce, NULL, 1, 1},

@@ -53,6 +53,11 @@ static void print_attr(const kw_node *node, kw_buf *out)
     if (node->op == KW_OP_NORM)
         kw_buf_printf(out, "%s eps=%g", node->norm.kind == KW_NORM_RMS ? "rms" : "layer",
                       (double)node->norm.eps);
+    if (node->op == KW_OP_NORM && node->norm.parts > 1)
+        kw_buf_printf(out, " parts=%d", node->norm.parts);
+    if (node->op == KW_OP_COLUMNS)
+        kw_buf_printf(out, "first=%lld width=%lld stride=%lld", (long long)node->columns.first,
+                      (long long)node->columns.width, (long long)node->columns.stride);
     if (node->op == KW_OP_ATTENTION)
         print_attention(&node->attention, out);
     if (node->op == KW_OP_REDUCE)

@@ -3,12 +3,11 @@
 #include "model/build.h"
 
 #include "base/check.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NAME_MAX_BYTES 160
 
 kw_graph *kw_build_graph(kw_build *b)
 {
@@ -20,51 +19,15 @@ bool kw_build_is_gguf(const kw_build *b)
     return b->net->file->kind == KW_FILE_GGUF;
 }
 
-/* Copies pattern with "%d" replaced by layer, then the suffix; false when it does not fit. */
-static bool expand(const char *pattern, int layer, const char *suffix, char out[NAME_MAX_BYTES])
+int64_t kw_build_positions(const kw_build *b)
 {
-    const char *hole = strstr(pattern, "%d");
-    const int before = hole ? (int)(hole - pattern) : (int)strlen(pattern);
-    int n;
-    if (hole)
-        n = snprintf(out, NAME_MAX_BYTES, "%.*s%d%s%s", before, pattern, layer, hole + 2, suffix);
-    else
-        n = snprintf(out, NAME_MAX_BYTES, "%.*s%s", before, pattern, suffix);
-    return n > 0 && n < NAME_MAX_BYTES;
+    return b->options.positions;
 }
 
-/* The name a weight has in this kind of file: GGUF's own, or the family's alias. */
-static bool file_name(const kw_build *b, int layer, const char *name, char out[NAME_MAX_BYTES])
+void kw_build_fail(kw_build *b, kw_status status, const char *what)
 {
-    char stem[NAME_MAX_BYTES];
-    const char *suffix = strrchr(name, '.');
-    const bool placed = strstr(name, "%d") != NULL; /* says itself where its layer stands */
-    const int n = snprintf(stem, sizeof stem, "%s%.*s", layer >= 0 && !placed ? "blk.%d." : "",
-                           suffix ? (int)(suffix - name) : (int)strlen(name), name);
-    if (n < 0 || (size_t)n >= sizeof stem)
-        return false;
-    if (kw_build_is_gguf(b))
-        return expand(stem, layer, suffix ? suffix : "", out);
-    for (const kw_alias *alias = b->net->family->aliases; alias->name; alias++)
-        if (strcmp(alias->name, stem) == 0)
-            return expand(alias->hf, layer, suffix ? suffix : "", out);
-    return false;
-}
-
-static const kw_tensor_view *find(const kw_build *b, int layer, const char *name,
-                                  char shown[NAME_MAX_BYTES])
-{
-    if (!file_name(b, layer, name, shown)) {
-        (void)snprintf(shown, NAME_MAX_BYTES, "%s", name);
-        return NULL;
-    }
-    const kw_tensor_view *view = kw_model_file_tensor(b->net->file, kw_str_from(shown));
-    /* A bare decoder or encoder is saved without the name of its place in the whole. */
-    if (!view && strncmp(shown, "model.", 6) == 0)
-        view = kw_model_file_tensor(b->net->file, kw_str_from(shown + 6));
-    if (!view && strncmp(shown, "bert.", 5) == 0)
-        view = kw_model_file_tensor(b->net->file, kw_str_from(shown + 5));
-    return view;
+    if (b->graph->error.code == KW_OK)
+        (void)kw_fail(&b->graph->error, status, "%s: %s", b->net->file->path, what);
 }
 
 static kw_ref complain(kw_build *b, const char *name, const char *what, kw_shape shape,
@@ -108,23 +71,50 @@ static kw_ref use(kw_build *b, const kw_tensor_view *view, const char *name, kw_
 
 kw_ref kw_weight_optional(kw_build *b, int layer, const char *name, kw_shape shape)
 {
-    char shown[NAME_MAX_BYTES];
-    const kw_tensor_view *view = find(b, layer, name, shown);
+    char shown[KW_WEIGHT_NAME_BYTES];
+    const kw_tensor_view *view = kw_net_find_weight(b->net, layer, name, shown);
     return view ? use(b, view, shown, shape) : KW_NONE;
 }
 
 kw_ref kw_weight(kw_build *b, int layer, const char *name, kw_shape shape)
 {
-    char shown[NAME_MAX_BYTES];
-    const kw_tensor_view *view = find(b, layer, name, shown);
+    char shown[KW_WEIGHT_NAME_BYTES];
+    const kw_tensor_view *view = kw_net_find_weight(b->net, layer, name, shown);
     return view ? use(b, view, shown, shape)
                 : complain(b, shown, "is missing", shape, (kw_shape){0});
 }
 
+bool kw_weight_exists(const kw_build *b, int layer, const char *name)
+{
+    char shown[KW_WEIGHT_NAME_BYTES];
+    return kw_net_find_weight(b->net, layer, name, shown) != NULL;
+}
+
+kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, int64_t first,
+                      int64_t n)
+{
+    kw_graph *g = b->graph;
+    const kw_ref all = kw_weight(b, layer, name, whole);
+    if (!all.id || g->error.code != KW_OK || n == whole.dim[0])
+        return all;
+    kw_node rows = *kw_graph_node(g, all.id);
+    const int64_t row_elems = whole.rank > 1 ? whole.dim[1] : 1;
+    size_t row_bytes = 0;
+    kw_assert(first >= 0 && n > 0 && first <= whole.dim[0] - n);
+    if (!kw_row_bytes(rows.dtype, row_elems, &row_bytes)) {
+        kw_build_fail(b, KW_E_FORMAT, "a fused weight whose rows are no whole blocks");
+        return KW_NONE;
+    }
+    if (rows.weight.data)
+        rows.weight.data = (const unsigned char *)rows.weight.data + (size_t)first * row_bytes;
+    rows.shape.dim[0] = n;
+    return kw_graph_add(g, &rows);
+}
+
 const float *kw_weight_values(kw_build *b, const char *name, int64_t n)
 {
-    char shown[NAME_MAX_BYTES];
-    const kw_tensor_view *view = find(b, -1, name, shown);
+    char shown[KW_WEIGHT_NAME_BYTES];
+    const kw_tensor_view *view = kw_net_find_weight(b->net, -1, name, shown);
     if (!view)
         return NULL;
     const kw_ref leaf = use(b, view, shown, SHAPE(n));

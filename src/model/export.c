@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "format/gguf_writer.h"
+#include "model/names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,61 +19,12 @@
 
 /* ---- names ---- */
 
-/* Matches "a.%d.b" against text; *layer stays -1 for a pattern without a hole. */
-static bool match(const char *pattern, kw_str text, int *layer)
-{
-    const char *const hole = strstr(pattern, "%d");
-    *layer = -1;
-    if (!hole)
-        return kw_str_is(text, pattern);
-    const size_t before = (size_t)(hole - pattern), after = strlen(hole + 2);
-    if (text.len < before + 1 + after || memcmp(text.data, pattern, before) != 0 ||
-        memcmp(text.data + text.len - after, hole + 2, after) != 0)
-        return false;
-    *layer = 0;
-    for (size_t i = before; i < text.len - after; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || *layer > 100000)
-            return false;
-        *layer = *layer * 10 + (text.data[i] - '0');
-    }
-    return true;
-}
-
-/* The alias of a name without its suffix, also when it lacks the leading "model.". */
-static const kw_alias *find_alias(const kw_family *family, kw_str stem, int *layer)
-{
-    for (const kw_alias *a = family->aliases; a->name; a++)
-        if (match(a->hf, stem, layer) ||
-            (strncmp(a->hf, "model.", 6) == 0 && match(a->hf + 6, stem, layer)) ||
-            (strncmp(a->hf, "bert.", 5) == 0 && match(a->hf + 5, stem, layer)))
-            return a;
-    return NULL;
-}
-
-/* Splits "a.b.weight" before its last dot. */
-static void split_suffix(kw_str name, kw_str *stem, kw_str *suffix)
-{
-    size_t dot = name.len;
-    while (dot > 0 && name.data[dot - 1] != '.')
-        dot--;
-    const size_t at = dot > 0 ? dot - 1 : name.len;
-    *stem = (kw_str){name.data, at};
-    *suffix = (kw_str){name.data + at, name.len - at};
-}
-
 static const kw_alias *gguf_name(const kw_family *family, kw_str name, char *out, size_t size)
 {
-    kw_str stem, suffix;
-    int layer;
-    split_suffix(name, &stem, &suffix);
-    const kw_alias *const alias = find_alias(family, stem, &layer);
-    if (!alias)
-        return NULL;
-    const char *const hole = strstr(alias->name, "%d");
-    const int n = hole ? snprintf(out, size, "%.*s%d%s%.*s", (int)(hole - alias->name), alias->name,
-                                  layer, hole + 2, KW_FMT(suffix))
-                       : snprintf(out, size, "%s%.*s", alias->name, KW_FMT(suffix));
-    return n > 0 && (size_t)n < size ? alias : NULL;
+    kw_str suffix;
+    int index[2];
+    const kw_alias *const alias = kw_family_alias(family, name, index, &suffix);
+    return alias && kw_name_expand(alias->name, index, suffix, out, size) ? alias : NULL;
 }
 
 bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size)
@@ -93,20 +45,15 @@ bool kw_family_gguf_name(const kw_family *family, kw_str name, char *out, size_t
 
 bool kw_family_rotates(const kw_family *family, kw_str name)
 {
-    kw_str stem, suffix;
-    int layer;
-    split_suffix(name, &stem, &suffix);
-    for (const kw_alias *a = family->aliases; a->name; a++)
-        if (match(a->name, stem, &layer))
-            return a->rotated;
-    return false;
+    const kw_alias *const alias = kw_family_alias_to(family, name);
+    return alias && (alias->flags & KW_ALIAS_ROTATED);
 }
 
 /* ---- fields of the configuration ---- */
 
 static const kw_field *find_field(const kw_net *net, const char *name)
 {
-    for (const kw_field *f = net->family->fields; f->name; f++)
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
         if (strcmp(f->name, name) == 0)
             return f;
     return NULL;
@@ -153,6 +100,7 @@ static bool is_wanted(const kw_net *net, const kw_field *f)
 {
     const char *const scaling = scaling_type(net);
     const bool stretch = strncmp(f->name, "rope.", 5) == 0 && strcmp(f->name, "rope.base") != 0 &&
+                         strcmp(f->name, "rope.local_base") != 0 &&
                          strcmp(f->name, "rope.dimensions") != 0;
     if (!f->gguf || f->gguf[0] != '.')
         return false;
@@ -203,14 +151,14 @@ static kw_status add_metas(const kw_net *net, kw_arena *arena, kw_net_export *ou
 {
     const char *const arch = net->family->arch[0];
     size_t n = 2;
-    for (const kw_field *f = net->family->fields; f->name; f++)
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
         n++;
     out->metas = kw_arena_array(arena, n, sizeof *out->metas);
     if (!out->metas)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for its metadata");
     out->metas[out->n_metas++] =
         (kw_meta){KW_STR("general.architecture"), kw_gguf_string(kw_str_from(arch))};
-    for (const kw_field *f = net->family->fields; f->name; f++) {
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));) {
         kw_value value;
         if (!is_wanted(net, f) || !field_value(f, net->config, &value))
             continue;
@@ -249,7 +197,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     if (!t->name.data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
     const int64_t dim = kw_net_int_field(net, "head_dim");
-    if (alias->rotated && view->shape.rank > 0 && dim > 1) {
+    if ((alias->flags & KW_ALIAS_ROTATED) && view->shape.rank > 0 && dim > 1) {
         if (view->shape.dim[0] % dim != 0 || dim % 2 != 0)
             return kw_fail(err, KW_E_FORMAT,
                            "model: \"%.*s\" has %lld rows, no whole heads of %lld",

@@ -26,11 +26,20 @@ typedef struct kw_field {
     double fallback; /* numbers and bools */
 } kw_field;
 
+/* How a weight of a Hugging Face file differs from GGUF's beyond its name. */
+enum {
+    KW_ALIAS_ROTATED = 1, /* rows of heads that rotate: halves are paired, in GGUF neighbours */
+    KW_ALIAS_TRANSPOSED =
+        2,                /* a matrix [in, out] (Conv1D): copied the other way round on loading */
+    KW_ALIAS_ONE_LESS = 4 /* a norm that stores w - 1: one is added on loading */
+};
+
 /* "blk.%d.attn_q" = "model.layers.%d.self_attn.q_proj"; ".weight" and ".bias" follow by themselves.
- */
+ * One name may have several rows, the first that a file has counts; a leading "model.",
+ * "transformer." may be missing. "blk.%d.ffn_up.%d" is one expert of a layer. */
 typedef struct kw_alias {
     const char *name, *hf;
-    bool rotated; /* rows of heads that rotate: Hugging Face pairs halves, GGUF neighbours */
+    unsigned flags; /* KW_ALIAS_...; of its ".weight" */
 } kw_alias;
 
 typedef struct kw_build kw_build; /* what a build function is given, opaque */
@@ -41,6 +50,10 @@ typedef struct kw_family {
     size_t config_size;
     const kw_field *fields;  /* ends with a NULL name */
     const kw_alias *aliases; /* ends with a NULL name */
+    /* What it shares with others, or NULL: a field of `fields` replaces the one of its name here;
+     * the aliases come after its own. */
+    const kw_field *base_fields;
+    const kw_alias *base_aliases;
     /* Derives what the fields leave open and refuses what the family cannot do. */
     kw_status (*check)(void *config, const kw_model_file *file, kw_error *err);
     /* Tokens to logits; the result is the graph's output. NULL: there is no decoder. */
@@ -62,6 +75,10 @@ typedef struct kw_family {
 /* Ends with NULL. */
 extern const kw_family *const kw_families[];
 
+/* The field after this one (NULL: the first), over both tables; NULL at the end. */
+const kw_field *kw_family_next_field(const kw_family *family, const kw_field *field);
+const kw_alias *kw_family_next_alias(const kw_family *family, const kw_alias *alias);
+
 /* ---- what build functions use ---------------------------------------------------------------- */
 
 kw_graph *kw_build_graph(kw_build *b);
@@ -70,6 +87,11 @@ kw_graph *kw_build_graph(kw_build *b);
 kw_ref kw_weight(kw_build *b, int layer, const char *name, kw_shape shape);
 /* KW_NONE when the file has none. */
 kw_ref kw_weight_optional(kw_build *b, int layer, const char *name, kw_shape shape);
+/* Rows [first, first + n) of the weight called name, whose shape is `whole` of which the first
+ * dimension is rows: a view, nothing is copied. */
+kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, int64_t first,
+                      int64_t n);
+bool kw_weight_exists(const kw_build *b, int layer, const char *name);
 /* A small f32 table of the file for use at build time, NULL when absent. n: its elements. */
 const float *kw_weight_values(kw_build *b, const char *name, int64_t n);
 /* State of a layer with the session's positions and cache type. */
@@ -80,6 +102,10 @@ kw_ref kw_build_state(kw_build *b, const char *name, kw_state_kind kind, kw_dtyp
 bool kw_build_is_gguf(const kw_build *b);
 /* Says which value the head reads, and returns it: embeddings are made of it. */
 kw_ref kw_hidden(kw_build *b, kw_ref x);
+/* Positions that the graph's caches hold. */
+int64_t kw_build_positions(const kw_build *b);
+/* Makes the build fail, unless it did before. */
+void kw_build_fail(kw_build *b, kw_status status, const char *what);
 /* The three inputs of every language model: token ids and positions [tokens], and the rows
  * [outputs] of which logits are wanted. */
 kw_ref kw_input_tokens(kw_build *b);

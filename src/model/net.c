@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "model/build.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +19,20 @@ static const kw_family *find_family(kw_str arch)
     return NULL;
 }
 
+/* The value of a key, unless null. The language part of a model of several keeps its own apart. */
+static const kw_value *find_value(const kw_model_file *file, kw_str key)
+{
+    const kw_str apart = KW_STR("text_config.");
+    const kw_value *value = kw_model_file_meta(file, key);
+    char longer[192];
+    if (!value && file->kind == KW_FILE_SAFETENSORS && apart.len + key.len < sizeof longer) {
+        memcpy(longer, apart.data, apart.len);
+        memcpy(longer + apart.len, key.data, key.len);
+        value = kw_model_file_meta(file, (kw_str){longer, apart.len + key.len});
+    }
+    return value && value->kind != KW_VALUE_NULL ? value : NULL;
+}
+
 /* The first of the '|'-joined keys that the file has and that is not null. */
 static const kw_value *find_key(const kw_net *net, const char *keys)
 {
@@ -28,8 +43,8 @@ static const kw_value *find_key(const kw_net *net, const char *keys)
         if (arch.len + len < sizeof full) {
             memcpy(full, arch.data, arch.len);
             memcpy(full + arch.len, keys, len);
-            const kw_value *value = kw_model_file_meta(net->file, (kw_str){full, arch.len + len});
-            if (value && value->kind != KW_VALUE_NULL)
+            const kw_value *value = find_value(net->file, (kw_str){full, arch.len + len});
+            if (value)
                 return value;
         }
         keys += len + (keys[len] == '|');
@@ -101,12 +116,13 @@ static kw_status set_field(const kw_field *field, const char *key, const kw_valu
 static kw_status read_config(kw_net *net, kw_error *err)
 {
     const bool gguf = net->file->kind == KW_FILE_GGUF;
-    for (const kw_field *field = net->family->fields; field->name; field++) {
+    for (const kw_field *field = NULL; (field = kw_family_next_field(net->family, field));) {
         const char *key = gguf ? field->gguf : field->hf;
         const kw_value *value = find_key(net, key);
         if (!value && field->required && key)
-            return kw_fail(err, KW_E_FORMAT, "config: %s has no %s%s", net->file->path,
-                           key[0] == '.' ? net->family->arch[0] : "", key);
+            return kw_fail(err, KW_E_FORMAT, "config: %s has no %.*s%.*s", net->file->path,
+                           key[0] == '.' ? (int)net->arch.len : 0, net->arch.data,
+                           (int)strcspn(key, "|"), key);
         KW_TRY(set_field(field, key ? key : field->name, value, net->config, err));
     }
     return net->family->check(net->config, net->file, err);
@@ -137,21 +153,74 @@ static kw_status align_view(kw_net *net, kw_tensor_view *view, kw_error *err)
     return KW_OK;
 }
 
+/* [in, out] becomes [out, in], in the arena. */
+static kw_status transpose_view(kw_net *net, kw_tensor_view *view, kw_error *err)
+{
+    const size_t size = kw_dtype_info(view->dtype)->block_bytes;
+    const size_t rows = (size_t)view->shape.dim[0], cols = (size_t)view->shape.dim[1];
+    unsigned char *data = kw_arena_alloc(&net->arena, (size_t)view->bytes);
+    if (!data)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for %llu bytes of \"%.*s\"",
+                       (unsigned long long)view->bytes, KW_FMT(view->name));
+    const unsigned char *from = view->data;
+    for (size_t c = 0; c < cols; c++)
+        for (size_t r = 0; r < rows; r++)
+            memcpy(data + (c * rows + r) * size, from + (r * cols + c) * size, size);
+    view->data = data;
+    view->shape = SHAPE((int64_t)cols, (int64_t)rows);
+    return KW_OK;
+}
+
+/* What the family's aliases say of a weight of a Hugging Face file. */
+static unsigned alias_flags(const kw_family *family, const kw_model_file *file,
+                            const kw_tensor_view *view)
+{
+    kw_str suffix;
+    int index[2];
+    if (file->kind == KW_FILE_GGUF)
+        return 0;
+    const kw_alias *alias = kw_family_alias(family, view->name, index, &suffix);
+    return alias && kw_str_is(suffix, ".weight") ? alias->flags : 0;
+}
+
+static bool is_transposed(const kw_family *family, const kw_model_file *file,
+                          const kw_tensor_view *view)
+{
+    return view->shape.rank == 2 && kw_dtype_info(view->dtype)->is_float &&
+           (alias_flags(family, file, view) & KW_ALIAS_TRANSPOSED);
+}
+
+/* Floats are read as numbers; quantised blocks as bytes. */
+static bool is_unaligned(const kw_tensor_view *view)
+{
+    const kw_dtype_traits *type = kw_dtype_info(view->dtype);
+    return (uintptr_t)view->data % (type->is_float ? type->block_bytes : 1) != 0;
+}
+
+static kw_status prepare_view(kw_net *net, kw_tensor_view *view, kw_error *err)
+{
+    int64_t n;
+    if (view->dtype >= KW_N_DTYPES || !view->data || !kw_shape_count(view->shape, &n))
+        return KW_OK;
+    const kw_dtype_traits *type = kw_dtype_info(view->dtype);
+    const bool vector = view->shape.rank <= 1 && type->is_float && type->decode;
+    const bool less = vector && (alias_flags(net->family, net->file, view) & KW_ALIAS_ONE_LESS);
+    if (is_transposed(net->family, net->file, view))
+        return transpose_view(net, view, err);
+    if (less || (vector && view->dtype != KW_F32)) {
+        KW_TRY(decode_view(net, view, n, err));
+        float *values = (float *)(uintptr_t)view->data; /* its own copy now */
+        for (int64_t i = 0; less && i < n; i++)
+            values[i] += 1.0f;
+        return KW_OK;
+    }
+    return is_unaligned(view) ? align_view(net, view, err) : KW_OK;
+}
+
 static kw_status prepare_views(kw_net *net, kw_error *err)
 {
-    for (size_t i = 0; i < net->file->n_tensors; i++) {
-        kw_tensor_view *view = &net->file->tensors[i];
-        int64_t n;
-        if (view->dtype >= KW_N_DTYPES || !view->data || !kw_shape_count(view->shape, &n))
-            continue;
-        const kw_dtype_traits *type = kw_dtype_info(view->dtype);
-        /* Floats are read as numbers; quantised blocks as bytes. */
-        const size_t align = type->is_float ? type->block_bytes : 1;
-        if (view->shape.rank <= 1 && view->dtype != KW_F32 && type->is_float && type->decode)
-            KW_TRY(decode_view(net, view, n, err));
-        else if ((uintptr_t)view->data % align != 0)
-            KW_TRY(align_view(net, view, err));
-    }
+    for (size_t i = 0; i < net->file->n_tensors; i++)
+        KW_TRY(prepare_view(net, &net->file->tensors[i], err));
     return KW_OK;
 }
 
@@ -160,6 +229,19 @@ static kw_str architecture(const kw_model_file *file)
     const char *key = file->kind == KW_FILE_GGUF ? "general.architecture" : "model_type";
     const kw_value *value = kw_model_file_meta(file, kw_str_from(key));
     return value && value->kind == KW_VALUE_STRING ? value->s : (kw_str){NULL, 0};
+}
+
+uint64_t kw_net_copied_bytes(const kw_model_file *file)
+{
+    const kw_family *family = find_family(architecture(file));
+    uint64_t bytes = 0;
+    for (size_t i = 0; family && i < file->n_tensors; i++) {
+        const kw_tensor_view *view = &file->tensors[i];
+        if (view->dtype < KW_N_DTYPES && view->data && view->shape.rank > 1 &&
+            (is_unaligned(view) || is_transposed(family, file, view)))
+            bytes += view->bytes;
+    }
+    return bytes;
 }
 
 static kw_status open_net(kw_net *net, kw_error *err)
@@ -241,9 +323,12 @@ void kw_net_print_config(const kw_net *net, bool json, kw_buf *out)
                   json ? "\",\"architecture\":" : ", architecture ");
     kw_buf_json(out, net->arch);
     kw_buf_printf(out, "%s", json ? ",\"fields\":{" : "\n");
-    for (const kw_field *field = net->family->fields; field->name; field++) {
+    const char *between = "";
+    for (const kw_field *field = NULL; (field = kw_family_next_field(net->family, field));) {
+        kw_buf_printf(out, "%s", between);
         print_field(field, net->config, json, out);
-        kw_buf_printf(out, "%s", !json ? "\n" : field[1].name ? "," : "");
+        kw_buf_printf(out, "%s", json ? "" : "\n");
+        between = json ? "," : "";
     }
     if (json)
         kw_buf_printf(out, "}}");

@@ -39,9 +39,12 @@ typedef struct kw_net_options {
 } kw_net_options;
 
 /* Reads the configuration. Vectors that are not f32 (norm weights, biases) are decoded once, and
- * weights that lie unaligned in the file are copied; matrices otherwise stay where they are. The
- * file is borrowed for the life of the net, and its tensor directory is changed accordingly. */
+ * weights that lie unaligned or transposed in the file are copied; matrices otherwise stay where
+ * they are. The file is borrowed for the life of the net, and its tensor directory is changed
+ * accordingly. */
 kw_status kw_net_open(kw_model_file *file, kw_net **out, kw_error *err);
+/* Bytes of the matrices that kw_net_open would copy. */
+uint64_t kw_net_copied_bytes(const kw_model_file *file);
 void kw_net_close(kw_net *net);
 /* Whether the net has this part. */
 bool kw_net_has(const kw_net *net, kw_net_part part);

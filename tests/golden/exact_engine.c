@@ -24,20 +24,36 @@
  * two tiles of columns. */
 #define FEW_TOKENS 70
 
+#define LEARNED_TOKENS 60 /* within a table of 64 positions */
+
 typedef struct model_case {
     const char *path;
     size_t n;
 } model_case;
 
 static const model_case models[] = {
-    {"golden/gguf/f32-small/model.gguf", N_TOKENS},   {"golden/gguf/f16/model.gguf", N_TOKENS},
-    {"golden/gguf/q8_0/model.gguf", N_TOKENS},        {"golden/gguf/q4_0/model.gguf", N_TOKENS},
-    {"golden/gguf/q4_k/model.gguf", N_TOKENS},        {"golden/gguf/q6_k/model.gguf", N_TOKENS},
-    {"golden/llama/llama3-rope-bf16-tied", N_TOKENS}, {"golden/gguf/q4_1/model.gguf", FEW_TOKENS},
-    {"golden/gguf/q5_0/model.gguf", FEW_TOKENS},      {"golden/gguf/q5_1/model.gguf", FEW_TOKENS},
-    {"golden/gguf/q2_k/model.gguf", FEW_TOKENS},      {"golden/gguf/q3_k/model.gguf", FEW_TOKENS},
-    {"golden/gguf/q5_k/model.gguf", FEW_TOKENS},      {"golden/gguf/iq4_nl/model.gguf", FEW_TOKENS},
+    {"golden/gguf/f32-small/model.gguf", N_TOKENS},
+    {"golden/gguf/f16/model.gguf", N_TOKENS},
+    {"golden/gguf/q8_0/model.gguf", N_TOKENS},
+    {"golden/gguf/q4_0/model.gguf", N_TOKENS},
+    {"golden/gguf/q4_k/model.gguf", N_TOKENS},
+    {"golden/gguf/q6_k/model.gguf", N_TOKENS},
+    {"golden/llama/llama3-rope-bf16-tied", N_TOKENS},
+    {"golden/gguf/q4_1/model.gguf", FEW_TOKENS},
+    {"golden/gguf/q5_0/model.gguf", FEW_TOKENS},
+    {"golden/gguf/q5_1/model.gguf", FEW_TOKENS},
+    {"golden/gguf/q2_k/model.gguf", FEW_TOKENS},
+    {"golden/gguf/q3_k/model.gguf", FEW_TOKENS},
+    {"golden/gguf/q5_k/model.gguf", FEW_TOKENS},
+    {"golden/gguf/iq4_nl/model.gguf", FEW_TOKENS},
     {"golden/gguf/iq4_xs/model.gguf", FEW_TOKENS},
+    {"golden/mistral/sliding", FEW_TOKENS},
+    {"golden/gemma/v1-mqa", FEW_TOKENS},
+    {"golden/gpt2/hub-names", LEARNED_TOKENS},
+    {"decoders/gemma3", FEW_TOKENS},
+    {"decoders/phi3-long", FEW_TOKENS},
+    {"decoders/qwen2", FEW_TOKENS},
+    {"decoders/qwen3", FEW_TOKENS},
 };
 
 static const char *const isas[] = {"scalar", "avx2", "avxvnni", "avx512", "amx", "neon", "i8mm"};
@@ -46,8 +62,14 @@ typedef struct variant {
     const char *isa;
     int n_threads, batch, piece; /* piece: tokens a call, 0: all at once */
     kw_cache_type cache;
-    size_t n; /* tokens of the prompt; what comes later cannot matter for what came before */
+    size_t n;       /* tokens of the prompt; what comes later cannot matter for what came before */
+    size_t context; /* of the session; 0: N_TOKENS */
 } variant;
+
+static int context_of(const variant *v)
+{
+    return v->context ? (int)v->context : N_TOKENS;
+}
 
 static void prompt(int32_t tokens[N_TOKENS], int vocab)
 {
@@ -62,8 +84,10 @@ static float *compute(const char *path, const variant *v, size_t *bytes)
     kw_engine *probe;
     golden_run run;
     int32_t tokens[N_TOKENS];
-    const kw_session_config session = {
-        .struct_size = sizeof session, .context = N_TOKENS, .batch = v->batch, .cache = v->cache};
+    const kw_session_config session = {.struct_size = sizeof session,
+                                       .context = context_of(v),
+                                       .batch = v->batch,
+                                       .cache = v->cache};
     kw_engine_config_init(&config, KW_PRESET_DEFAULT);
     config.isa = v->isa;
     config.n_threads = v->n_threads;
@@ -92,8 +116,10 @@ static void check_last(const char *path, const variant *v, const float *all, siz
     kw_engine_config config;
     golden_run run;
     int32_t tokens[N_TOKENS];
-    const kw_session_config session = {
-        .struct_size = sizeof session, .context = N_TOKENS, .batch = v->batch, .cache = v->cache};
+    const kw_session_config session = {.struct_size = sizeof session,
+                                       .context = context_of(v),
+                                       .batch = v->batch,
+                                       .cache = v->cache};
     kw_engine_config_init(&config, KW_PRESET_DEFAULT);
     config.isa = v->isa;
     config.n_threads = v->n_threads;
@@ -111,17 +137,17 @@ static void check_last(const char *path, const variant *v, const float *all, siz
 /* The model at path, with a prompt of n tokens. */
 static void check_bits(const char *name, const char *path, size_t n)
 {
-    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16, n};
+    const variant base = {"scalar", 1, 64, 0, KW_CACHE_F16, n, n};
     size_t bytes, same;
     float *want = compute(path, &base, &bytes);
     assert_non_null(want);
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         /* Scalar is slow: its way token by token is compared on a shorter prompt. */
         const size_t singles = i == 0 ? 40 : n, pieces = i == 0 ? KW_MIN(140, n) : n;
-        const variant variants[] = {{isas[i], 2, 7, 13, KW_CACHE_F16, pieces},
-                                    {isas[i], 2, 0, 1, KW_CACHE_F16, singles},
-                                    {isas[i], 2, 0, 0, KW_CACHE_F16, n},
-                                    {isas[i], 1, 0, 0, KW_CACHE_F16, n}};
+        const variant variants[] = {{isas[i], 2, 7, 13, KW_CACHE_F16, pieces, n},
+                                    {isas[i], 2, 0, 1, KW_CACHE_F16, singles, n},
+                                    {isas[i], 2, 0, 0, KW_CACHE_F16, n, n},
+                                    {isas[i], 1, 0, 0, KW_CACHE_F16, n, n}};
         for (size_t v = 0; v < (i == 0 ? 3 : 4); v++) {
             float *got = compute(path, &variants[v], &same);
             if (!got) {
@@ -195,8 +221,8 @@ static void a_crowded_machine_changes_nothing(void **state)
     (void)state;
     if (!path)
         skip();
-    const variant alone = {NULL, 1, 0, 0, KW_CACHE_F16, 200};
-    const variant crowd = {NULL, 8, 0, 1, KW_CACHE_F16, 200};
+    const variant alone = {NULL, 1, 0, 0, KW_CACHE_F16, 200, 0};
+    const variant crowd = {NULL, 8, 0, 1, KW_CACHE_F16, 200, 0};
     size_t bytes;
     float *want = compute(path, &alone, &bytes);
     float *got = compute(path, &crowd, &bytes);
@@ -216,12 +242,12 @@ static void caches_are_equal(void **state)
     if (!path)
         skip();
     for (size_t c = 0; c < sizeof caches / sizeof caches[0]; c++) {
-        const variant base = {"scalar", 1, 64, 0, caches[c], N_TOKENS};
+        const variant base = {"scalar", 1, 64, 0, caches[c], N_TOKENS, 0};
         size_t bytes, same;
         float *want = compute(path, &base, &bytes);
         assert_non_null(want);
         for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
-            const variant pieces = {isas[i], 2, 7, 13, caches[c], i == 0 ? 140 : N_TOKENS};
+            const variant pieces = {isas[i], 2, 7, 13, caches[c], i == 0 ? 140 : N_TOKENS, 0};
             float *got = compute(path, &pieces, &same);
             if (!got)
                 continue; /* said by bits_are_equal */

@@ -152,6 +152,48 @@ static void norms_and_what_they_lower_to(void **state)
 }
 
 /* One row alone, of rank 1: the norm and its lowering. */
+/* Each part of a row is normed as a row of its own. */
+static void norms_in_parts(void **state)
+{
+    static const int part_widths[] = {1, 5, 16, 40};
+    (void)state;
+    for (size_t i = 0; i < KW_COUNT(part_widths); i++) {
+        const int64_t part = part_widths[i], parts = 3, n = part * parts;
+        const size_t total = (size_t)(TOKENS * n);
+        float *x = random_rows(8, total, 4), *w = random_rows(9, (size_t)part, 2);
+        double *want = fresh(total * sizeof *want);
+        for (int64_t p = 0; p < TOKENS * parts; p++)
+            norm_reference(x + p * part, w, NULL, part, true, 1e-6, want + p * part);
+        kw_graph *g = graph_of(TOKENS, 1);
+        const kw_ref in = fed(g, kw_input_leaf(g, "ids", KW_EXTENT_TOKENS), x, TOKENS, n);
+        const kw_ref weight = kw_weight_leaf(g, "w", KW_F32, SHAPE(part), w);
+        kw_graph_output(g, kw_norm_parts(g, in, weight, (int)parts, 1e-6f));
+        check_rows(g, TOKENS, (size_t)n, want, NULL, 4e-6, "norm in parts");
+        kw_graph_free(g);
+        free(want);
+        free(w);
+        free(x);
+    }
+}
+
+static void columns_are_taken(void **state)
+{
+    enum { N = 44, FIRST = 3, WIDTH = 5, STRIDE = 11, RUNS = 4 };
+    float *x = random_rows(10, TOKENS * N, 4);
+    double *want = fresh(TOKENS * WIDTH * RUNS * sizeof *want);
+    (void)state;
+    for (int t = 0; t < TOKENS; t++)
+        for (int i = 0; i < WIDTH * RUNS; i++)
+            want[t * WIDTH * RUNS + i] = (double)x[t * N + FIRST + i / WIDTH * STRIDE + i % WIDTH];
+    kw_graph *g = graph_of(TOKENS, 1);
+    const kw_ref in = fed(g, kw_input_leaf(g, "ids", KW_EXTENT_TOKENS), x, TOKENS, N);
+    kw_graph_output(g, kw_columns(g, in, FIRST, WIDTH, STRIDE, RUNS));
+    check_rows(g, TOKENS, WIDTH * RUNS, want, NULL, 0, "columns");
+    kw_graph_free(g);
+    free(want);
+    free(x);
+}
+
 static void norms_of_a_single_row(void **state)
 {
     float *x = random_rows(8, 100, 3);
@@ -297,6 +339,8 @@ int main(void)
         cmocka_unit_test(gather_reads_every_type),
         cmocka_unit_test(gather_out_of_range_is_zero),
         cmocka_unit_test(norms_and_what_they_lower_to),
+        cmocka_unit_test(norms_in_parts),
+        cmocka_unit_test(columns_are_taken),
         cmocka_unit_test(norms_of_a_single_row),
         cmocka_unit_test(maps_repeat_rows_and_columns),
         cmocka_unit_test(every_instruction_computes),

@@ -19,6 +19,8 @@ const char *golden_path(const char *name)
     const char *shared = getenv("KWAAI_SHARED");
     if (!shared || !*shared)
         shared = KW_SHARED_DIR;
+    if (strncmp(name, "decoders/", 9) == 0)
+        shared = KW_SOURCE_DIR "/tests/golden";
     char *path = paths[next++ % 8];
     (void)snprintf(path, sizeof paths[0], "%s/%s", shared, name);
     if (!kw_file_exists(path) && !kw_file_is_dir(path)) {

@@ -7,8 +7,8 @@
 
 #include "format/model_file.h"
 
-/* dir/name under the shared data, in buffers that rotate: at most 8 are alive. NULL and a printed
- * reason when the shared data is not there. */
+/* dir/name under the shared data, or tests/golden here for "decoders/...", in buffers that rotate:
+ * at most 8 are alive. NULL and a printed reason when the shared data is not there. */
 const char *golden_path(const char *name);
 /* The whole file as terminated text, malloc'ed, NULL when it cannot be read. */
 char *golden_text(const char *path, size_t *len);

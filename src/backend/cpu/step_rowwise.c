@@ -100,10 +100,23 @@ static void row_norm(const kw_step *step, const kw_exec *exec, int64_t row, floa
     const float *w = step->n_src > 1 ? kw_operand_row(exec, &step->src[1], row) : NULL;
     const float *b = step->n_src > 2 ? kw_operand_row(exec, &step->src[2], row) : NULL;
     (void)scratch;
-    if (node->norm.kind == KW_NORM_RMS)
-        kernels_of(exec)->rms_norm(y, x, w, (size_t)step->out.n, node->norm.eps);
-    else
-        kernels_of(exec)->layer_norm(y, x, w, b, (size_t)step->out.n, node->norm.eps);
+    const size_t parts = (size_t)KW_MAX(node->norm.parts, 1), n = (size_t)step->out.n / parts;
+    for (size_t at = 0; at < parts * n; at += n)
+        if (node->norm.kind == KW_NORM_RMS)
+            kernels_of(exec)->rms_norm(y + at, x + at, w, n, node->norm.eps);
+        else
+            kernels_of(exec)->layer_norm(y + at, x + at, w, b, n, node->norm.eps);
+}
+
+static void row_columns(const kw_step *step, const kw_exec *exec, int64_t row, float *y,
+                        unsigned char *scratch)
+{
+    const kw_node *node = step->node;
+    const float *x = kw_operand_row(exec, &step->src[0], row) + node->columns.first;
+    const int64_t width = node->columns.width, runs = step->out.n / width;
+    (void)scratch;
+    for (int64_t r = 0; r < runs; r++)
+        memcpy(y + r * width, x + r * node->columns.stride, (size_t)width * sizeof *y);
 }
 
 static void row_rope_table(const kw_step *step, const kw_exec *exec, int64_t row, float *y,
@@ -220,7 +233,7 @@ static const struct {
     [KW_OP_GATHER] = {row_gather, "gather"}, [KW_OP_CAST] = {row_copy, "quantize"},
     [KW_OP_MAP] = {row_map, "map"},          [KW_OP_REDUCE] = {row_reduce, "reduce"},
     [KW_OP_NORM] = {row_norm, "norm"},       [KW_OP_ROPE_TABLE] = {row_rope_table, "rope_table"},
-    [KW_OP_ROPE] = {row_rope, "rope"},
+    [KW_OP_ROPE] = {row_rope, "rope"},       [KW_OP_COLUMNS] = {row_columns, "columns"},
 };
 
 /* Bytes of scratch that a map needs for sources of one element a row. */

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* decoder.c - the pre-norm decoder: attention with rotary positions, gated feed-forward, a head.
+/* decoder.c - the pre-norm decoder: attention, feed-forward, a head, in the variants that families
+ * ask for.
  * Sources: Touvron et al. 2023, arXiv:2302.13971 (LLaMA); Ainslie et al. 2023, arXiv:2305.13245
- * (grouped queries); Shazeer 2020, arXiv:2002.05202 (SwiGLU). */
+ * (grouped queries); Shazeer 2020, arXiv:2002.05202 (gates); Radford et al. 2019 (GPT-2); Gemma
+ * Team 2024, arXiv:2408.00118 (post-norms, soft caps); Penedo et al. 2023, arXiv:2306.01116
+ * (Falcon's parallel block). */
 #include "model/blocks/decoder.h"
 
 #include "base/check.h"
 
 #include <math.h>
-#include <string.h>
-
-#define MAX_HEAD_DIM 512
+#include <stdio.h>
 
 static kw_status check_range(const char *name, int64_t value, int64_t low, int64_t high,
                              kw_error *err)
@@ -23,8 +24,16 @@ static kw_status check_range(const char *name, int64_t value, int64_t low, int64
 /* The vocabulary is what the embedding has rows for. */
 static kw_status find_vocab(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
 {
-    static const char *const names[] = {"token_embd.weight", "model.embed_tokens.weight",
-                                        "embed_tokens.weight", "lm_head.weight"};
+    static const char *const names[] = {"token_embd.weight",
+                                        "model.embed_tokens.weight",
+                                        "embed_tokens.weight",
+                                        "model.language_model.embed_tokens.weight",
+                                        "language_model.model.embed_tokens.weight",
+                                        "transformer.wte.weight",
+                                        "wte.weight",
+                                        "transformer.word_embeddings.weight",
+                                        "word_embeddings.weight",
+                                        "lm_head.weight"};
     const kw_tensor_view *embedding = NULL;
     for (size_t i = 0; !embedding && i < KW_COUNT(names); i++)
         embedding = kw_model_file_tensor(file, kw_str_from(names[i]));
@@ -39,7 +48,7 @@ static kw_status find_vocab(kw_decoder_config *c, const kw_model_file *file, kw_
     return KW_OK;
 }
 
-static kw_status check_rope(kw_decoder_config *c, kw_error *err)
+static kw_status check_rope(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
 {
     kw_rope_config *r = &c->rope;
     KW_TRY(kw_rope_scaling_by_name(c->rope_scaling, &r->scaling, err));
@@ -47,6 +56,10 @@ static kw_status check_rope(kw_decoder_config *c, kw_error *err)
         r->scaling = KW_ROPE_LINEAR; /* old files name only the factor */
     if (r->original_context <= 0)
         r->original_context = (double)c->context;
+    if (kw_model_file_tensor(file, KW_STR("rope_factors_long.weight")))
+        r->scaling = KW_ROPE_LONG; /* GGUF needs no name for it */
+    if (r->scaling == KW_ROPE_LONG && r->factor <= 1.0)
+        r->factor = KW_MAX((double)c->context / r->original_context, 1.0);
     if (!(r->original_context >= 1 && r->original_context <= 1e12))
         return kw_fail(err, KW_E_FORMAT, "config: rope original context is %g, must be 1 to 1e12",
                        r->original_context);
@@ -63,6 +76,8 @@ static kw_status check_rope(kw_decoder_config *c, kw_error *err)
         return kw_fail(err, KW_E_FORMAT,
                        "config: yarn beta_fast %g, beta_slow %g, attention_factor %g", r->beta_fast,
                        r->beta_slow, r->attention_factor);
+    if (c->n_rot == 0 && c->rot_fraction > 0 && c->rot_fraction < 1)
+        c->n_rot = (int64_t)((double)c->head_dim * c->rot_fraction);
     if (c->n_rot == 0)
         c->n_rot = c->head_dim;
     KW_TRY(check_range("rope dimension_count", c->n_rot, 2, c->head_dim, err));
@@ -72,9 +87,61 @@ static kw_status check_rope(kw_decoder_config *c, kw_error *err)
     return KW_OK;
 }
 
+/* A factor that the graph multiplies or divides by. */
+static kw_status check_factor(const char *name, double value, kw_error *err)
+{
+    if (!(value >= 0 && value <= 1e6))
+        return kw_fail(err, KW_E_FORMAT, "config: %s is %g, must be 0 to 1e6", name, value);
+    return KW_OK;
+}
+
+static void set_local(kw_decoder_config *c, int64_t il)
+{
+    c->local[il / 64] |= (uint64_t)1 << il % 64;
+}
+
+/* Which layers have the window: newer files of Hugging Face list them, others follow a pattern. */
+static kw_status find_windows(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
+{
+    const kw_value *types = kw_model_file_meta(file, KW_STR("layer_types"));
+    if (!types)
+        types = kw_model_file_meta(file, KW_STR("text_config.layer_types"));
+    if (c->window == 0)
+        return KW_OK;
+    if (!types || types->kind != KW_VALUE_ARRAY || types->array.kind != KW_VALUE_STRING) {
+        for (int64_t il = 0; il < c->layers; il++)
+            if (c->window_pattern == 0 || (il + 1) % c->window_pattern != 0)
+                set_local(c, il);
+        return KW_OK;
+    }
+    if (types->array.n != (uint64_t)c->layers)
+        return kw_fail(err, KW_E_FORMAT, "config: layer_types has %llu entries for %lld layers",
+                       (unsigned long long)types->array.n, (long long)c->layers);
+    for (int64_t il = 0; il < c->layers; il++) {
+        const kw_value type = kw_value_at(types, (uint64_t)il);
+        if (kw_str_is(type.s, "sliding_attention"))
+            set_local(c, il);
+        else if (!kw_str_is(type.s, "full_attention"))
+            return kw_fail(err, KW_E_UNSUPPORTED, "config: layer_types[%lld] is \"%.*s\"",
+                           (long long)il, KW_FMT(type.s));
+    }
+    return KW_OK;
+}
+
+static kw_status check_flags(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
+{
+    KW_TRY(kw_activation_by_name(c->activation_name, &c->activation, err));
+    KW_TRY(check_factor("attention softcap", c->attention_softcap, err));
+    KW_TRY(check_factor("logit softcap", c->logit_softcap, err));
+    KW_TRY(check_factor("attention scale", c->attention_scale, err));
+    KW_TRY(check_factor("embedding scale", c->embedding_scale, err));
+    KW_TRY(check_range("window pattern", c->window_pattern, 0, KW_DECODER_MAX_LAYERS, err));
+    return find_windows(c, file, err);
+}
+
 kw_status kw_decoder_check(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
 {
-    KW_TRY(check_range("layers", c->layers, 1, 1024, err));
+    KW_TRY(check_range("layers", c->layers, 1, KW_DECODER_MAX_LAYERS, err));
     KW_TRY(check_range("dim", c->dim, 1, 1 << 20, err));
     KW_TRY(check_range("heads", c->heads, 1, 4096, err));
     if (c->kv_heads == 0)
@@ -82,7 +149,7 @@ kw_status kw_decoder_check(kw_decoder_config *c, const kw_model_file *file, kw_e
     if (c->head_dim == 0)
         c->head_dim = c->dim / c->heads;
     KW_TRY(check_range("kv_heads", c->kv_heads, 1, c->heads, err));
-    KW_TRY(check_range("head_dim", c->head_dim, 1, MAX_HEAD_DIM, err));
+    KW_TRY(check_range("head_dim", c->head_dim, 1, KW_DECODER_MAX_HEAD, err));
     KW_TRY(check_range("ffn", c->ffn, 1, 1 << 22, err));
     KW_TRY(check_range("context", c->context, 1, 1 << 28, err));
     KW_TRY(check_range("window", c->window, 0, 1 << 28, err));
@@ -91,67 +158,149 @@ kw_status kw_decoder_check(kw_decoder_config *c, const kw_model_file *file, kw_e
                        (long long)c->heads, (long long)c->kv_heads);
     if (!(c->norm_eps >= 0 && c->norm_eps < 1))
         return kw_fail(err, KW_E_FORMAT, "config: norm_eps is %g, must be 0 to 1", c->norm_eps);
-    if (c->activation.len > 0 && !kw_str_is(c->activation, "silu"))
-        return kw_fail(err, KW_E_UNSUPPORTED, "config: activation \"%.*s\" (silu is supported)",
-                       KW_FMT(c->activation));
+    KW_TRY(check_flags(c, file, err));
     KW_TRY(find_vocab(c, file, err));
     KW_TRY(check_range("vocab", c->vocab, 1, 1 << 24, err));
-    return check_rope(c, err);
+    return c->positions == KW_POSITIONS_ROTARY ? check_rope(c, file, err) : KW_OK;
 }
+
+static bool is_local(const kw_decoder_config *c, int il)
+{
+    return c->local[il / 64] >> il % 64 & 1;
+}
+
+static kw_ref norm(kw_build *b, const kw_decoder_config *c, int il, const char *name, kw_ref x)
+{
+    char full[64];
+    (void)snprintf(full, sizeof full, "%s.weight", name);
+    const kw_ref w = kw_weight(b, il, full, SHAPE(c->dim));
+    (void)snprintf(full, sizeof full, "%s.bias", name);
+    const kw_ref bias =
+        c->norm == KW_NORM_LAYER ? kw_weight_optional(b, il, full, SHAPE(c->dim)) : KW_NONE;
+    return kw_norm(kw_build_graph(b), c->norm, x, w, bias, (float)c->norm_eps);
+}
+
+/* Rows of a matrix, all of them unless it is fused. */
+typedef struct rows {
+    const char *weight;
+    int64_t whole, first, n, k;
+    bool bias; /* must be there; else it may */
+} rows;
 
 /* x [t, k] . w^T (+ bias) -> [t, n] */
-static kw_ref project(kw_build *b, int il, const char *weight, const char *bias, bool needs_bias,
-                      kw_ref x, int64_t n, int64_t k)
+static kw_ref project(kw_build *b, int il, const rows *r, kw_ref x)
 {
     kw_graph *g = kw_build_graph(b);
-    const kw_ref y = kw_matmul(g, x, kw_weight(b, il, weight, SHAPE(n, k)));
-    const kw_ref add =
-        needs_bias ? kw_weight(b, il, bias, SHAPE(n)) : kw_weight_optional(b, il, bias, SHAPE(n));
-    return add.id ? kw_add(g, y, add) : y;
+    char weight[64], bias[64];
+    (void)snprintf(weight, sizeof weight, "%s.weight", r->weight);
+    (void)snprintf(bias, sizeof bias, "%s.bias", r->weight);
+    const kw_ref y =
+        kw_matmul(g, x, kw_weight_rows(b, il, weight, SHAPE(r->whole, r->k), r->first, r->n));
+    if (!r->bias && !kw_weight_exists(b, il, bias))
+        return y;
+    return kw_add(g, y, kw_weight_rows(b, il, bias, SHAPE(r->whole), r->first, r->n));
 }
 
-static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, kw_ref h,
-                              kw_ref table)
+typedef struct qkv {
+    kw_ref q, k, v;
+} qkv;
+
+/* h [t, dim] -> queries [t, heads * head_dim], keys and values [t, kv_heads * head_dim] */
+static qkv project_qkv(kw_build *b, const kw_decoder_config *c, int il, kw_ref h)
 {
     kw_graph *g = kw_build_graph(b);
-    const int64_t q_dim = c->heads * c->head_dim, kv_dim = c->kv_heads * c->head_dim;
+    const int64_t q = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim, all = q + 2 * kv;
+    const bool bias = c->attention_bias;
+    if (!kw_weight_exists(b, il, "attn_qkv.weight"))
+        return (qkv){project(b, il, &(rows){"attn_q", q, 0, q, c->dim, bias}, h),
+                     project(b, il, &(rows){"attn_k", kv, 0, kv, c->dim, bias}, h),
+                     project(b, il, &(rows){"attn_v", kv, 0, kv, c->dim, bias}, h)};
+    if (!c->grouped_qkv || c->kv_heads == 1)
+        return (qkv){project(b, il, &(rows){"attn_qkv", all, 0, q, c->dim, bias}, h),
+                     project(b, il, &(rows){"attn_qkv", all, q, kv, c->dim, bias}, h),
+                     project(b, il, &(rows){"attn_qkv", all, q + kv, kv, c->dim, bias}, h)};
+    /* Queries, key and value of one group after the other: taken apart after the product. */
+    const int64_t groups = c->kv_heads, part = q / groups, group = part + 2 * c->head_dim;
+    const kw_ref y = project(b, il, &(rows){"attn_qkv", all, 0, all, c->dim, bias}, h);
+    return (qkv){kw_columns(g, y, 0, part, group, groups),
+                 kw_columns(g, y, part, c->head_dim, group, groups),
+                 kw_columns(g, y, part + c->head_dim, c->head_dim, group, groups)};
+}
+
+/* What the layers share. */
+typedef struct shared {
+    kw_ref angles, local_angles; /* rope tables, of layers without and with the window */
+} shared;
+
+static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, kw_ref h,
+                              const shared *s)
+{
+    kw_graph *g = kw_build_graph(b);
     const int heads = (int)c->heads, kv_heads = (int)c->kv_heads, head_dim = (int)c->head_dim;
     const kw_rope_attr rope = {head_dim, (int)c->n_rot, c->rope_adjacent};
     const kw_attention_attr attn = {.heads = heads,
                                     .kv_heads = kv_heads,
                                     .head_dim = head_dim,
-                                    .scale = 1.0f / sqrtf((float)head_dim),
-                                    .window = (int)c->window};
-    const bool bias = c->attention_bias;
+                                    .scale = c->attention_scale > 0 ? (float)c->attention_scale
+                                                                    : 1.0f / sqrtf((float)head_dim),
+                                    .window = is_local(c, il) ? (int)c->window : 0};
     const kw_ref at = kw_input_positions(b);
-
-    kw_ref q = project(b, il, "attn_q.weight", "attn_q.bias", bias, h, q_dim, c->dim);
-    kw_ref k = project(b, il, "attn_k.weight", "attn_k.bias", bias, h, kv_dim, c->dim);
-    kw_ref v = project(b, il, "attn_v.weight", "attn_v.bias", bias, h, kv_dim, c->dim);
-    q = kw_rope(g, q, table, &rope);
-    k = kw_store(g, kw_cache(b, KW_STATE_KEYS, il, kv_heads, head_dim), kw_rope(g, k, table, &rope),
-                 at);
-    v = kw_store(g, kw_cache(b, KW_STATE_VALUES, il, kv_heads, head_dim), v, at);
-    const kw_ref a = kw_attention(g, q, k, v, at, &attn); /* [t, heads * head_dim] */
-    return project(b, il, "attn_output.weight", "attn_output.bias", bias, a, c->dim, q_dim);
+    const kw_ref table = is_local(c, il) ? s->local_angles : s->angles;
+    qkv p = project_qkv(b, c, il, h);
+    if (c->head_norms) {
+        const float eps = (float)c->norm_eps;
+        const kw_shape one = SHAPE(head_dim);
+        p.q = kw_norm_parts(g, p.q, kw_weight(b, il, "attn_q_norm.weight", one), heads, eps);
+        p.k = kw_norm_parts(g, p.k, kw_weight(b, il, "attn_k_norm.weight", one), kv_heads, eps);
+    }
+    if (c->positions == KW_POSITIONS_ROTARY) {
+        p.q = kw_rope(g, p.q, table, &rope);
+        p.k = kw_rope(g, p.k, table, &rope);
+    }
+    const kw_ref k = kw_store(g, kw_cache(b, KW_STATE_KEYS, il, kv_heads, head_dim), p.k, at);
+    const kw_ref v = kw_store(g, kw_cache(b, KW_STATE_VALUES, il, kv_heads, head_dim), p.v, at);
+    const kw_ref a = kw_attention(g, p.q, k, v, at, &attn); /* [t, heads * head_dim] */
+    const int64_t q_dim = c->heads * c->head_dim;
+    return project(b, il, &(rows){"attn_output", c->dim, 0, c->dim, q_dim, c->attention_bias}, a);
 }
 
-static kw_ref block_swiglu(kw_build *b, const kw_decoder_config *c, int il, kw_ref h)
+static kw_ref block_ffn(kw_build *b, const kw_decoder_config *c, int il, kw_ref h)
 {
+    kw_graph *g = kw_build_graph(b);
     const bool bias = c->mlp_bias;
-    const kw_ref gate = project(b, il, "ffn_gate.weight", "ffn_gate.bias", bias, h, c->ffn, c->dim);
-    const kw_ref up = project(b, il, "ffn_up.weight", "ffn_up.bias", bias, h, c->ffn, c->dim);
-    const kw_ref inner = kw_silu_mul(kw_build_graph(b), gate, up); /* [t, ffn] */
-    return project(b, il, "ffn_down.weight", "ffn_down.bias", bias, inner, c->dim, c->ffn);
+    const int64_t n = c->ffn, whole = c->fused_gate ? 2 * n : n, own = whole - n;
+    const char *gate_name = c->fused_gate ? "ffn_up" : "ffn_gate";
+    kw_ref gate = KW_NONE;
+    if (!c->ungated)
+        gate = project(b, il, &(rows){gate_name, whole, 0, n, c->dim, bias}, h);
+    const kw_ref up = project(b, il, &(rows){"ffn_up", whole, own, n, c->dim, bias}, h);
+    const kw_ref inner = c->ungated ? kw_activate(g, up, c->activation)
+                                    : kw_activate_mul(g, gate, up, c->activation); /* [t, ffn] */
+    return project(b, il, &(rows){"ffn_down", c->dim, 0, c->dim, n, bias}, inner);
 }
 
-/* Angles, divided by the file's own factors when it brings them (Llama 3 in GGUF). */
-static kw_ref angles(kw_build *b, const kw_decoder_config *c)
+/* What the file divides each pair's frequency by (Llama 3 in GGUF, LongRoPE), NULL: nothing. */
+static const float *divisors(kw_build *b, const kw_decoder_config *c)
 {
-    double freq[MAX_HEAD_DIM / 2];
+    const int64_t n = c->n_rot / 2;
+    const bool gguf = kw_build_is_gguf(b);
+    if (c->rope.scaling != KW_ROPE_LONG)
+        return kw_weight_values(b, "rope_freqs.weight", n);
+    const float *few =
+        gguf ? kw_weight_values(b, "rope_factors_short.weight", n) : c->short_factors;
+    const float *many = gguf ? kw_weight_values(b, "rope_factors_long.weight", n) : c->long_factors;
+    /* A session is one or the other from its first token on: keys in its cache are rotated. */
+    return (double)kw_build_positions(b) > c->rope.original_context ? many : few;
+}
+
+/* base: of layers that look back a window only, never stretched; 0: of all others. */
+static kw_ref angles(kw_build *b, const kw_decoder_config *c, double base)
+{
+    double freq[KW_DECODER_MAX_HEAD / 2];
     const int n_rot = (int)c->n_rot;
-    const float magnitude = kw_rope_frequencies(&c->rope, n_rot, freq);
-    const float *factors = kw_weight_values(b, "rope_freqs.weight", n_rot / 2);
+    const kw_rope_config local = {.base = base, .scaling = KW_ROPE_PLAIN};
+    const float magnitude = kw_rope_frequencies(base > 0 ? &local : &c->rope, n_rot, freq);
+    const float *factors = base > 0 ? NULL : divisors(b, c);
     for (int i = 0; factors && i < n_rot / 2; i++)
         freq[i] /= (double)(factors[i] > 0 ? factors[i] : 1.0f);
     return kw_rope_table(kw_build_graph(b), kw_input_positions(b), freq, n_rot, magnitude);
@@ -167,26 +316,70 @@ static kw_ref token_table(kw_build *b, const kw_decoder_config *c)
     return kw_weight(b, -1, c->tied_head ? "output.weight" : "token_embd.weight", shape);
 }
 
-kw_ref kw_decoder_build(kw_build *b, const kw_decoder_config *c)
+/* Tokens -> [t, dim] */
+static kw_ref embed(kw_build *b, const kw_decoder_config *c, kw_ref table)
 {
     kw_graph *g = kw_build_graph(b);
-    const float eps = (float)c->norm_eps;
-    const kw_ref embedding = token_table(b, c);
-    const kw_ref table = angles(b, c);
-    kw_ref x = kw_gather(g, embedding, kw_input_tokens(b)); /* [t, dim] */
-    for (int il = 0; il < (int)c->layers; il++) {
-        kw_ref h = kw_rms_norm(g, x, kw_weight(b, il, "attn_norm.weight", SHAPE(c->dim)), eps);
-        x = kw_add(g, x, block_attention(b, c, il, h, table));
-        h = kw_rms_norm(g, x, kw_weight(b, il, "ffn_norm.weight", SHAPE(c->dim)), eps);
-        x = kw_add(g, x, block_swiglu(b, c, il, h));
+    kw_ref x = kw_gather(g, table, kw_input_tokens(b));
+    if (c->embedding_scale > 0)
+        x = kw_scale(g, x, (float)c->embedding_scale);
+    if (c->positions != KW_POSITIONS_LEARNED)
+        return x;
+    const kw_ref learned = kw_weight(b, -1, "position_embd.weight", SHAPE(c->context, c->dim));
+    return kw_add(g, x, kw_gather(g, learned, kw_input_positions(b)));
+}
+
+/* x [t, dim] -> x [t, dim] */
+static kw_ref layer(kw_build *b, const kw_decoder_config *c, int il, kw_ref x, const shared *s)
+{
+    kw_graph *g = kw_build_graph(b);
+    kw_ref h = norm(b, c, il, "attn_norm", x);
+    if (c->parallel) {
+        const bool two = kw_weight_exists(b, il, "attn_norm_2.weight");
+        const kw_ref own = two ? norm(b, c, il, "attn_norm_2", x) : h;
+        x = kw_add(g, x, block_attention(b, c, il, own, s));
+        return kw_add(g, x, block_ffn(b, c, il, h));
     }
+    kw_ref y = block_attention(b, c, il, h, s);
+    x = kw_add(g, x, c->post_norms ? norm(b, c, il, "post_attention_norm", y) : y);
+    h = norm(b, c, il, "ffn_norm", x);
+    y = block_ffn(b, c, il, h);
+    return kw_add(g, x, c->post_norms ? norm(b, c, il, "post_ffw_norm", y) : y);
+}
+
+kw_ref kw_decoder_build(kw_build *b, const void *config)
+{
+    const kw_decoder_config *c = config;
+    kw_graph *g = kw_build_graph(b);
+    const kw_ref embedding = token_table(b, c);
+    shared s = {KW_NONE, KW_NONE};
+    if (c->positions == KW_POSITIONS_ROTARY) {
+        s.angles = angles(b, c, 0);
+        s.local_angles = c->local_rope_base > 0 ? angles(b, c, c->local_rope_base) : s.angles;
+    }
+    kw_ref x = embed(b, c, embedding); /* [t, dim] */
+    for (int il = 0; il < (int)c->layers; il++)
+        x = layer(b, c, il, x, &s);
     x = kw_gather(g, x, kw_input_rows(b)); /* [rows, dim] */
-    x = kw_rms_norm(g, x, kw_weight(b, -1, "output_norm.weight", SHAPE(c->dim)), eps);
+    x = norm(b, c, -1, "output_norm", x);
     x = kw_hidden(b, x);
     kw_ref head = embedding;
     if (!c->tied_head) {
         const kw_ref own = kw_weight_optional(b, -1, "output.weight", SHAPE(c->vocab, c->dim));
         head = own.id ? own : embedding;
     }
-    return kw_matmul(g, x, head); /* [rows, vocab] */
+    const kw_ref logits = kw_matmul(g, x, head); /* [rows, vocab] */
+    return c->logit_softcap > 0 ? kw_softcap(g, logits, (float)c->logit_softcap) : logits;
+}
+
+int64_t kw_decoder_context(const void *config)
+{
+    return ((const kw_decoder_config *)config)->context;
+}
+
+void kw_decoder_sizes(const void *config, int *dim, int *layers)
+{
+    const kw_decoder_config *c = config;
+    *dim = (int)c->dim;
+    *layers = (int)c->layers;
 }

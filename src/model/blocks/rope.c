@@ -2,7 +2,8 @@
 /* rope.c - inverse frequencies in double precision, by the project's own exp and log, so that every
  * machine computes the same angles.
  * Sources: Su et al. 2021, arXiv:2104.09864; Chen et al. 2023, arXiv:2306.15595 (linear); Llama 3.1
- * model card and its configuration ("llama3"); Peng et al. 2023, arXiv:2309.00071 (YaRN). */
+ * model card and its configuration ("llama3"); Peng et al. 2023, arXiv:2309.00071 (YaRN); Ding et
+ * al. 2024, arXiv:2402.13753 (LongRoPE: its factors are the file's, its magnitude is here). */
 #include "model/blocks/rope.h"
 
 #include "base/check.h"
@@ -18,15 +19,17 @@ kw_status kw_rope_scaling_by_name(kw_str name, kw_rope_scaling *out, kw_error *e
         const char *name;
         kw_rope_scaling scaling;
     } names[] = {{"", KW_ROPE_PLAIN},        {"none", KW_ROPE_PLAIN},    {"default", KW_ROPE_PLAIN},
-                 {"linear", KW_ROPE_LINEAR}, {"llama3", KW_ROPE_LLAMA3}, {"yarn", KW_ROPE_YARN}};
+                 {"linear", KW_ROPE_LINEAR}, {"llama3", KW_ROPE_LLAMA3}, {"yarn", KW_ROPE_YARN},
+                 {"longrope", KW_ROPE_LONG}, {"su", KW_ROPE_LONG}};
     for (size_t i = 0; i < KW_COUNT(names); i++)
         if (kw_str_is(name, names[i].name)) {
             *out = names[i].scaling;
             return KW_OK;
         }
-    return kw_fail(err, KW_E_UNSUPPORTED,
-                   "config: rope scaling \"%.*s\" is not supported (linear, llama3, yarn are)",
-                   KW_FMT(name));
+    return kw_fail(
+        err, KW_E_UNSUPPORTED,
+        "config: rope scaling \"%.*s\" is not supported (linear, llama3, yarn, longrope are)",
+        KW_FMT(name));
 }
 
 /* Keeps short waves, divides long ones, and blends between. */
@@ -71,10 +74,14 @@ float kw_rope_frequencies(const kw_rope_config *c, int n_rot, double *inv_freq)
             inv_freq[i] = freq / c->factor * ramp + freq * (1.0 - ramp);
         }
     }
-    if (c->scaling != KW_ROPE_YARN)
+    if (c->scaling != KW_ROPE_YARN && c->scaling != KW_ROPE_LONG)
         return 1.0f;
     if (c->attention_factor > 0)
         return (float)c->attention_factor;
+    if (c->scaling == KW_ROPE_LONG)
+        return c->factor <= 1.0 || c->original_context <= 1.0
+                   ? 1.0f
+                   : (float)sqrt(1.0 + kw_log_e(c->factor) / kw_log_e(c->original_context));
     return c->factor <= 1.0 ? 1.0f : (float)(0.1 * kw_log_e(c->factor) + 1.0);
 }
 

@@ -13,7 +13,8 @@ typedef enum kw_rope_scaling {
     KW_ROPE_PLAIN,
     KW_ROPE_LINEAR, /* positions divided by factor */
     KW_ROPE_LLAMA3, /* long wave lengths divided, a ramp between */
-    KW_ROPE_YARN
+    KW_ROPE_YARN,
+    KW_ROPE_LONG /* each pair has its own divisors, for short and long sessions */
 } kw_rope_scaling;
 
 typedef struct kw_rope_config {
@@ -23,10 +24,10 @@ typedef struct kw_rope_config {
     double original_context;
     double low_freq, high_freq;  /* llama3 */
     double beta_fast, beta_slow; /* yarn: rotations within the original context */
-    double attention_factor;     /* yarn: magnitude; 0: derived from factor */
+    double attention_factor;     /* yarn, long: magnitude; 0: derived from factor */
 } kw_rope_config;
 
-/* "linear", "llama3", "yarn", "default", "none", ""; others are refused by name. */
+/* "linear", "llama3", "yarn", "longrope", "default", "none", ""; others are refused by name. */
 kw_status kw_rope_scaling_by_name(kw_str name, kw_rope_scaling *out, kw_error *err);
 /* inv_freq[n_rot / 2]; returns the factor on cos and sin. */
 float kw_rope_frequencies(const kw_rope_config *config, int n_rot, double *inv_freq);

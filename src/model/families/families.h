@@ -7,5 +7,12 @@
 
 extern const kw_family kw_family_llama;
 extern const kw_family kw_family_bert;
+extern const kw_family kw_family_gemma;
+extern const kw_family kw_family_gemma2;
+extern const kw_family kw_family_gemma3;
+extern const kw_family kw_family_gpt2;
+extern const kw_family kw_family_phi3;
+extern const kw_family kw_family_qwen2;
+extern const kw_family kw_family_qwen3;
 
 #endif

@@ -62,6 +62,9 @@ static void compute_infers_its_shape(void **state)
     assert_value(g, sum, KW_OP_REDUCE, KW_F32, SHAPE(8, 1), TOKENS);
     assert_value(g, kw_rms_norm(g, x, weight(g, SHAPE(64)), 1e-5f), KW_OP_NORM, KW_F32,
                  SHAPE(8, 64), TOKENS);
+    assert_value(g, kw_norm_parts(g, x, weight(g, SHAPE(16)), 4, 1e-5f), KW_OP_NORM, KW_F32,
+                 SHAPE(8, 64), TOKENS);
+    assert_value(g, kw_columns(g, x, 4, 10, 25, 3), KW_OP_COLUMNS, KW_F32, SHAPE(8, 30), TOKENS);
     assert_value(g, kw_norm(g, KW_NORM_LAYER, x, KW_NONE, KW_NONE, 1e-5f), KW_OP_NORM, KW_F32,
                  SHAPE(8, 64), TOKENS);
     assert_value(g, kw_pointwise(g, &neg, &x, 1), KW_OP_MAP, KW_F32, SHAPE(8, 64), TOKENS);
@@ -185,6 +188,14 @@ BUILD(norm_with_a_short_weight, kw_rms_norm(g, rows(g, 64), weight(g, SHAPE(63))
 BUILD(norm_with_a_matrix, kw_rms_norm(g, rows(g, 64), weight(g, SHAPE(1, 64)), 1e-5f))
 BUILD(norm_with_halves,
       kw_rms_norm(g, rows(g, 64), kw_weight_leaf(g, "half", KW_F16, SHAPE(64), ""), 1e-5f))
+BUILD(norm_in_uneven_parts, kw_norm_parts(g, rows(g, 64), weight(g, SHAPE(21)), 3, 1e-5f))
+BUILD(norm_in_parts_with_a_whole_weight,
+      kw_norm_parts(g, rows(g, 64), weight(g, SHAPE(64)), 4, 1e-5f))
+BUILD(columns_beyond_the_row, kw_columns(g, rows(g, 64), 5, 10, 25, 3))
+BUILD(columns_that_overlap, kw_columns(g, rows(g, 64), 0, 10, 9, 2))
+BUILD(columns_before_the_row, kw_columns(g, rows(g, 64), -1, 10, 10, 2))
+BUILD(columns_without_width, kw_columns(g, rows(g, 64), 0, 0, 10, 2))
+BUILD(columns_of_ids, kw_columns(g, ids(g), 0, 1, 1, 1))
 BUILD(norm_with_a_short_bias,
       kw_norm(g, KW_NORM_LAYER, rows(g, 64), weight(g, SHAPE(64)), weight(g, SHAPE(1)), 1e-5f))
 
@@ -272,6 +283,7 @@ typedef struct refusal {
 #define PROGRAM "needs a valid program and its sources"
 #define FIT "sources do not fit each other"
 #define MATMUL "needs x [t, k] and w [n, k]"
+#define COLUMNS "needs f32 [t, n] that has the columns"
 #define WEIGHT "needs an f32 weight of the row's length"
 #define TABLE "needs i32 positions [t] and an even number of dimensions"
 #define TURN "needs x [t, heads * head_dim] and a table [t, n_rot]"
@@ -314,6 +326,13 @@ static const refusal refusals[] = {
     {matmul_with_live_rows, "matmul", MATMUL},
     {matmul_of_halves, "matmul", MATMUL},
     {norm_of_ids, "norm", "needs f32 [.., n]"},
+    {norm_in_uneven_parts, "norm", "needs f32 [.., n], in equal parts"},
+    {norm_in_parts_with_a_whole_weight, "norm", WEIGHT},
+    {columns_beyond_the_row, "columns", COLUMNS},
+    {columns_that_overlap, "columns", COLUMNS},
+    {columns_before_the_row, "columns", COLUMNS},
+    {columns_without_width, "columns", COLUMNS},
+    {columns_of_ids, "columns", COLUMNS},
     {norm_with_a_short_weight, "norm", WEIGHT},
     {norm_with_a_matrix, "norm", WEIGHT},
     {norm_with_halves, "norm", WEIGHT},

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* qwen.c - Qwen 2 and 2.5 (biases of queries, keys and values), Qwen 3 (a norm of each head).
+ * Sources: Qwen Team 2024, arXiv:2407.10671 and arXiv:2412.15115; 2025, arXiv:2505.09388. */
+#include "model/blocks/decoder.h"
+#include "model/families/families.h"
+
+#include <stddef.h>
+
+typedef struct qwen_config {
+    kw_decoder_config decoder; /* first: the shared tables point into it */
+    bool has_window;
+    int64_t first_window; /* the first layer that has the window */
+} qwen_config;
+
+static const kw_field fields[] = {
+    {"norm_eps", ".attention.layer_norm_rms_epsilon", "rms_norm_eps", KW_DECODER_AT(norm_eps),
+     KW_FIELD_FLOAT, false, 1e-6},
+    {"has_window", NULL, "use_sliding_window", offsetof(qwen_config, has_window), KW_FIELD_BOOL,
+     false, 0},
+    {"first_window", NULL, "max_window_layers", offsetof(qwen_config, first_window), KW_FIELD_INT,
+     false, 0},
+    {0},
+};
+
+static const kw_alias aliases[] = {{0}};
+
+static kw_status check(void *config, const kw_model_file *file, kw_error *err)
+{
+    qwen_config *own = config;
+    kw_decoder_config *c = &own->decoder;
+    if (!own->has_window)
+        c->window = 0;
+    KW_TRY(kw_decoder_check(c, file, err));
+    for (int64_t il = 0; il < c->layers && il < own->first_window; il++)
+        c->local[il / 64] &= ~((uint64_t)1 << il % 64);
+    return KW_OK;
+}
+
+static kw_status check_qwen3(void *config, const kw_model_file *file, kw_error *err)
+{
+    ((kw_decoder_config *)config)->head_norms = true;
+    return check(config, file, err);
+}
+
+static const char *const qwen2[] = {"qwen2", NULL}, *const qwen3[] = {"qwen3", NULL};
+
+const kw_family kw_family_qwen2 = {
+    .name = "qwen2",
+    .arch = qwen2,
+    .config_size = sizeof(qwen_config),
+    .fields = fields,
+    .aliases = aliases,
+    .base_fields = kw_decoder_fields,
+    .base_aliases = kw_decoder_aliases,
+    .check = check,
+    .build = kw_decoder_build,
+    .context = kw_decoder_context,
+    .sizes = kw_decoder_sizes,
+};
+
+const kw_family kw_family_qwen3 = {
+    .name = "qwen3",
+    .arch = qwen3,
+    .config_size = sizeof(qwen_config),
+    .fields = fields,
+    .aliases = aliases,
+    .base_fields = kw_decoder_fields,
+    .base_aliases = kw_decoder_aliases,
+    .check = check_qwen3,
+    .build = kw_decoder_build,
+    .context = kw_decoder_context,
+    .sizes = kw_decoder_sizes,
+};
