@@ -58,6 +58,10 @@ static kw_status check_rope(kw_decoder_config *c, const kw_model_file *file, kw_
         r->original_context = (double)c->context;
     if (kw_model_file_tensor(file, KW_STR("rope_factors_long.weight")))
         r->scaling = KW_ROPE_LONG; /* GGUF needs no name for it */
+    else if (r->scaling == KW_ROPE_LONG && !c->long_rope)
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "config: rope scaling \"%.*s\" is not supported in this family",
+                       KW_FMT(c->rope_scaling));
     if (r->scaling == KW_ROPE_LONG && r->factor <= 1.0)
         r->factor = KW_MAX((double)c->context / r->original_context, 1.0);
     if (!(r->original_context >= 1 && r->original_context <= 1e12))

@@ -40,6 +40,7 @@ typedef struct kw_decoder_config {
     kw_activation activation;
     kw_norm_kind norm;
     kw_position_kind positions;
+    bool long_rope; /* the family reads the lists of KW_ROPE_LONG */
     /* KW_ROPE_LONG: divisors of each pair's frequency; in GGUF they are weights. */
     float short_factors[KW_DECODER_MAX_HEAD / 2], long_factors[KW_DECODER_MAX_HEAD / 2];
     uint64_t local[KW_DECODER_MAX_LAYERS / 64]; /* layers that have the window, one a bit */

@@ -70,7 +70,7 @@ static kw_status read_factors(const kw_decoder_config *c, const kw_model_file *f
 static kw_status check(void *config, const kw_model_file *file, kw_error *err)
 {
     kw_decoder_config *c = config;
-    c->fused_gate = true;
+    c->fused_gate = c->long_rope = true;
     KW_TRY(kw_decoder_check(c, file, err));
     if (c->rope.scaling != KW_ROPE_LONG || file->kind == KW_FILE_GGUF)
         return KW_OK;
