@@ -76,8 +76,8 @@ typedef struct kw_backend {
     /* Whether the sources of this node may still be read when its wave is over: the planner lets
      * nothing take their place before the run's end, and none of them is worked on in place. */
     bool (*lingers)(const kw_device *device, const kw_graph *graph, const kw_node *node);
-    /* The type in which a matmul with this weight type wants its activations. */
-    kw_dtype (*activation)(const kw_device *device, kw_dtype weight);
+    /* The type in which a matmul of so many rows with this weight type wants its activations. */
+    kw_dtype (*activation)(const kw_device *device, kw_dtype weight, int64_t rows);
     /* Bytes of a value of this node, of a state; the layout is the backend's own. */
     size_t (*value_bytes)(const kw_device *device, const kw_node *node);
     size_t (*state_bytes)(const kw_device *device, const kw_node *node);

@@ -182,7 +182,7 @@ static kw_status infer_reduce(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_matmul(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *x = src(g, node, 0), *w = src(g, node, 1);
-    const bool rows = is_f32(x) || x->dtype == KW_Q8_A32 || x->dtype == KW_Q8_A256;
+    const bool rows = is_f32(x) || kw_dtype_is_activation(x->dtype);
     if (!rows || x->shape.rank != 2 || w->shape.rank != 2 || last_dim(x) != last_dim(w) ||
         w->extent[0] != KW_EXTENT_STATIC)
         return bad(node, err, "needs x [t, k] and w [n, k]", x, w);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_ACTIVATIONS 2 /* KW_Q8_A32, KW_Q8_A256 */
+#define N_ACTIVATIONS (KW_N_DTYPES - KW_Q8_A32)
 
 typedef struct pass {
     const kw_graph *from;
@@ -176,14 +176,15 @@ static void emit_supported(pass *p, uint32_t id, const kw_node *node)
 /* Gives a matmul the activations that its weight type wants; siblings share one cast. */
 static void emit_quantized(pass *p, uint32_t id, const kw_node *node)
 {
-    const kw_dtype wanted = node->op == KW_OP_MATMUL
-                                ? p->backend->activation(p->device, old(p, node->src[1])->dtype)
-                                : KW_F32;
+    const kw_dtype wanted =
+        node->op == KW_OP_MATMUL
+            ? p->backend->activation(p->device, old(p, node->src[1])->dtype, node->shape.dim[0])
+            : KW_F32;
     if (wanted == KW_F32 || old(p, node->src[0])->dtype != KW_F32) {
         emit(p, id, node);
         return;
     }
-    uint32_t *cast = &p->casts[node->src[0]][wanted == KW_Q8_A256];
+    uint32_t *cast = &p->casts[node->src[0]][wanted - KW_Q8_A32];
     if (*cast == 0)
         *cast = kw_cast(p->to, (kw_ref){p->map[node->src[0]]}, wanted).id;
     kw_node moved = *node;

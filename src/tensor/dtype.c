@@ -44,6 +44,8 @@ static const kw_dtype_traits TRAITS[KW_N_DTYPES] = {
     [KW_F64]  = {"f64",  "F64",  28, 1, 8, true,  kw_f64_decode,  kw_f64_encode},
     [KW_Q8_A32]  = {"q8_a32",  NULL, -1, 32,  40,  false, kw_q8_act_decode, kw_q8_a32_encode},
     [KW_Q8_A256] = {"q8_a256", NULL, -1, 256, 320, false, kw_q8_act_decode, kw_q8_a256_encode},
+    [KW_F32_A]   = {"f32_a",   NULL, -1, 1,   4,   false, kw_f32_decode,    kw_f32_encode},
+    [KW_BF16_A]  = {"bf16_a",  NULL, -1, 1,   2,   false, kw_bf16_decode,   kw_bf16_encode},
 };
 
 /* Every type id of GGUF; a block of 0 marks those that the format dropped. */

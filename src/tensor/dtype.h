@@ -47,6 +47,9 @@ typedef enum kw_dtype {
      * blocks of 32 int8 with their scale and two sums of 16. A256 shares one scale among eight. */
     KW_Q8_A32,
     KW_Q8_A256,
+    /* Floats of a batch, likewise, in tiles of the device's own order. */
+    KW_F32_A,
+    KW_BF16_A,
     KW_N_DTYPES
 } kw_dtype;
 
@@ -63,6 +66,12 @@ typedef struct kw_dtype_traits {
     void (*encode)(void *restrict dst, const float *restrict src, size_t n,
                    const float *importance);
 } kw_dtype_traits;
+
+/* Made at run time for a product, in tiles whose order is the device's. */
+static inline bool kw_dtype_is_activation(kw_dtype dtype)
+{
+    return dtype >= KW_Q8_A32 && dtype < KW_N_DTYPES;
+}
 
 /* The row of a type (asserts that it is one). */
 const kw_dtype_traits *kw_dtype_info(kw_dtype dtype);

@@ -61,14 +61,27 @@ static bool is_float_class(const problem *p)
     return p->dtype == KW_F32 || p->dtype == KW_F16 || p->dtype == KW_BF16;
 }
 
-/* Column c of the problem as the tile's column `col`. */
-static void quantize(const kw_cpu_kernels *t, const problem *p, void *tile, size_t c, size_t cols,
-                     size_t col)
+/* Columns of an activation tile of this table. */
+static size_t tile_columns(const kw_cpu_kernels *t, kw_dtype activation)
 {
-    if (t->matmul[p->dtype].weight_class == KW_CLASS_S32)
-        t->quantize_a32(tile, p->x + c * p->k, p->k, cols, col);
+    return activation == KW_F32      ? 1
+           : activation == KW_F32_A  ? t->columns_f32
+           : activation == KW_BF16_A ? KW_BF16_COLUMNS
+                                     : t->columns;
+}
+
+/* Column c of the problem as the tile's column `col`. */
+static void pack(const kw_cpu_kernels *t, const problem *p, kw_dtype activation, void *tile,
+                 size_t c, size_t cols, size_t col)
+{
+    const float *x = p->x + c * p->k;
+    if (activation == KW_F32)
+        memcpy(tile, x, p->k * sizeof *x);
     else
-        t->quantize_a256(tile, p->x + c * p->k, p->k, cols, col);
+        (activation == KW_Q8_A32    ? t->quantize_a32
+         : activation == KW_Q8_A256 ? t->quantize_a256
+         : activation == KW_F32_A   ? t->pack_f32
+                                    : t->pack_bf16)(tile, x, p->k, cols, col);
 }
 
 static void problem_new(problem *p, const kw_cpu_kernels *ref, fill how)
@@ -83,7 +96,7 @@ static void problem_new(problem *p, const kw_cpu_kernels *ref, fill how)
         fill_activations(p->x + c * p->k, p->k, how);
         const void *x = p->x + c * p->k;
         if (!is_float_class(p)) {
-            quantize(ref, p, tile, c, 1, 0);
+            pack(ref, p, ref->matmul[p->dtype].activation, tile, c, 1, 0);
             x = tile;
         }
         ref->matmul[p->dtype].gemv(p->expected + c * p->n_rows, p->w, p->row_bytes, p->n_rows, x,
@@ -105,7 +118,7 @@ static void check_gemv(const kw_cpu_kernels *t, const problem *p)
     uint8_t *tile = input_new(p->k / KW_QK * KW_ACT_BLOCK, 4);
     const void *x = p->x;
     if (!is_float_class(p)) {
-        quantize(t, p, tile, 0, 1, 0);
+        pack(t, p, t->matmul[p->dtype].activation, tile, 0, 1, 0);
         x = tile;
     }
     /* What is prefetched need not be readable. */
@@ -118,27 +131,47 @@ static void check_gemv(const kw_cpu_kernels *t, const problem *p)
     output_free(&out);
 }
 
-static void check_gemm(const kw_cpu_kernels *t, const problem *p)
+static uint8_t *aligned(const output *memory)
 {
-    const kw_matmul_kernels *m = &t->matmul[p->dtype];
-    const size_t panel_bytes = m->panel_bytes(p->k), stride = p->n_rows + 3;
-    output panel_memory = output_new(panel_bytes + 64);
-    uint8_t *panel = output_data(&panel_memory);
-    panel += (64 - (uintptr_t)panel % 64) % 64;
-    m->panel(panel, p->w, p->row_bytes, p->n_rows, p->k);
+    uint8_t *p = output_data(memory);
+    return p + (64 - (uintptr_t)p % 64) % 64;
+}
+
+/* Everything through the kernels of a batch, to y[n_cols][stride]. */
+static void run_gemm(const kw_cpu_kernels *t, const kw_matmul_kernels *m, const problem *p,
+                     float *y, size_t stride)
+{
+    output panel = output_new(m->panel_bytes(p->k) + 64), work = output_new(m->work_bytes + 64);
+    m->panel(aligned(&panel), p->w, p->row_bytes, p->n_rows, p->k);
     /* Columns beyond n_cols hold anything: here nan scales and the bytes of a canary. */
-    const size_t tile_bytes = p->k / KW_QK * KW_ACT_BLOCK * t->columns;
-    const size_t n_tiles = (p->n_cols + t->columns - 1) / t->columns;
+    const size_t cols = tile_columns(t, m->activation);
+    const size_t tile_bytes = kw_activation_bytes(m->activation, p->k, cols);
+    const size_t n_tiles = (p->n_cols + cols - 1) / cols;
     uint8_t *tile = input_new(n_tiles * tile_bytes, 4);
     memset(tile, 0xff, n_tiles * tile_bytes);
-    if (!is_float_class(p))
-        for (size_t c = 0; c < p->n_cols; c++)
-            quantize(t, p, tile + c / t->columns * tile_bytes, c, t->columns, c % t->columns);
+    for (size_t c = 0; c < p->n_cols; c++)
+        pack(t, p, m->activation, tile + c / cols * tile_bytes, c, cols, c % cols);
+    m->gemm(&(kw_gemm_args){.out = y,
+                            .out_stride = stride,
+                            .panel = aligned(&panel),
+                            .x = tile,
+                            .work = aligned(&work),
+                            .k = p->k,
+                            .n_rows = p->n_rows,
+                            .n_cols = p->n_cols,
+                            .next = p->n_cols % 2 ? p->w : NULL,
+                            .next_bytes = p->n_rows * p->row_bytes});
+    input_free(tile, 4);
+    output_free(&work);
+    output_free(&panel);
+}
+
+static void check_gemm(const kw_cpu_kernels *t, const problem *p)
+{
+    const size_t stride = p->n_rows + 3;
     output out = output_new(p->n_cols * stride * sizeof(float));
     float *y = output_data(&out);
-    m->gemm(&(kw_gemm_args){y, stride, panel, is_float_class(p) ? (void *)p->x : tile, p->k,
-                            p->n_rows, p->n_cols, p->n_cols % 2 ? p->w : NULL,
-                            p->n_rows * p->row_bytes});
+    run_gemm(t, &t->matmul[p->dtype], p, y, stride);
     char what[64];
     snprintf(what, sizeof what, "gemm %s k=%zu cols=%zu", kw_dtype_info(p->dtype)->name, p->k,
              p->n_cols);
@@ -147,16 +180,14 @@ static void check_gemm(const kw_cpu_kernels *t, const problem *p)
         for (size_t r = p->n_rows; r < stride; r++)
             assert_true(same_float(y[c * stride + r], 0.0f));
     }
-    input_free(tile, 4);
     output_free(&out);
-    output_free(&panel_memory);
 }
 
 static void check(const table_pair *t, problem p, fill how)
 {
     problem_new(&p, &t->ref, how);
     check_gemv(&t->isa, &p);
-    if (p.n_rows <= KW_PANEL_ROWS)
+    if (p.n_rows <= t->isa.matmul[p.dtype].panel_rows)
         check_gemm(&t->isa, &p);
     problem_free(&p);
 }
@@ -164,13 +195,14 @@ static void check(const table_pair *t, problem p, fill how)
 /* Every row count that a tile of four or of a panel can leave over, every column count. */
 static void check_type(const table_pair *t, kw_dtype dtype)
 {
-    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33};
-    static const size_t floats[] = {1, 7, 15, 16, 17, 31, 33, 64, 100, 259};
+    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64};
+    static const size_t floats[] = {1, 7, 15, 16, 17, 31, 33, 64, 100, 259, 2065};
     static const size_t blocks[] = {1, 2, 3, 5, 7, 8, 12, 17};
     const size_t block = kw_dtype_info(dtype)->block_elems;
     const size_t n = block == 1 ? KW_COUNT(floats) : KW_COUNT(blocks);
     const size_t columns = t->isa.matmul[dtype].columns;
-    assert_true(columns > 0 && (block == 1 || columns % t->isa.columns == 0));
+    assert_true(columns > 0 &&
+                columns % tile_columns(&t->isa, t->isa.matmul[dtype].activation) == 0);
     for (size_t i = 0; i < n; i++) {
         const size_t k = block == 1 ? floats[i] : blocks[i] * block;
         for (size_t j = 0; j < KW_COUNT(rows); j++) {
@@ -186,7 +218,8 @@ static void check_type(const table_pair *t, kw_dtype dtype)
 static void check_long(const table_pair *t, kw_dtype dtype)
 {
     const size_t columns = t->isa.matmul[dtype].columns;
-    check(t, (problem){dtype, 2048, 32, columns, .shift = 0}, FILL_RANDOM);
+    const size_t rows = t->isa.matmul[dtype].panel_rows;
+    check(t, (problem){dtype, 2048, rows, columns, .shift = 0}, FILL_RANDOM);
     for (size_t k = 2048; k <= 11008; k += 8960)
         for (fill how = FILL_RANDOM; how < N_FILLS; how++)
             check(t, (problem){dtype, k, 32, 1 + (size_t)how % columns, .shift = 0}, how);
@@ -211,13 +244,9 @@ static void check_fast(const table_pair *t, problem p)
     const kw_matmul_kernels *m = &t->isa.fast[p.dtype];
     problem_new(&p, &t->ref, FILL_RANDOM);
     const size_t stride = p.n_rows;
-    output panel_memory = output_new(m->panel_bytes(p.k) + 64);
-    uint8_t *panel = output_data(&panel_memory);
-    panel += (64 - (uintptr_t)panel % 64) % 64;
-    m->panel(panel, p.w, p.row_bytes, p.n_rows, p.k);
     output out = output_new(p.n_cols * stride * sizeof(float));
     float *y = output_data(&out), *row = allocate(p.k * sizeof *row);
-    m->gemm(&(kw_gemm_args){y, stride, panel, p.x, p.k, p.n_rows, p.n_cols, NULL, 0});
+    run_gemm(&t->isa, m, &p, y, stride);
     for (size_t r = 0; r < p.n_rows; r++) {
         kw_dtype_info(p.dtype)->decode(row, p.w + r * p.row_bytes, p.k);
         for (size_t c = 0; c < p.n_cols; c++) {
@@ -234,7 +263,6 @@ static void check_fast(const table_pair *t, problem p)
     }
     free(row);
     output_free(&out);
-    output_free(&panel_memory);
     problem_free(&p);
 }
 
@@ -248,8 +276,8 @@ static void fast_is_close(void **state)
             continue;
         assert_int_equal(t.isa.fast[dtype].weight_class, t.isa.matmul[dtype].weight_class);
         for (size_t k = 1; k <= 2048; k = k * 3 + 1)
-            check_fast(&t, (problem){(kw_dtype)dtype, k, 1 + k % KW_PANEL_ROWS,
-                                     1 + k % t.isa.columns, .shift = k % 2 * 4});
+            check_fast(&t, (problem){(kw_dtype)dtype, k, 1 + k % t.isa.fast[dtype].panel_rows,
+                                     1 + k % t.isa.fast[dtype].columns, .shift = k % 2 * 4});
         n++;
     }
     if (n == 0) {

@@ -18,11 +18,6 @@
 #define MAX_EXECS 4
 #define PAGE_TABLE_BYTES ((size_t)2 << 20) /* that one table maps, with pages of 4 KiB */
 
-static bool is_activation(kw_dtype dtype)
-{
-    return dtype == KW_Q8_A32 || dtype == KW_Q8_A256;
-}
-
 static int output_index(const kw_graph *g, uint32_t id)
 {
     for (uint32_t i = 0; i < g->n_outputs; i++)
@@ -44,8 +39,8 @@ static kw_operand operand(const kw_device *device, const kw_unit *unit, const kw
                     .per_row = rank > 1};
     o.scalar_row = o.n == 1;
     o.rows = rank > 1 ? node->shape.dim[0] : 1;
-    if (is_activation(node->dtype))
-        o.cols = kw_activation_cols(device, o.rows);
+    if (kw_dtype_is_activation(node->dtype))
+        o.cols = kw_activation_cols(device, node->dtype, o.rows);
     if (node->op == KW_OP_WEIGHT) {
         o.place = KW_AT_CONST;
         o.data = node->weight.data;

@@ -71,21 +71,11 @@ const kw_cpu_kernels *kw_cpu_device_kernels(const kw_device *device)
     return &device->kernels;
 }
 
-static kw_dtype cpu_activation(const kw_device *device, kw_dtype weight)
+static kw_dtype cpu_activation(const kw_device *device, kw_dtype weight, int64_t rows)
 {
-    switch (device->kernels.matmul[weight].weight_class) {
-    case KW_CLASS_S32:
-        return KW_Q8_A32;
-    case KW_CLASS_K:
-        return KW_Q8_A256;
-    default:
-        return KW_F32;
-    }
-}
-
-static bool is_activation(kw_dtype dtype)
-{
-    return dtype == KW_Q8_A32 || dtype == KW_Q8_A256;
+    const kw_matmul_kernels *kernels = kw_batch_kernels(device, weight, rows);
+    return rows <= KW_FEW_TOKENS && kernels->weight_class == KW_CLASS_F ? KW_F32
+                                                                        : kernels->activation;
 }
 
 static bool cpu_supports(const kw_device *device, const kw_graph *graph, const kw_node *node)
@@ -99,7 +89,7 @@ static bool cpu_supports(const kw_device *device, const kw_graph *graph, const k
     case KW_OP_GATHER:
         return kw_dtype_info(kw_graph_node(graph, node->src[0])->dtype)->decode != NULL;
     case KW_OP_CAST:
-        return is_activation(node->dtype);
+        return kw_dtype_is_activation(node->dtype);
     case KW_OP_STORE:
         return node->dtype == KW_F16 || node->dtype == KW_BF16 || node->dtype == KW_F32 ||
                node->dtype == KW_Q8_0;
@@ -133,10 +123,13 @@ static size_t cpu_value_bytes(const kw_device *device, const kw_node *node)
     size_t rows = 1;
     for (int d = 0; d + 1 < rank; d++)
         rows = times(rows, (size_t)node->shape.dim[d]);
-    if (!is_activation(node->dtype))
+    if (!kw_dtype_is_activation(node->dtype))
         return times(times(rows, n), kw_dtype_info(node->dtype)->block_bytes);
-    const size_t cols = kw_activation_cols(device, (int64_t)KW_MIN(rows, (size_t)INT64_MAX));
-    return times(times((rows + cols - 1) / cols, cols), n / 32 * KW_ACT_BLOCK);
+    const size_t cols =
+        kw_activation_cols(device, node->dtype, (int64_t)KW_MIN(rows, (size_t)INT64_MAX));
+    if (n > SIZE_MAX / 64)
+        return SIZE_MAX;
+    return times(rows / cols + (rows % cols != 0), kw_activation_bytes(node->dtype, n, cols));
 }
 
 static size_t cpu_state_bytes(const kw_device *device, const kw_node *node)

@@ -9,7 +9,7 @@
  * Weight classes:
  *   S32  one scale per 32 (q4_0, q4_1, mxfp4, ...): activations KW_Q8_A32
  *   K    superblocks of 256 (q2_k, iq4_xs, ...): activations KW_Q8_A256
- *   F    f32, f16, bf16: activations f32
+ *   F    f32, f16, bf16: activations f32, in a batch KW_F32_A or, for fast kernels, KW_BF16_A
  *
  * Activation tile: `cols` tokens side by side, in blocks of 32 elements of KW_ACT_BLOCK * cols
  * bytes:
@@ -19,7 +19,12 @@
  * With cols = 1 this is the row of the dtypes KW_Q8_A32 and KW_Q8_A256. With KW_WIDE_COLUMNS an
  * A256 tile keeps each kind together in a superblock, so that 64 elements of the columns are one
  * run of memory: int8 q[64][cols][4], float d[8][cols] at 256 * cols, int16 s[8][cols][2] at 288 *
- * cols. Float activations are plain rows [token][k]. */
+ * cols.
+ *
+ * Floats of one token, and all of them in the scalar table, are plain rows [token][k]. In tiles,
+ * where k is rounded up by zeros:
+ *   KW_F32_A   float x[16][steps][cols], steps = k / 16: element i at x[i % 16][i / 16][column]
+ *   KW_BF16_A  bf16 x[steps][KW_BF16_COLUMNS][32], steps = k / 32 */
 #ifndef KW_BACKEND_CPU_KERNELS_H
 #define KW_BACKEND_CPU_KERNELS_H
 
@@ -31,11 +36,24 @@
 
 #define KW_ACT_BLOCK 40    /* bytes of 32 quantised activations of one column */
 #define KW_WIDE_COLUMNS 16 /* of a tile whose superblocks lie in runs */
-#define KW_PANEL_ROWS 32   /* weight rows converted at once for a batch */
+#define KW_BF16_COLUMNS 16 /* of a tile of KW_BF16_A */
+#define KW_PANEL_ROWS 32   /* weight rows of a panel of the integer classes */
 #define KW_ATTN_TILE 64    /* positions that share one step of the running maximum */
 #define KW_ATTN_BLOCK 16   /* positions that are stored together in the cache */
 #define KW_ATTN_SPLIT 512  /* positions of one partial result; a multiple of the tile */
 #define KW_MAX_HEAD_DIM 512
+
+/* Bytes of a tile of cols columns, or of as many rows of plain floats. */
+static inline size_t kw_activation_bytes(kw_dtype dtype, size_t k, size_t cols)
+{
+    if (dtype == KW_F32)
+        return cols * k * sizeof(float);
+    if (dtype == KW_F32_A)
+        return cols * ((k + 15) / 16 * 16) * sizeof(float);
+    if (dtype == KW_BF16_A)
+        return cols * ((k + 31) / 32 * 32) * sizeof(uint16_t);
+    return cols * (k / 32) * KW_ACT_BLOCK;
+}
 
 typedef enum kw_weight_class {
     KW_CLASS_NONE,
@@ -44,15 +62,15 @@ typedef enum kw_weight_class {
     KW_CLASS_F
 } kw_weight_class;
 
-/* out[c * out_stride + r] = row r . column c, for n_rows <= KW_PANEL_ROWS, n_cols <= columns. */
+/* out[c * out_stride + r] = row r . column c, for n_rows <= panel_rows, n_cols <= columns. */
 typedef struct kw_gemm_args {
     float *out;
     size_t out_stride;
     const void *panel;
-    /* Activation tiles laid out with cols = `columns` of the table, one after the other (all of
-     * their columns are readable, those beyond n_cols hold anything), or f32 rows x[c * k] for
-     * class F. */
+    /* Activation tiles of the kernels' activation type, one after the other; all of their columns
+     * are readable, those beyond n_cols hold anything. KW_F32: rows x[c * k]. */
     const void *x;
+    void *work; /* [work_bytes], 64-byte aligned */
     size_t k, n_rows, n_cols;
     /* Weights that the caller will convert next: prefetched to L2 during the call; NULL: none. */
     const void *next;
@@ -62,16 +80,19 @@ typedef struct kw_gemm_args {
 /* One slot set per weight dtype; all NULL and KW_CLASS_NONE where a type cannot be multiplied. */
 typedef struct kw_matmul_kernels {
     kw_weight_class weight_class;
-    size_t columns; /* most tokens of one call of gemm; whole activation tiles of the table */
+    kw_dtype activation; /* that gemm takes */
+    size_t columns;      /* most tokens of one call of gemm; whole activation tiles */
+    size_t panel_rows;   /* weight rows converted at once */
+    size_t work_bytes;   /* of a call of gemm */
     /* out[r] = row r of w . x for n_rows rows of k elements, row_bytes apart.
      * x: one column (an activation tile with cols = 1, or f32[k] for class F).
      * Prefetches ahead, in the rows it was given and then from `next`: where the caller will
      * probably go on, row_bytes apart; NULL: unknown. */
     void (*gemv)(float *out, const void *w, size_t row_bytes, size_t n_rows, const void *x,
                  size_t k, const void *next);
-    /* Bytes of a panel of KW_PANEL_ROWS rows; panels are 64-byte aligned. */
+    /* Bytes of a panel of panel_rows rows; panels are 64-byte aligned. */
     size_t (*panel_bytes)(size_t k);
-    /* Converts n_rows <= KW_PANEL_ROWS rows; missing rows become zeros. */
+    /* Converts n_rows <= panel_rows rows; missing rows become zeros. */
     void (*panel)(void *panel, const void *w, size_t row_bytes, size_t n_rows, size_t k);
     void (*gemm)(const kw_gemm_args *args);
 } kw_matmul_kernels;
@@ -145,13 +166,13 @@ static inline size_t kw_attend_work_bytes(size_t head_dim, size_t n_q)
 }
 
 typedef struct kw_cpu_kernels {
-    const char *isa; /* "avx512" */
-    uint32_t needs;  /* kw_cpu_feature bits */
-    size_t columns;  /* tokens of one activation tile of gemm */
+    const char *isa;    /* "avx512" */
+    uint32_t needs;     /* kw_cpu_feature bits */
+    size_t columns;     /* tokens of one activation tile of int8 */
+    size_t columns_f32; /* of KW_F32_A */
     kw_matmul_kernels matmul[KW_N_DTYPES];
     /* Kernels for batches that are faster and round otherwise, for who asked for them: panel_bytes,
-     * panel and gemm, of the same class and with the same arguments as in matmul[]. A gemm of NULL:
-     * the exact one is the fastest there is. */
+     * panel and gemm, of the same class. A gemm of NULL: the exact one is the fastest there is. */
     kw_matmul_kernels fast[KW_N_DTYPES];
 
     /* The roofline of gemm: `rounds` times the products of one tile on data that stay in the
@@ -165,6 +186,9 @@ typedef struct kw_cpu_kernels {
      * nan counts for nothing in amax, and its q is 0 (tensor/quant/q8_act.c). */
     void (*quantize_a32)(void *dst, const float *x, size_t k, size_t cols, size_t col);
     void (*quantize_a256)(void *dst, const float *x, size_t k, size_t cols, size_t col);
+    /* The same for tiles of floats; any k. NULL: no kernel takes them. */
+    void (*pack_f32)(void *dst, const float *x, size_t k, size_t cols, size_t col);
+    void (*pack_bf16)(void *dst, const float *x, size_t k, size_t cols, size_t col);
 
     /* Row i of a table of any readable dtype into f32[n]: the dtype's decode or a faster equal.
      * NULL where the dtype has none. */

@@ -26,10 +26,23 @@ struct kw_device {
  * weight are near: cheaper than a panel, whose work is the same for one token as for a tile. */
 #define KW_FEW_TOKENS 3
 
-/* Columns of the activation tiles of a value with this bound of its rows. */
-static inline size_t kw_activation_cols(const kw_device *device, int64_t rows)
+/* The kernels for products of so many tokens at most with this type of weight. */
+static inline const kw_matmul_kernels *kw_batch_kernels(const kw_device *device, kw_dtype weight,
+                                                        int64_t rows)
 {
-    return rows <= KW_FEW_TOKENS ? 1 : device->kernels.columns;
+    const kw_cpu_kernels *k = &device->kernels;
+    const bool fast = device->fast && rows > KW_FEW_TOKENS && k->fast[weight].gemm;
+    return fast ? &k->fast[weight] : &k->matmul[weight];
+}
+
+/* Columns of the activation tiles of a value with this bound of its rows. */
+static inline size_t kw_activation_cols(const kw_device *device, kw_dtype dtype, int64_t rows)
+{
+    if (rows <= KW_FEW_TOKENS)
+        return 1;
+    return dtype == KW_F32_A    ? device->kernels.columns_f32
+           : dtype == KW_BF16_A ? KW_BF16_COLUMNS
+                                : device->kernels.columns;
 }
 
 typedef enum kw_place { KW_AT_ARENA, KW_AT_CONST, KW_AT_INPUT, KW_AT_STATE, KW_AT_OUTPUT } kw_place;
@@ -81,6 +94,8 @@ struct kw_step {
     const kw_matmul_kernels *matmul;
     size_t weight_row_bytes;
     void (*map2)(float *out, const float *a, const float *b, size_t n); /* hot program, or NULL */
+    /* rows of activations: into their column of a tile */
+    void (*pack)(void *dst, const float *x, size_t k, size_t cols, size_t col);
 };
 
 struct kw_program {

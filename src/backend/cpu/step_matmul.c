@@ -96,13 +96,11 @@ static void commit_gemv(const kw_step *step, const kw_exec *exec, uint32_t chunk
     memcpy(out, scratch, rows.n * sizeof *out);
 }
 
-/* Where columns c.. of the activations start. */
+/* Where columns c.. of the activations start, c being the first of a tile. */
 static const unsigned char *column(const kw_step *step, const unsigned char *x, size_t c)
 {
-    const size_t k = (size_t)step->src[0].n;
-    if (step->src[0].dtype == KW_F32)
-        return x + c * k * sizeof(float);
-    return x + c * (k / 32) * KW_ACT_BLOCK;
+    const kw_operand *src = &step->src[0];
+    return x + c / src->cols * kw_activation_bytes(src->dtype, (size_t)src->n, src->cols);
 }
 
 /* Rows times a few columns: four rows come from memory once, for all of them. */
@@ -139,14 +137,14 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
     const size_t tokens = (size_t)kw_step_rows(step, exec->args);
     const kw_row_range range = kw_matmul_rows(step, chunk);
     const size_t r0 = range.first, rows = range.n;
-    const size_t panels = (rows + KW_PANEL_ROWS - 1) / KW_PANEL_ROWS;
+    const size_t panel_rows = step->matmul->panel_rows;
+    const size_t panels = (rows + panel_rows - 1) / panel_rows;
     const unsigned char *w = kw_operand_in(exec, &step->src[1]);
     const unsigned char *x = kw_operand_in(exec, &step->src[0]);
     float *out = (float *)kw_operand_at(exec, &step->out) + r0;
     for (size_t p = 0; p < panels; p++)
-        step->matmul->panel(scratch + p * step->panel_bytes,
-                            w + (r0 + p * KW_PANEL_ROWS) * row_bytes, row_bytes,
-                            KW_MIN(rows - p * KW_PANEL_ROWS, (size_t)KW_PANEL_ROWS), k);
+        step->matmul->panel(scratch + p * step->panel_bytes, w + (r0 + p * panel_rows) * row_bytes,
+                            row_bytes, KW_MIN(rows - p * panel_rows, panel_rows), k);
 
     /* The rows this worker will probably convert next, prefetched in shares. */
     const uint32_t after = chunk + step->n_stretches;
@@ -157,17 +155,19 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
     const size_t tiles = (tokens + cols - 1) / cols, calls = tiles * panels;
     for (size_t i = 0; i < calls; i++) {
         const size_t c = i / panels * cols, live = KW_MIN(tokens - c, cols), p = i % panels;
-        const size_t first = p * KW_PANEL_ROWS;
+        const size_t first = p * panel_rows;
         const size_t from = next_bytes * i / calls, to = next_bytes * (i + 1) / calls;
-        step->matmul->gemm(&(kw_gemm_args){.out = out + c * n + first,
-                                           .out_stride = n,
-                                           .panel = scratch + p * step->panel_bytes,
-                                           .x = column(step, x, c),
-                                           .k = k,
-                                           .n_rows = KW_MIN(rows - first, (size_t)KW_PANEL_ROWS),
-                                           .n_cols = live,
-                                           .next = next_bytes ? ahead + from : NULL,
-                                           .next_bytes = to - from});
+        step->matmul->gemm(
+            &(kw_gemm_args){.out = out + c * n + first,
+                            .out_stride = n,
+                            .panel = scratch + p * step->panel_bytes,
+                            .x = column(step, x, c),
+                            .work = scratch + step->scratch_bytes - step->matmul->work_bytes,
+                            .k = k,
+                            .n_rows = KW_MIN(rows - first, panel_rows),
+                            .n_cols = live,
+                            .next = next_bytes ? ahead + from : NULL,
+                            .next_bytes = to - from});
         for (size_t t = c; step->node->program && p + 1 == panels && t < c + live; t++)
             epilogue(step, exec, out + t * n, (int64_t)t, r0, rows);
     }
@@ -178,15 +178,16 @@ static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
 static void cut_gemm(kw_step *step, size_t n_workers)
 {
     const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
-    const size_t act_row = step->src[0].dtype == KW_F32 ? k * sizeof(float) : k / 32 * KW_ACT_BLOCK;
+    const size_t act_row = kw_activation_bytes(step->src[0].dtype, k, 1);
+    const size_t panel_rows = step->matmul->panel_rows;
     size_t panels = 1;
     step->panel_bytes = kw_align_up(step->matmul->panel_bytes(k), 64);
     if ((size_t)step->rows_bound * act_row > NEAR_BYTES)
         panels = KW_MIN((size_t)NEAR_PANEL_BYTES / step->panel_bytes,
-                        n / (KW_PANEL_ROWS * n_workers * MIN_CHUNKS));
+                        n / (panel_rows * n_workers * MIN_CHUNKS));
     panels = KW_MIN(KW_MAX(panels, (size_t)1), (size_t)MAX_PANELS);
-    step->weight_rows = (uint32_t)panels * KW_PANEL_ROWS;
-    step->scratch_bytes = panels * step->panel_bytes;
+    step->weight_rows = (uint32_t)(panels * panel_rows);
+    step->scratch_bytes = panels * step->panel_bytes + step->matmul->work_bytes;
 }
 
 /* Long chunks for as long as a stretch has one more, for a worker is fastest on rows that follow
@@ -222,9 +223,8 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
     const kw_dtype w = step->src[1].dtype;
     const size_t k = (size_t)step->src[0].n;
     const char *hot;
-    const bool fast =
-        device->fast && step->rows_bound > KW_FEW_TOKENS && device->kernels.fast[w].gemm;
-    step->matmul = fast ? &device->kernels.fast[w] : &device->kernels.matmul[w];
+    step->matmul = kw_batch_kernels(device, w, step->rows_bound);
+    const bool fast = step->matmul == &device->kernels.fast[w];
     if (step->matmul->weight_class == KW_CLASS_NONE || step->src[1].place != KW_AT_CONST ||
         !kw_row_bytes(w, (int64_t)k, &step->weight_row_bytes))
         return kw_fail(err, KW_E_UNSUPPORTED, "cpu: matmul with a %s weight of %zu columns",
@@ -243,7 +243,7 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
         cut_gemm(step, (size_t)device->n_workers);
     }
     cut_stretches(step, (size_t)device->n_workers,
-                  step->run == run_gemm ? KW_PANEL_ROWS : (size_t)16);
+                  step->run == run_gemm ? step->matmul->panel_rows : (size_t)16);
     return KW_OK;
 }
 

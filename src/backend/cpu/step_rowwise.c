@@ -159,12 +159,8 @@ static void quantize_row(const kw_step *step, const kw_exec *exec, int64_t row, 
     const kw_operand *out = &step->out;
     const size_t cols = out->cols, n = (size_t)out->n;
     unsigned char *tile = (unsigned char *)kw_operand_at(exec, out) +
-                          (size_t)row / cols * cols * (n / 32) * KW_ACT_BLOCK;
-    const kw_cpu_kernels *k = kernels_of(exec);
-    if (out->dtype == KW_Q8_A32)
-        k->quantize_a32(tile, x, n, cols, (size_t)row % cols);
-    else
-        k->quantize_a256(tile, x, n, cols, (size_t)row % cols);
+                          (size_t)row / cols * kw_activation_bytes(out->dtype, n, cols);
+    step->pack(tile, x, n, cols, (size_t)row % cols);
 }
 
 static void run_f32(const kw_step *step, const kw_exec *exec, uint32_t chunk,
@@ -255,8 +251,13 @@ kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err)
                        kw_op_get(node->op)->name);
     step->row = row_ops[node->op].row;
     step->kernel = row_ops[node->op].kernel;
-    const size_t cols = device->kernels.columns;
+    const kw_cpu_kernels *k = &device->kernels;
+    const size_t cols = step->out.cols;
     step->rows_per_chunk = (uint32_t)((ROWS_PER_CHUNK + cols - 1) / cols * cols);
+    step->pack = step->out.dtype == KW_Q8_A32    ? k->quantize_a32
+                 : step->out.dtype == KW_Q8_A256 ? k->quantize_a256
+                 : step->out.dtype == KW_F32_A   ? k->pack_f32
+                                                 : k->pack_bf16;
     step->chunks_per_row_group = 1;
     step->run = node->op == KW_OP_CAST ? run_cast : quantized ? run_quantized : run_f32;
     if (node->op == KW_OP_NORM)

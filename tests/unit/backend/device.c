@@ -84,12 +84,12 @@ static void activations_follow_the_weight(void **state)
 {
     kw_device *device = open_cpu(1, NULL);
     (void)state;
-    assert_int_equal(cpu->activation(device, KW_Q4_0), KW_Q8_A32);
-    assert_int_equal(cpu->activation(device, KW_Q8_0), KW_Q8_A32);
-    assert_int_equal(cpu->activation(device, KW_Q4_K), KW_Q8_A256);
-    assert_int_equal(cpu->activation(device, KW_Q6_K), KW_Q8_A256);
-    assert_int_equal(cpu->activation(device, KW_F16), KW_F32);
-    assert_int_equal(cpu->activation(device, KW_I32), KW_F32); /* refused by supports */
+    assert_int_equal(cpu->activation(device, KW_Q4_0, 1), KW_Q8_A32);
+    assert_int_equal(cpu->activation(device, KW_Q8_0, 100), KW_Q8_A32);
+    assert_int_equal(cpu->activation(device, KW_Q4_K, 1), KW_Q8_A256);
+    assert_int_equal(cpu->activation(device, KW_Q6_K, 100), KW_Q8_A256);
+    assert_int_equal(cpu->activation(device, KW_F16, KW_FEW_TOKENS), KW_F32);
+    assert_int_equal(cpu->activation(device, KW_I32, 100), KW_F32); /* refused by supports */
     cpu->close(device);
 }
 

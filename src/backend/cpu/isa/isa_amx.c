@@ -65,8 +65,8 @@ INTEGER_TYPES(PANEL)
 #define FAST(panel_name)                                                                           \
     (kw_matmul_kernels)                                                                            \
     {                                                                                              \
-        .weight_class = KW_CLASS_F, .columns = AMX_CALL_COLUMNS, .panel_bytes = panel_bytes_bf16,  \
-        .panel = panel_name, .gemm = gemm_bf16                                                     \
+        .weight_class = KW_CLASS_F, .columns = AMX_CALL_COLUMNS, .panel_rows = KW_PANEL_ROWS,      \
+        .panel_bytes = panel_bytes_bf16, .panel = panel_name, .gemm = gemm_bf16                    \
     }
 
 void kw_cpu_isa_amx(kw_cpu_kernels *out)

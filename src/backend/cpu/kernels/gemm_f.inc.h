@@ -1,134 +1,176 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* gemm_f.inc.h - panels of 32 rows of float weights, times columns of floats.
+/* gemm_f.inc.h - panels of 64 rows of float weights, times columns of floats.
  *
- * Panel: rows of f32, padded with zeros to whole vectors and by one vector more, so that the rows
- * of a tile do not fall into the same set of the cache. Each output keeps its own sixteen lanes. */
+ * The sixteen lanes of an output (k mod 16) are sixteen products of their own, each a sixteenth as
+ * deep, so each is a sum of outer products: a lane of a vector is a row, a column's number is
+ * broadcast, and no output is added up across lanes before the tree, which is vertical too.
+ *
+ * Step s of lane l is element 16 * s + l; a row that is no multiple of 16 ends in zeros.
+ * Panel: for each group of rows, for each of the sixteen lanes: f32 [steps][rows of the group].
+ * Columns: tiles of KW_F32_A, f32 [16 lanes][steps][KV_F_COLS]. */
 
-static_assert(KW_PANEL_ROWS % KV_F_ROWS == 0 && KW_PANEL_ROWS % 4 == 0, "whole tiles");
+enum {
+    F_ROWS = 16 * KV_F_VECTORS, /* of a group: what a tile of registers holds */
+    F_PANEL_ROWS = 64,
+    F_TILES = 4, /* of columns in a call: they share a stretch of weights in the nearest cache */
+    F_COLUMNS = F_TILES * KV_F_COLS,
+    F_STRETCH = 128 /* steps; times F_ROWS they fit into that cache */
+};
+static_assert(F_PANEL_ROWS % F_ROWS == 0, "whole groups");
 
-static size_t f_stride(size_t k)
+static size_t f_steps(size_t k)
 {
-    return kw_align_up(k, 16) + 16;
+    return (k + 15) / 16;
+}
+
+/* Floats of one lane of a group; one line more, or the lanes of a long row would fall into the same
+ * sets of a cache. */
+static size_t f_lane_size(size_t k)
+{
+    return f_steps(k) * F_ROWS + 16;
 }
 
 static size_t panel_bytes_f(size_t k)
 {
-    return KW_PANEL_ROWS * f_stride(k) * sizeof(float);
+    return F_PANEL_ROWS / F_ROWS * 16 * f_lane_size(k) * sizeof(float);
+}
+
+/* Elements [16 * step, ..) of sixteen rows from `row` on, n of them, to their lanes from dst on. */
+static KV_INLINE void panel_f_block(float *dst, size_t lane_size, const uint8_t *w,
+                                    size_t row_bytes, size_t row, size_t n_rows, size_t n,
+                                    const f_type type)
+{
+    kv_f x[16];
+    KV_UNROLL
+    for (size_t r = 0; r < 16; r++) {
+        const uint8_t *p = w + (row + r) * row_bytes;
+        x[r] = row + r >= n_rows ? kv_zero() : n == 16 ? load_f(type, p) : load_f_part(p, n, type);
+    }
+    kv_transpose_f(x);
+    KV_UNROLL
+    for (size_t l = 0; l < 16; l++)
+        kv_store(dst + l * lane_size, x[l]);
 }
 
 static KV_INLINE void panel_f(void *panel, const void *w, size_t row_bytes, size_t n_rows, size_t k,
                               const f_type type)
 {
-    const size_t whole = k / 16 * 16;
-    for (size_t r = 0; r < KW_PANEL_ROWS; r++) {
-        float *dst = (float *)panel + r * f_stride(k);
-        const uint8_t *src = (const uint8_t *)w + r * row_bytes;
-        if (r >= n_rows) {
-            memset(dst, 0, f_stride(k) * sizeof *dst);
-            continue;
-        }
-        for (size_t i = 0; i < whole; i += 16)
-            kv_store(dst + i, load_f(type, src + i * type.bytes));
-        kv_store(dst + whole, load_f_part(src + whole * type.bytes, k - whole, type));
+    const size_t lane_size = f_lane_size(k);
+    for (size_t row = 0; row < F_PANEL_ROWS; row += 16) {
+        float *dst = (float *)panel + row / F_ROWS * 16 * lane_size + row % F_ROWS;
+        for (size_t at = 0; at < k; at += 16, dst += F_ROWS)
+            panel_f_block(dst, lane_size, (const uint8_t *)w + at * type.bytes, row_bytes, row,
+                          n_rows, KW_MIN(k - at, (size_t)16), type);
     }
 }
 
-/* Columns of one call, and a stretch of k: the columns' part of it, packed, and a tile of weights
- * stay in the first-level cache. Where k is a power of two, unpacked columns would all fall into
- * the same sets of it. */
-enum { F_COLUMNS = KV_F_BLOCKS * KV_F_COLS, F_STRETCH = 512, F_PACKED = F_STRETCH + 16 };
-
-/* The lanes of the outputs of one tile. */
-typedef float f_lanes[KV_F_COLS][KV_F_ROWS][16];
-
-typedef struct f_work {
-    _Alignas(64) float x[F_COLUMNS][F_PACKED];
-    f_lanes lanes[KW_PANEL_ROWS / KV_F_ROWS][KV_F_BLOCKS]; /* between stretches */
-} f_work;
-
-/* Sixteen elements of KV_F_ROWS rows, w_stride apart, times those of KV_F_COLS columns. */
-static KV_INLINE void tile_step_f(kv_f sum[KV_F_ROWS][KV_F_COLS], const float *w, size_t w_stride,
-                                  const float *x, size_t x_stride)
+/* Column `col` of an activation tile of `cols`. */
+static void pack_f32(void *dst, const float *x, size_t k, size_t cols, size_t col)
 {
-    kv_f a[KV_F_ROWS];
+    const size_t steps = f_steps(k);
+    float *to = (float *)dst + col;
+    for (size_t s = 0; s < steps; s++)
+        for (size_t l = 0; l < 16; l++)
+            to[(l * steps + s) * cols] = 16 * s + l < k ? x[16 * s + l] : 0.0f;
+}
+
+/* One step: KV_F_COLS numbers times KV_F_VECTORS vectors of rows. */
+static KV_INLINE void f_step(kv_f sum[KV_F_COLS][KV_F_VECTORS], const float *w, const float *x)
+{
+    kv_f a[KV_F_VECTORS];
     KV_UNROLL
-    for (size_t r = 0; r < KV_F_ROWS; r++)
-        a[r] = kv_load(w + r * w_stride);
+    for (size_t v = 0; v < KV_F_VECTORS; v++)
+        a[v] = kv_load_shared(w + 16 * v);
     KV_UNROLL
     for (size_t c = 0; c < KV_F_COLS; c++) {
-        const kv_f b = kv_load_shared(x + c * x_stride);
+        const kv_f b = kv_set1(x[c]);
         KV_UNROLL
-        for (size_t r = 0; r < KV_F_ROWS; r++)
-            sum[r][c] = kv_fma(a[r], b, sum[r][c]);
+        for (size_t v = 0; v < KV_F_VECTORS; v++)
+            sum[c][v] = kv_fma(a[v], b, sum[c][v]);
     }
 }
 
-/* n elements of KV_F_ROWS rows and of KV_F_COLS columns; n is a multiple of 16. first: the lanes
- * begin here. Unrolled: the turn of a loop this short costs a tenth of it. */
-static KV_INLINE void gemm_f_tile(f_lanes lanes, const float *w, size_t w_stride, const float *x,
-                                  size_t n, bool first)
+/* n steps of one lane into out[KV_F_COLS][F_ROWS]; first: the sums begin here. A line of what the
+ * next lane needs comes near in each. */
+static KV_INLINE void f_tile(float *out, const float *w, const float *x, size_t n, bool first,
+                             const float *next_w, const float *next_x)
 {
-    kv_f sum[KV_F_ROWS][KV_F_COLS];
+    kv_f sum[KV_F_COLS][KV_F_VECTORS];
     KV_UNROLL
-    for (size_t c = 0; c < KV_F_COLS; c++) {
-        KV_UNROLL
-        for (size_t r = 0; r < KV_F_ROWS; r++)
-            sum[r][c] = first ? kv_zero() : kv_load(lanes[c][r]);
-    }
+    for (size_t i = 0; i < KV_F_COLS * KV_F_VECTORS; i++)
+        sum[i / KV_F_VECTORS][i % KV_F_VECTORS] = first ? kv_zero() : kv_load(out + 16 * i);
     KV_F_STEPS
-    for (size_t k = 0; k < n; k += 16)
-        tile_step_f(sum, w + k, w_stride, x + k, F_PACKED);
+    for (size_t s = 0; s < n; s++) {
+        kv_prefetch_first(next_w + 16 * s);
+        kv_prefetch_first(next_x + KV_F_COLS * s);
+        f_step(sum, w + F_ROWS * s, x + KV_F_COLS * s);
+    }
     KV_UNROLL
-    for (size_t c = 0; c < KV_F_COLS; c++) {
-        KV_UNROLL
-        for (size_t r = 0; r < KV_F_ROWS; r++)
-            kv_store(lanes[c][r], sum[r][c]);
-    }
+    for (size_t i = 0; i < KV_F_COLS * KV_F_VECTORS; i++)
+        kv_store(out + 16 * i, sum[i / KV_F_VECTORS][i % KV_F_VECTORS]);
 }
 
-/* All outputs over elements [at, at + n); n is ragged only at the end of k. */
-static void gemm_f_stretch(gemm_call *call, f_work *work, size_t at, size_t n)
+typedef float f_sums[16][F_COLUMNS][F_ROWS]; /* of each lane */
+
+/* All lanes of a group of rows over steps [at, at + n). */
+static void f_stretch(gemm_call *call, float (*sums)[F_COLUMNS][F_ROWS], const float *panel,
+                      size_t at, size_t n)
 {
-    const size_t stride = f_stride(call->k), padded = kw_align_up(n, 16);
-    const size_t n_blocks = (call->n_cols + KV_F_COLS - 1) / KV_F_COLS;
-    for (size_t c = 0; c < n_blocks * KV_F_COLS; c++) {
-        const size_t live = c < call->n_cols ? n : 0;
-        memcpy(work->x[c], (const float *)call->x + c * call->k + at, live * sizeof(float));
-        memset(work->x[c] + live, 0, (padded - live) * sizeof(float));
-    }
-    for (size_t r = 0; r * KV_F_ROWS < call->n_rows; r++) {
-        const float *w = (const float *)(const void *)call->panel + r * KV_F_ROWS * stride + at;
-        for (size_t b = 0; b < n_blocks; b++)
+    const size_t steps = f_steps(call->k), lane_size = f_lane_size(call->k);
+    const size_t n_tiles = (call->n_cols + KV_F_COLS - 1) / KV_F_COLS;
+    for (size_t l = 0; l < 16; l++) {
+        const float *w = panel + l * lane_size + at * F_ROWS;
+        const float *next = l < 15 ? w + lane_size : panel + (at + n) * F_ROWS;
+        for (size_t t = 0; t < n_tiles; t++) {
+            const float *x =
+                (const float *)call->x + ((t * 16 + l) * steps + at) * (size_t)KV_F_COLS;
+            float *out = sums[l][t * KV_F_COLS];
+            const float *next_w = next + 16 * n * t, *next_x = x + steps * KV_F_COLS;
             if (at == 0)
-                gemm_f_tile(work->lanes[r][b], w, stride, work->x[b * KV_F_COLS], padded, true);
+                f_tile(out, w, x, n, true, next_w, next_x);
             else
-                gemm_f_tile(work->lanes[r][b], w, stride, work->x[b * KV_F_COLS], padded, false);
-        spread_step(&call->next);
+                f_tile(out, w, x, n, false, next_w, next_x);
+            spread_step(&call->next);
+        }
     }
 }
 
-/* The lanes' sums, to the places of the outputs. */
-static void gemm_f_store(const kw_gemm_args *args, f_work *work)
+/* The tree over the lanes of sixteen rows. */
+static KV_INLINE kv_f f_tree(float (*sums)[F_COLUMNS][F_ROWS], size_t col, size_t row)
 {
-    for (size_t c = 0; c < args->n_cols; c++) {
-        for (size_t r = 0; r < args->n_rows; r += KV_F_ROWS) {
-            const float *lanes = work->lanes[r / KV_F_ROWS][c / KV_F_COLS][c % KV_F_COLS][0];
-            float sums[4];
-            kv_f4_store(sums, kv_f4_sums(kv_load(lanes), kv_load(lanes + 16),
-                                         kv_load(lanes + (KV_F_ROWS == 4 ? 32 : 0)),
-                                         kv_load(lanes + (KV_F_ROWS == 4 ? 48 : 0))));
-            memcpy(args->out + c * args->out_stride + r, sums,
-                   KW_MIN((size_t)KV_F_ROWS, args->n_rows - r) * sizeof *sums);
-        }
+    kv_f l[8];
+    KV_UNROLL
+    for (size_t i = 0; i < 8; i++)
+        l[i] = kv_add(kv_load(sums[i][col] + row), kv_load(sums[i + 8][col] + row));
+    KV_UNROLL
+    for (size_t i = 0; i < 4; i++)
+        l[i] = kv_add(l[i], l[i + 4]);
+    return kv_add(kv_add(l[0], l[2]), kv_add(l[1], l[3]));
+}
+
+static void f_store(const kw_gemm_args *a, float (*sums)[F_COLUMNS][F_ROWS], size_t first)
+{
+    const size_t rows = KW_MIN(a->n_rows - first, (size_t)F_ROWS);
+    for (size_t c = 0; c < a->n_cols; c++) {
+        float *out = a->out + c * a->out_stride + first;
+        size_t r = 0;
+        for (; r + 16 <= rows; r += 16)
+            kv_store(out + r, f_tree(sums, c, r));
+        if (r < rows)
+            store_part(out + r, f_tree(sums, c, r), rows - r);
     }
 }
 
 static void gemm_f(const kw_gemm_args *args)
 {
-    f_work work;
-    gemm_call call =
-        gemm_begin(args, (args->k / F_STRETCH + 1) * ((args->n_rows - 1) / KV_F_ROWS + 1));
-    for (size_t at = 0; at < args->k; at += F_STRETCH)
-        gemm_f_stretch(&call, &work, at, KW_MIN((size_t)F_STRETCH, args->k - at));
-    gemm_f_store(args, &work);
+    const size_t steps = f_steps(args->k), stretches = (steps + F_STRETCH - 1) / F_STRETCH;
+    const size_t groups = (args->n_rows + F_ROWS - 1) / F_ROWS;
+    const size_t tiles = (args->n_cols + KV_F_COLS - 1) / KV_F_COLS;
+    gemm_call call = gemm_begin(args, groups * stretches * 16 * tiles);
+    for (size_t g = 0; g < groups; g++) {
+        const float *panel = (const float *)(const void *)call.panel + g * 16 * f_lane_size(call.k);
+        for (size_t at = 0; at < steps; at += F_STRETCH)
+            f_stretch(&call, args->work, panel, at, KW_MIN((size_t)F_STRETCH, steps - at));
+        f_store(args, args->work, g * F_ROWS);
+    }
 }

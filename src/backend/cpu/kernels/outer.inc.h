@@ -5,7 +5,7 @@
  * of products that have no row-wise twin (docs/numerics.md), such as those of attention. A lane is
  * a column; a vector of b is loaded once for all rows of the tile. */
 
-enum { OUTER_ROWS = KV_F_COLS, OUTER_SUMS = KV_F_ROWS * KV_F_COLS, OUTER_VECTORS = 4 };
+enum { OUTER_ROWS = KV_F_COLS, OUTER_SUMS = KV_F_VECTORS * KV_F_COLS, OUTER_VECTORS = 4 };
 
 /* Memory that is needed soon: two lines come nearer in every step along k, until all have. */
 typedef struct outer_fetch {

@@ -33,29 +33,23 @@ static uint64_t peak_int8(uint64_t rounds)
 
 static uint64_t peak_f32(uint64_t rounds)
 {
-    _Alignas(64) float w[KV_F_ROWS][16] = {{0}}, x[KV_F_COLS][16] = {{0}};
-    kv_f acc[KV_F_ROWS][KV_F_COLS];
+    _Alignas(64) float w[KV_F_VECTORS][16] = {{0}}, x[KV_F_COLS] = {0};
+    kv_f acc[KV_F_COLS][KV_F_VECTORS];
     KV_UNROLL
-    for (int r = 0; r < KV_F_ROWS; r++) {
-        KV_UNROLL
-        for (int c = 0; c < KV_F_COLS; c++)
-            acc[r][c] = kv_zero();
-    }
+    for (int i = 0; i < KV_F_COLS * KV_F_VECTORS; i++)
+        acc[i / KV_F_VECTORS][i % KV_F_VECTORS] = kv_zero();
     for (uint64_t r = 0; r < rounds; r++) {
         KV_UNROLL
         for (int i = 0; i < PEAK_STEPS; i++) {
             KV_MEMORY(w);
             KV_MEMORY(x);
-            tile_step_f(acc, w[0], 16, x[0], 16);
+            f_step(acc, w[0], x);
         }
     }
     KV_UNROLL
-    for (int r = 0; r < KV_F_ROWS; r++) {
-        KV_UNROLL
-        for (int c = 0; c < KV_F_COLS; c++) {
-            kv_store(w[r], acc[r][c]);
-            KV_MEMORY(w);
-        }
+    for (int i = 0; i < KV_F_COLS * KV_F_VECTORS; i++) {
+        kv_store(w[0], acc[i / KV_F_VECTORS][i % KV_F_VECTORS]);
+        KV_MEMORY(w);
     }
-    return rounds * PEAK_STEPS * (2 * 16 * KV_F_ROWS * KV_F_COLS);
+    return rounds * PEAK_STEPS * (2 * 16 * KV_F_VECTORS * KV_F_COLS);
 }

@@ -40,7 +40,16 @@ enum {
     k_elems = KW_QK_K,
     S32_columns = KV_COLUMNS,
     K_columns = KV_COLUMNS,
-    F_columns = F_COLUMNS
+    F_columns = F_COLUMNS,
+    S32_panel_rows = KW_PANEL_ROWS,
+    K_panel_rows = KW_PANEL_ROWS,
+    F_panel_rows = F_PANEL_ROWS,
+    S32_work_bytes = 0,
+    K_work_bytes = 0,
+    F_work_bytes = sizeof(f_sums),
+    S32_activation = KW_Q8_A32,
+    K_activation = KW_Q8_A256,
+    F_activation = KW_F32_A
 };
 
 #define INTEGER_TYPE(type_name, TYPE, class, CLASS)                                                \
@@ -61,7 +70,9 @@ FLOAT_TYPE(bf16, BF16)
 #define MATMUL(CLASS, type_name, bytes_name, gemm_name)                                            \
     (kw_matmul_kernels)                                                                            \
     {                                                                                              \
-        .weight_class = KW_CLASS_##CLASS, .columns = CLASS##_columns, .gemv = gemv_##type_name,    \
+        .weight_class = KW_CLASS_##CLASS, .activation = (kw_dtype)CLASS##_activation,              \
+        .columns = CLASS##_columns, .panel_rows = CLASS##_panel_rows,                              \
+        .work_bytes = CLASS##_work_bytes, .gemv = gemv_##type_name,                                \
         .panel_bytes = panel_bytes_##bytes_name, .panel = panel_##type_name,                       \
         .gemm = gemm_##gemm_name                                                                   \
     }
@@ -72,6 +83,7 @@ FLOAT_TYPE(bf16, BF16)
 static void fill_table(kw_cpu_kernels *out)
 {
     out->columns = KV_COLUMNS;
+    out->columns_f32 = KV_F_COLS;
     INTEGER_TYPES(FILL_MATMUL)
     out->matmul[KW_F32] = MATMUL(F, f32, f, f);
     out->matmul[KW_F16] = MATMUL(F, f16, f, f);
@@ -80,6 +92,7 @@ static void fill_table(kw_cpu_kernels *out)
     out->peak_f32 = peak_f32;
     out->quantize_a32 = quantize_a32;
     out->quantize_a256 = quantize_a256;
+    out->pack_f32 = pack_f32;
     out->decode[KW_F16] = decode_f16;
     out->decode[KW_BF16] = decode_bf16;
     out->f16_from_f32 = f16_from_f32;

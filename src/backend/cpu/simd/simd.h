@@ -62,4 +62,10 @@ static KV_INLINE void kv_prefetch(const void *p)
     __builtin_prefetch(p, 0, 2);
 }
 
+/* The same to the first-level cache. */
+static KV_INLINE void kv_prefetch_first(const void *p)
+{
+    __builtin_prefetch(p, 0, 3);
+}
+
 #endif

@@ -24,9 +24,8 @@ enum {
     KV_ROWS = 8,         /* rows of one panel vector */
     KV_TILE_VECTORS = 2, /* panel vectors that gemm computes at once */
     KV_COLUMNS = 6,      /* columns of an activation tile */
-    KV_F_ROWS = 2,       /* the same for float weights */
-    KV_F_COLS = 3,
-    KV_F_BLOCKS = 2 /* of so many float columns that gemm takes at once */
+    KV_F_VECTORS = 1,    /* vectors of rows of float weights that gemm computes at once */
+    KV_F_COLS = 6        /* columns likewise */
 };
 #if !defined(KV_VNNI_256)
 #define KV_STEPS _Pragma("GCC unroll 2")
@@ -188,20 +187,47 @@ static KV_INLINE float kv_sum(kv_f x)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
-/* kv_sum of each. */
-static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
+static KV_INLINE void kv_transpose8_f(__m256 out[8], const __m256 in[8])
 {
-    const __m256 a8 = _mm256_add_ps(a.a, a.b), b8 = _mm256_add_ps(b.a, b.b);
-    const __m256 c8 = _mm256_add_ps(c.a, c.b), d8 = _mm256_add_ps(d.a, d.b);
-    const __m256 ab =
-        _mm256_add_ps(_mm256_permute2f128_ps(a8, b8, 0x20), _mm256_permute2f128_ps(a8, b8, 0x31));
-    const __m256 cd =
-        _mm256_add_ps(_mm256_permute2f128_ps(c8, d8, 0x20), _mm256_permute2f128_ps(c8, d8, 0x31));
-    const __m256 acbd =
-        _mm256_add_ps(_mm256_shuffle_ps(ab, cd, 0x44), _mm256_shuffle_ps(ab, cd, 0xee));
-    const __m128 ac = _mm256_castps256_ps128(acbd), bd = _mm256_extractf128_ps(acbd, 1);
-    const __m128 sums = _mm_hadd_ps(ac, bd);
-    return _mm_shuffle_ps(sums, sums, 0xd8);
+    __m256 t[8], u[8];
+    KV_UNROLL
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(in[i], in[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(in[i], in[i + 1]);
+    }
+    KV_UNROLL
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    KV_UNROLL
+    for (int i = 0; i < 4; i++) {
+        out[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+        out[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+    }
+}
+
+/* Lane j of vector i becomes lane i of vector j. */
+static KV_INLINE void kv_transpose_f(kv_f x[16])
+{
+    __m256 in[4][8], out[4][8]; /* quarters */
+    KV_UNROLL
+    for (int i = 0; i < 8; i++) {
+        in[0][i] = x[i].a;
+        in[1][i] = x[i].b;
+        in[2][i] = x[i + 8].a;
+        in[3][i] = x[i + 8].b;
+    }
+    KV_UNROLL
+    for (int q = 0; q < 4; q++)
+        kv_transpose8_f(out[q], in[q]);
+    KV_UNROLL
+    for (int i = 0; i < 8; i++) {
+        x[i] = (kv_f){out[0][i], out[2][i]};
+        x[i + 8] = (kv_f){out[1][i], out[3][i]};
+    }
 }
 
 /* The largest lane; none is nan. */

@@ -14,14 +14,13 @@ enum {
     KV_TILE_VECTORS = 2,
     KV_TILE_COLS = 6,
     KV_COLUMNS = 6,
-    KV_F_ROWS = 4,
+    KV_F_VECTORS = 4,
     KV_F_COLS = 6,
-    KV_F_BLOCKS = 1,
     KV_SIGNED_BIAS = 128
 };
 
 #define KV_STEPS _Pragma("GCC unroll 8")
-#define KV_F_STEPS _Pragma("GCC unroll 4")
+#define KV_F_STEPS _Pragma("GCC unroll 2")
 
 typedef __m512 kv_f;
 typedef __m512i kv_i;
@@ -141,18 +140,35 @@ static KV_INLINE float kv_sum(kv_f x)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
-static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
+static KV_INLINE void kv_transpose_f(kv_f x[16])
 {
-    const __m512 ab =
-        _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
-    const __m512 cd =
-        _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
-    const __m512 four =
-        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
-    const __m512 two = _mm512_add_ps(four, _mm512_permute_ps(four, 0x4e));
-    const __m512 one = _mm512_add_ps(two, _mm512_permute_ps(two, 0xb1));
-    const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-    return _mm512_castps512_ps128(_mm512_permutexvar_ps(first, one));
+    __m512 t[16], u[16];
+    KV_UNROLL
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+    KV_UNROLL
+    for (int i = 0; i < 16; i += 4) {
+        KV_UNROLL
+        for (int j = 0; j < 2; j++) {
+            const __m512d low = _mm512_castps_pd(t[i + j]), high = _mm512_castps_pd(t[i + j + 2]);
+            u[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            u[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    }
+    /* u[4 * i + j]: elements j, j + 4, j + 8, j + 12 of rows 4 * i to 4 * i + 3. */
+    KV_UNROLL
+    for (int j = 0; j < 4; j++) {
+        const __m512 a = _mm512_shuffle_f32x4(u[j], u[j + 4], 0x88);
+        const __m512 b = _mm512_shuffle_f32x4(u[j], u[j + 4], 0xdd);
+        const __m512 c = _mm512_shuffle_f32x4(u[j + 8], u[j + 12], 0x88);
+        const __m512 d = _mm512_shuffle_f32x4(u[j + 8], u[j + 12], 0xdd);
+        x[j] = _mm512_shuffle_f32x4(a, c, 0x88);
+        x[j + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+        x[j + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+        x[j + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+    }
 }
 
 static KV_INLINE float kv_largest(kv_f x)

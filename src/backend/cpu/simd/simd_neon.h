@@ -15,9 +15,8 @@ enum {
     KV_TILE_VECTORS = 2,
     KV_TILE_COLS = 4,
     KV_COLUMNS = 4,
-    KV_F_ROWS = 2,
-    KV_F_COLS = 2,
-    KV_F_BLOCKS = 2,
+    KV_F_VECTORS = 1,
+    KV_F_COLS = 6,
     KV_SIGNED_BIAS = 0
 };
 
@@ -511,17 +510,6 @@ static KV_INLINE float32x4_t kv_fours(kv_f x)
     return vaddq_f32(vaddq_f32(x.a, x.c), vaddq_f32(x.b, x.d));
 }
 
-static KV_INLINE float32x4_t kv_twos(float32x4_t x, float32x4_t y)
-{
-    return vaddq_f32(vcombine_f32(vget_low_f32(x), vget_low_f32(y)),
-                     vcombine_f32(vget_high_f32(x), vget_high_f32(y)));
-}
-
-static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
-{
-    return vpaddq_f32(kv_twos(kv_fours(a), kv_fours(b)), kv_twos(kv_fours(c), kv_fours(d)));
-}
-
 static KV_INLINE kv_f4 kv_f4_zero(void)
 {
     return vdupq_n_f32(0.0f);
@@ -600,6 +588,35 @@ static KV_INLINE void kv_transpose(kv_rows_b out[8], const kv_b32 rows[KV_ROWS])
 {
     kv_transpose4(out, rows[0].a, rows[1].a, rows[2].a, rows[3].a);
     kv_transpose4(out + 4, rows[0].b, rows[1].b, rows[2].b, rows[3].b);
+}
+
+static KV_INLINE void kv_transpose4_f(float32x4_t out[4], float32x4_t a, float32x4_t b,
+                                      float32x4_t c, float32x4_t d)
+{
+    int8x16_t turned[4];
+    kv_transpose4(turned, vreinterpretq_s8_f32(a), vreinterpretq_s8_f32(b), vreinterpretq_s8_f32(c),
+                  vreinterpretq_s8_f32(d));
+    KV_UNROLL
+    for (int i = 0; i < 4; i++)
+        out[i] = vreinterpretq_f32_s8(turned[i]);
+}
+
+static KV_INLINE void kv_transpose_f(kv_f x[16])
+{
+    kv_f in[16];
+    memcpy(in, x, sizeof in);
+    KV_UNROLL
+    for (int i = 0; i < 4; i++) { /* rows 4 * i to 4 * i + 3 become part i */
+        const kv_f *row = in + 4 * i;
+        float32x4_t out[16];
+        kv_transpose4_f(out, row[0].a, row[1].a, row[2].a, row[3].a);
+        kv_transpose4_f(out + 4, row[0].b, row[1].b, row[2].b, row[3].b);
+        kv_transpose4_f(out + 8, row[0].c, row[1].c, row[2].c, row[3].c);
+        kv_transpose4_f(out + 12, row[0].d, row[1].d, row[2].d, row[3].d);
+        KV_UNROLL
+        for (int j = 0; j < 16; j++)
+            *(i == 0 ? &x[j].a : i == 1 ? &x[j].b : i == 2 ? &x[j].c : &x[j].d) = out[j];
+    }
 }
 
 static KV_INLINE kv_rows_b kv_rows_load_b(const void *p)

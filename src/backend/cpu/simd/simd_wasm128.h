@@ -16,9 +16,8 @@ enum {
     KV_TILE_VECTORS = 2,
     KV_TILE_COLS = 2,
     KV_COLUMNS = 4,
-    KV_F_ROWS = 1,
+    KV_F_VECTORS = 1,
     KV_F_COLS = 2,
-    KV_F_BLOCKS = 2,
     KV_SIGNED_BIAS = 0
 };
 
@@ -586,20 +585,6 @@ static KV_INLINE v128_t kv_fours(kv_f x)
     return wasm_f32x4_add(wasm_f32x4_add(x.a, x.c), wasm_f32x4_add(x.b, x.d));
 }
 
-static KV_INLINE v128_t kv_twos(v128_t x, v128_t y)
-{
-    return wasm_f32x4_add(wasm_i32x4_shuffle(x, y, 0, 1, 4, 5),
-                          wasm_i32x4_shuffle(x, y, 2, 3, 6, 7));
-}
-
-static KV_INLINE kv_f4 kv_f4_sums(kv_f a, kv_f b, kv_f c, kv_f d)
-{
-    const v128_t ab = kv_twos(kv_fours(a), kv_fours(b));
-    const v128_t cd = kv_twos(kv_fours(c), kv_fours(d));
-    return wasm_f32x4_add(wasm_i32x4_shuffle(ab, cd, 0, 2, 4, 6),
-                          wasm_i32x4_shuffle(ab, cd, 1, 3, 5, 7));
-}
-
 static KV_INLINE kv_f4 kv_f4_zero(void)
 {
     return wasm_f32x4_splat(0.0f);
@@ -676,6 +661,24 @@ static KV_INLINE void kv_transpose(kv_rows_b out[8], const kv_b32 rows[KV_ROWS])
 {
     kv_transpose4(out, rows[0].a, rows[1].a, rows[2].a, rows[3].a);
     kv_transpose4(out + 4, rows[0].b, rows[1].b, rows[2].b, rows[3].b);
+}
+
+static KV_INLINE void kv_transpose_f(kv_f x[16])
+{
+    kv_f in[16];
+    memcpy(in, x, sizeof in);
+    KV_UNROLL
+    for (int i = 0; i < 4; i++) { /* rows 4 * i to 4 * i + 3 become part i */
+        const kv_f *row = in + 4 * i;
+        v128_t out[16];
+        kv_transpose4(out, row[0].a, row[1].a, row[2].a, row[3].a);
+        kv_transpose4(out + 4, row[0].b, row[1].b, row[2].b, row[3].b);
+        kv_transpose4(out + 8, row[0].c, row[1].c, row[2].c, row[3].c);
+        kv_transpose4(out + 12, row[0].d, row[1].d, row[2].d, row[3].d);
+        KV_UNROLL
+        for (int j = 0; j < 16; j++)
+            *(i == 0 ? &x[j].a : i == 1 ? &x[j].b : i == 2 ? &x[j].c : &x[j].d) = out[j];
+    }
 }
 
 static KV_INLINE kv_rows_b kv_rows_load_b(const void *p)
