@@ -62,11 +62,11 @@ class TextHost {
         return 1;
       },
       matcher_end: (handle) => void this.matchers.delete(handle),
-      nfc_begin: (at, len) => {
-        this.composed = encoder.encode(this.read(at, len).normalize('NFC'));
+      normalize_begin: (form, at, len) => {
+        this.composed = encoder.encode(this.read(at, len).normalize(['NFC', 'NFD', 'NFKC', 'NFKD'][form]));
         return this.composed.length;
       },
-      nfc_take: (out) => {
+      normalize_take: (out) => {
         if (out) new Uint8Array(this.memory().buffer).set(this.composed, out);
         this.composed = null;
       },

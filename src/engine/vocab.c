@@ -82,6 +82,28 @@ static kw_status numbers(const kw_model_file *file, const char *key, size_t n, k
     return KW_OK;
 }
 
+/* SentencePiece's map, an array of bytes (u8 or i8), into the arena. */
+static kw_status read_charsmap(const kw_model_file *file, kw_arena *arena, kw_str *out,
+                               kw_error *err)
+{
+    static const char key[] = "tokenizer.ggml.precompiled_charsmap";
+    const kw_value *array = find_array(file, key);
+    if (!array || array->array.n == 0)
+        return KW_OK;
+    char *bytes = kw_arena_array(arena, (size_t)array->array.n, 1);
+    if (!bytes)
+        return kw_fail(err, KW_E_NOMEM, "gguf: no memory for %s", key);
+    for (uint64_t i = 0; i < array->array.n; i++) {
+        const kw_value item = kw_value_at(array, i);
+        if (item.kind != KW_VALUE_INT || item.i < -128 || item.i > 255)
+            return kw_fail(err, KW_E_FORMAT, "gguf: %s: item %llu is no byte", key,
+                           (unsigned long long)i);
+        bytes[i] = (char)(unsigned char)(item.i & 0xFF);
+    }
+    *out = (kw_str){bytes, (size_t)array->array.n};
+    return KW_OK;
+}
+
 static kw_status read_keys(const kw_model_file *file, kw_arena *arena, kw_ggml_vocab *raw,
                            kw_error *err)
 {
@@ -94,6 +116,7 @@ static kw_status read_keys(const kw_model_file *file, kw_arena *arena, kw_ggml_v
     KW_TRY(strings(file, "tokenizer.ggml.merges", &raw->merges, &raw->n_merges, err));
     KW_TRY(numbers(file, "tokenizer.ggml.scores", raw->n_tokens, arena, &scores, NULL, err));
     KW_TRY(numbers(file, "tokenizer.ggml.token_type", raw->n_tokens, arena, NULL, &types, err));
+    KW_TRY(read_charsmap(file, arena, &raw->charsmap, err));
     raw->scores = scores;
     raw->types = types;
     raw->bos = find_id(file, "tokenizer.ggml.bos_token_id");
@@ -101,6 +124,8 @@ static kw_status read_keys(const kw_model_file *file, kw_arena *arena, kw_ggml_v
     raw->eot = find_id(file, "tokenizer.ggml.eot_token_id");
     raw->unk = find_id(file, "tokenizer.ggml.unknown_token_id");
     raw->pad = find_id(file, "tokenizer.ggml.padding_token_id");
+    raw->cls = find_id(file, "tokenizer.ggml.cls_token_id");
+    raw->sep = find_id(file, "tokenizer.ggml.seperator_token_id"); /* spelled so */
     raw->add_bos = find_flag(file, "tokenizer.ggml.add_bos_token");
     raw->add_eos = find_flag(file, "tokenizer.ggml.add_eos_token");
     raw->add_space_prefix = find_flag(file, "tokenizer.ggml.add_space_prefix");

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
-#include "text/steps.h"
+#include "text/unicode_table.h"
 
 /* The child of a node for a byte, or 0. */
 static uint32_t child_of(const kw_added *added, uint32_t node, uint8_t byte)
@@ -44,14 +44,12 @@ kw_status kw_added_build(const kw_added_token *tokens, size_t n, kw_arena *arena
 {
     kw_added added = {.n = n};
     size_t bytes = 1;
-    bool words = false;
     for (size_t i = 0; i < n; i++) {
         if (tokens[i].text.len > KW_ADDED_MAX_BYTES)
             return kw_fail(err, KW_E_LIMIT, "vocabulary: added token %d has %zu bytes, over %d",
                            tokens[i].id, tokens[i].text.len, KW_ADDED_MAX_BYTES);
         if (!kw_add_size(bytes, tokens[i].text.len, &bytes) || bytes > UINT32_MAX)
             return kw_fail(err, KW_E_LIMIT, "vocabulary: added tokens are too long");
-        words = words || tokens[i].single_word;
         added.any_plain = added.any_plain || !tokens[i].special;
     }
     added.tokens = kw_arena_array(arena, n, sizeof(*added.tokens));
@@ -65,16 +63,8 @@ kw_status kw_added_build(const kw_added_token *tokens, size_t n, kw_arena *arena
         if (tokens[i].text.len > 0 && kw_utf8_valid(tokens[i].text.data, tokens[i].text.len))
             add_token(&added, &n_nodes, tokens[i].text, (int32_t)i);
     }
-    if (words)
-        KW_TRY(kw_pattern_compile(KW_STR("[\\p{L}\\p{M}\\p{N}\\p{Pc}]"), &added.word, err));
     *out = added;
     return KW_OK;
-}
-
-void kw_added_free(kw_added *added)
-{
-    kw_pattern_free(added->word);
-    added->word = NULL;
 }
 
 /* The longest token at text[at], or -1; its end in *end. */
@@ -95,17 +85,18 @@ static int32_t longest_at(const kw_added *added, kw_str text, size_t at, bool sp
     return best;
 }
 
+size_t kw_added_at(const kw_added *added, kw_str text, size_t at)
+{
+    size_t end = 0;
+    return longest_at(added, text, at, true, &end) < 0 ? 0 : end;
+}
+
 /* Whether the character at text[at..) is one of words. */
-static kw_status is_word(const kw_added *added, kw_str text, size_t at, bool *word, kw_error *err)
+static bool is_word(kw_str text, size_t at)
 {
     uint32_t codepoint;
-    const size_t len = kw_utf8_decode(text.data + at, text.len - at, &codepoint);
-    kw_matcher *matcher;
-    size_t start, end;
-    KW_TRY(kw_matcher_begin(added->word, (kw_str){text.data + at, len}, &matcher, err));
-    const kw_status status = kw_matcher_find(matcher, 0, word, &start, &end, err);
-    kw_matcher_end(matcher);
-    return status;
+    kw_utf8_decode(text.data + at, text.len - at, &codepoint);
+    return kw_unicode_class(codepoint) & (KW_UC_L | KW_UC_M | KW_UC_N | KW_UC_PC);
 }
 
 /* Start of the character that ends at `end` > 0. */
@@ -117,16 +108,10 @@ static size_t character_before(kw_str text, size_t end)
     return end;
 }
 
-static kw_status stands_alone(const kw_added *added, kw_str text, size_t start, size_t end,
-                              bool *alone, kw_error *err)
+static bool stands_alone(kw_str text, size_t start, size_t end)
 {
-    bool before = false, after = false;
-    if (start > 0)
-        KW_TRY(is_word(added, text, character_before(text, start), &before, err));
-    if (end < text.len)
-        KW_TRY(is_word(added, text, end, &after, err));
-    *alone = !before && !after;
-    return KW_OK;
+    return !(start > 0 && is_word(text, character_before(text, start))) &&
+           !(end < text.len && is_word(text, end));
 }
 
 static void take_spaces(const kw_added_token *token, kw_str text, size_t from,
@@ -149,12 +134,11 @@ static void take_spaces(const kw_added_token *token, kw_str text, size_t from,
     }
 }
 
-kw_status kw_added_find(const kw_added *added, kw_str text, size_t from, bool special,
-                        kw_added_match *out, kw_error *err)
+kw_added_match kw_added_find(const kw_added *added, kw_str text, size_t from, bool special)
 {
-    *out = (kw_added_match){text.len, text.len, -1};
+    kw_added_match match = {text.len, text.len, -1};
     if (added->n == 0 || (!special && !added->any_plain))
-        return KW_OK;
+        return match;
     for (size_t at = from; at < text.len; at++) {
         size_t end = at;
         const int32_t found = added->first[(uint8_t)text.data[at]] != 0
@@ -163,16 +147,13 @@ kw_status kw_added_find(const kw_added *added, kw_str text, size_t from, bool sp
         if (found < 0)
             continue;
         const kw_added_token *token = &added->tokens[found];
-        bool alone = true;
-        if (token->single_word)
-            KW_TRY(stands_alone(added, text, at, end, &alone, err));
-        if (!alone) {
+        if (token->single_word && !stands_alone(text, at, end)) {
             at = end - 1;
             continue;
         }
-        *out = (kw_added_match){at, end, token->id};
-        take_spaces(token, text, from, out);
-        return KW_OK;
+        match = (kw_added_match){at, end, token->id};
+        take_spaces(token, text, from, &match);
+        break;
     }
-    return KW_OK;
+    return match;
 }

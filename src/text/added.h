@@ -10,7 +10,6 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "text/pattern.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,13 +39,11 @@ typedef struct kw_added {
     kw_added_node *nodes; /* in the arena */
     uint32_t first[256];  /* the root's child for a byte, or 0 */
     bool any_plain;       /* some token is not special */
-    kw_pattern *word;     /* owned; a character of words; NULL unless a token is single_word */
 } kw_added;
 
 /* Of tokens with the same text the first counts; texts that are empty or not UTF-8 are left out. */
 kw_status kw_added_build(const kw_added_token *tokens, size_t n, kw_arena *arena, kw_added *out,
                          kw_error *err);
-void kw_added_free(kw_added *added);
 
 typedef struct kw_added_match {
     size_t start, end;
@@ -54,7 +51,9 @@ typedef struct kw_added_match {
 } kw_added_match;
 
 /* The first token at or after `from` in valid UTF-8. special: special tokens count too. */
-kw_status kw_added_find(const kw_added *added, kw_str text, size_t from, bool special,
-                        kw_added_match *out, kw_error *err);
+kw_added_match kw_added_find(const kw_added *added, kw_str text, size_t from, bool special);
+
+/* The end of the longest token at text[at), or 0: there is none. */
+size_t kw_added_at(const kw_added *added, kw_str text, size_t at);
 
 #endif

@@ -238,9 +238,7 @@ static kw_status merge_all(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_err
 
 /* --- from symbols to ids --- */
 
-/* Text that is no token: its bytes where every one has a token, else unknown. `unknown` carries
- * whether the token before was unknown. */
-static bool add_unknown(const kw_bpe *bpe, kw_str text, kw_ids *ids, bool *unknown)
+bool kw_bpe_unknown(const kw_bpe *bpe, kw_str text, kw_ids *ids, bool *unknown)
 {
     bool bytes = bpe->byte_fallback;
     for (size_t i = 0; i < text.len && bytes; i++)
@@ -271,7 +269,7 @@ static bool add_unused(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_span wh
                 !kw_spans_add(&m->stack, span.start, span.start + left))
                 return false;
         } else if (id < 0) {
-            if (!add_unknown(bpe, text, ids, unknown))
+            if (!kw_bpe_unknown(bpe, text, ids, unknown))
                 return false;
         } else {
             *unknown = false;
@@ -290,7 +288,7 @@ static kw_status add_ids(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_ids *
         const kw_str text = {piece.data + s->start, s->len};
         bool done;
         if (s->id < 0) {
-            done = add_unknown(bpe, text, ids, unknown);
+            done = kw_bpe_unknown(bpe, text, ids, unknown);
         } else if (m->unused_left && bpe->tokens.kinds[s->id] == KW_TOKEN_UNUSED) {
             done = add_unused(bpe, m, piece, (kw_span){s->start, s->start + s->len}, ids, unknown);
         } else {

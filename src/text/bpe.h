@@ -43,5 +43,8 @@ kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err);
 kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,
                         kw_error *err);
 void kw_merger_free(kw_merger *merger);
+/* Appends what becomes of text that is no token: its bytes where every one has a token, else the
+ * unknown token. `unknown` carries whether the token before was unknown. False: memory is out. */
+bool kw_bpe_unknown(const kw_bpe *bpe, kw_str text, kw_ids *ids, bool *unknown);
 
 #endif

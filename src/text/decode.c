@@ -32,13 +32,15 @@ static kw_str text_of(kw_detokenizer *d, int32_t id)
     const bool unknown = kind == KW_TOKEN_UNKNOWN && !d->keep_special;
     if ((kind == KW_TOKEN_CONTROL && !d->keep_special) || (unknown && tokens->byte_level))
         return KW_STR("");
-    if (unknown) { /* SentencePiece's own sign for it */
+    if (unknown && !d->tokenizer->spelled_unk) { /* SentencePiece's own sign for it */
         d->first = false;
         return KW_STR(" \xE2\x81\x87 ");
     }
-    kw_str text = tokens->surface[id];
-    if (text.len > 0 && d->first) {
+    kw_str text = d->first && tokens->initial ? tokens->initial[id] : tokens->surface[id];
+    if (tokens->initial) {
         d->first = false;
+    } else if (text.len > 0 && d->first) {
+        d->first = d->tokenizer->drop_first_spaces && kw_str_is(text, " ");
         if (d->tokenizer->drop_first_space && kind != KW_TOKEN_BYTE && text.data[0] == ' ')
             text = (kw_str){text.data + 1, text.len - 1};
     }
@@ -146,6 +148,10 @@ kw_status kw_tokenizer_decode(const kw_tokenizer *tokenizer, const int32_t *ids,
     if (!done || !append(&all, &n_all, &cap, kw_detokenizer_flush(&d))) {
         free(all);
         return kw_fail(err, KW_E_NOMEM, "tokenizer: out of memory decoding %zu tokens", n);
+    }
+    if (tokenizer->cleanup_text) {
+        n_all = kw_surface_clean(all, n_all);
+        all[n_all] = 0;
     }
     *text = all;
     *len = n_all;

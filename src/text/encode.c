@@ -15,8 +15,25 @@ typedef struct encoder {
     bool special; /* special tokens written in the text count */
     kw_ids ids;
     kw_merger merger;
+    kw_viterbi viterbi;
     kw_pieces normal, pieces;
 } encoder;
+
+static kw_status encode_piece(encoder *e, kw_str piece, kw_error *err)
+{
+    const kw_tokenizer *t = e->t;
+    switch (t->kind) {
+    case KW_VOCAB_UNIGRAM:
+        return kw_unigram_encode(&t->unigram, &t->bpe, &e->viterbi, piece, &e->ids, err);
+    case KW_VOCAB_WORDPIECE:
+    case KW_VOCAB_WORDLEVEL:
+        return kw_wordpiece_encode(&t->wordpiece, piece, &e->ids, err);
+    case KW_VOCAB_SPM_BPE:
+    case KW_VOCAB_BYTE_BPE:
+        break;
+    }
+    return kw_bpe_encode(&t->bpe, &e->merger, piece, &e->ids, err);
+}
 
 /* Encodes normalised text that holds no added token. */
 static kw_status encode_normal(encoder *e, kw_str text, bool at_start, kw_error *err)
@@ -25,7 +42,7 @@ static kw_status encode_normal(encoder *e, kw_str text, bool at_start, kw_error 
     for (size_t i = 0; i < e->pieces.spans.n; i++) {
         const kw_span span = e->pieces.spans.items[i];
         const kw_str piece = {e->pieces.text.data + span.start, span.end - span.start};
-        KW_TRY(kw_bpe_encode(&e->t->bpe, &e->merger, piece, &e->ids, err));
+        KW_TRY(encode_piece(e, piece, err));
     }
     return KW_OK;
 }
@@ -34,8 +51,7 @@ static kw_status encode_normal(encoder *e, kw_str text, bool at_start, kw_error 
 static kw_status encode_normalized(encoder *e, kw_str text, bool at_start, kw_error *err)
 {
     for (size_t from = 0; from < text.len;) {
-        kw_added_match match;
-        KW_TRY(kw_added_find(&e->t->normalized, text, from, e->special, &match, err));
+        const kw_added_match match = kw_added_find(&e->t->normalized, text, from, e->special);
         if (match.start > from) {
             const kw_str before = {text.data + from, match.start - from};
             KW_TRY(encode_normal(e, before, at_start && from == 0, err));
@@ -51,8 +67,7 @@ static kw_status encode_normalized(encoder *e, kw_str text, bool at_start, kw_er
 static kw_status encode_written(encoder *e, kw_str text, bool at_start, kw_error *err)
 {
     for (size_t from = 0; from < text.len;) {
-        kw_added_match match;
-        KW_TRY(kw_added_find(&e->t->written, text, from, e->special, &match, err));
+        const kw_added_match match = kw_added_find(&e->t->written, text, from, e->special);
         if (match.start > from) {
             const kw_str before = {text.data + from, match.start - from};
             const bool first = at_start && from == 0;
@@ -133,13 +148,14 @@ static kw_status encode_text(encoder *e, kw_str text, unsigned flags, kw_error *
     const kw_tokenizer *t = e->t;
     if ((flags & KW_ENCODE_SPECIAL) && !add_all(&e->ids, t->prefix, t->n_prefix))
         return NOMEM(err);
-    if (kw_utf8_valid(text.data, text.len))
+    if (kw_utf8_valid(text.data, text.len) || kw_steps_repair(&t->normalizers))
         KW_TRY(encode_written(e, text, true, err));
     else if (t->bpe.tokens.byte_level)
         KW_TRY(encode_bytes(e, text, err));
     else
         KW_TRY(encode_repaired(e, text, err));
-    if ((flags & KW_ENCODE_SPECIAL) && !add_all(&e->ids, t->suffix, t->n_suffix))
+    const bool ended = t->eos_once && e->ids.n > 0 && e->ids.items[e->ids.n - 1] == t->eos;
+    if ((flags & KW_ENCODE_SPECIAL) && !ended && !add_all(&e->ids, t->suffix, t->n_suffix))
         return NOMEM(err);
     return KW_OK;
 }
@@ -161,6 +177,7 @@ kw_status kw_tokenizer_encode(const kw_tokenizer *tokenizer, kw_str text, unsign
     if (status == KW_OK)
         status = encode_text(&e, text, flags, err);
     kw_merger_free(&e.merger);
+    kw_viterbi_free(&e.viterbi);
     kw_pieces_free(&e.normal);
     kw_pieces_free(&e.pieces);
     if (status != KW_OK) {

@@ -4,6 +4,7 @@
 #include "text/json_steps.h"
 
 #include "base/check.h"
+#include "text/base64.h"
 #include "text/pretoken.h"
 
 #define METASPACE "\xE2\x96\x81"
@@ -66,12 +67,81 @@ static kw_status read_pattern(const kw_tree *value, const char *subject, kw_step
     return KW_OK;
 }
 
+/* BertNormalizer: accents go where case does, unless the file says. */
+static kw_status add_bert(const kw_tree *value, const char *subject, kw_step_list *list,
+                          kw_error *err)
+{
+    const bool lower = kw_tree_bool(value, "lowercase", true);
+    const bool strip = kw_tree_bool(value, "strip_accents", lower);
+    static const kw_step clean = {.kind = KW_STEP_CLEAN}, cjk = {.kind = KW_STEP_CJK},
+                         parts = {.kind = KW_STEP_NFD}, unmark = {.kind = KW_STEP_UNMARK},
+                         small = {.kind = KW_STEP_LOWER};
+    if (kw_tree_bool(value, "clean_text", true))
+        KW_TRY(add_step(list, clean, subject, err));
+    if (kw_tree_bool(value, "handle_chinese_chars", true))
+        KW_TRY(add_step(list, cjk, subject, err));
+    if (strip)
+        KW_TRY(add_step(list, parts, subject, err));
+    if (strip)
+        KW_TRY(add_step(list, unmark, subject, err));
+    return lower ? add_step(list, small, subject, err) : KW_OK;
+}
+
+/* The map of a Precompiled normalizer: base64 of its bytes. */
+static kw_status read_map(const kw_tree *value, kw_step_list *list, kw_step *step,
+                          const char *subject, kw_error *err)
+{
+    const kw_tree *map = kw_tree_get(value, "precompiled_charsmap");
+    const kw_str text = map && map->kind == KW_JSON_STRING ? map->text : KW_STR("");
+    char *bytes = kw_arena_alloc(list->arena, text.len + 1);
+    size_t n;
+    if (!bytes)
+        return kw_fail(err, KW_E_NOMEM, "%s: out of memory", subject);
+    if (!kw_base64_decode(text, bytes, &n))
+        return kw_fail(err, KW_E_FORMAT, "%s: precompiled_charsmap is no base64", subject);
+    step->kind = KW_STEP_CHARSMAP;
+    step->all = true;
+    step->text = (kw_str){bytes, n};
+    return KW_OK;
+}
+
+/* The normalizers that are a step and nothing else. */
+static bool plain_normalizer(kw_str type, kw_step *step)
+{
+    static const struct {
+        const char *type;
+        kw_step_kind kind;
+        bool all;
+    } plain[] = {
+        {"NFC", KW_STEP_NFC, false},         {"NFD", KW_STEP_NFD, false},
+        {"NFKC", KW_STEP_NFKC, false},       {"NFKD", KW_STEP_NFKD, false},
+        {"Lowercase", KW_STEP_LOWER, false}, {"StripAccents", KW_STEP_UNMARK, true},
+        {"Nmt", KW_STEP_NMT, false},
+    };
+    for (size_t i = 0; i < KW_COUNT(plain); i++) {
+        if (!kw_str_is(type, plain[i].type))
+            continue;
+        step->kind = plain[i].kind;
+        step->all = plain[i].all;
+        return true;
+    }
+    return false;
+}
+
 static kw_status add_normalizer(const kw_tree *value, const char *subject, void *to, kw_error *err)
 {
     const kw_str type = kw_tree_text(value, "type");
     kw_step step = {.pre = KW_PRE_CUSTOM};
-    if (kw_str_is(type, "NFC")) {
-        step.kind = KW_STEP_NFC;
+    if (kw_str_is(type, "BertNormalizer")) {
+        return add_bert(value, subject, to, err);
+    } else if (kw_str_is(type, "Precompiled")) {
+        KW_TRY(read_map(value, to, &step, subject, err));
+        if (step.text.len == 0)
+            return KW_OK;
+    } else if (kw_str_is(type, "Strip")) {
+        step.kind = KW_STEP_STRIP;
+        step.left = kw_tree_bool(value, "strip_left", true);
+        step.right = kw_tree_bool(value, "strip_right", true);
     } else if (kw_str_is(type, "Prepend")) {
         step.kind = KW_STEP_PREPEND;
         step.text = kw_tree_text(value, "prepend");
@@ -80,7 +150,7 @@ static kw_status add_normalizer(const kw_tree *value, const char *subject, void 
         KW_TRY(read_pattern(value, subject, &step, err));
         step.pre = KW_PRE_CUSTOM;
         step.with = kw_tree_text(value, "content");
-    } else {
+    } else if (!plain_normalizer(type, &step)) {
         return unsupported(subject, "normalizer", type, err);
     }
     return add_step(to, step, subject, err);
@@ -179,7 +249,11 @@ static kw_status add_split(const kw_tree *value, const char *subject, kw_step_li
         step.text = KW_STR("\\w+|[^\\w\\s]+");
         step.invert = true;
     } else if (kw_str_is(type, "WhitespaceSplit")) {
-        step.text = KW_STR("\\s");
+        step.pre = KW_PRE_WORDS;
+        step.invert = true;
+    } else if (kw_str_is(type, "BertPreTokenizer")) {
+        step.pre = KW_PRE_BERT;
+        step.invert = true;
     } else if (kw_str_is(type, "CharDelimiterSplit")) {
         step.text = kw_tree_text(value, "delimiter");
         step.literal = true;
@@ -312,6 +386,12 @@ static kw_status add_decoder(const kw_tree *value, const char *subject, void *to
                                                  : kw_tree_bool(value, "add_prefix_space", true);
         return KW_OK;
     }
+    if (kw_str_is(type, "WordPiece")) {
+        vocab->spaced = true;
+        vocab->cleanup = kw_tree_bool(value, "cleanup", true);
+        vocab->word_decoded = kw_tree_text(value, "prefix");
+        return KW_OK;
+    }
     if (kw_str_is(type, "Replace")) {
         const kw_str from = kw_tree_text(kw_tree_get(value, "pattern"), "String");
         if (kw_str_is(from, METASPACE) && kw_str_is(kw_tree_text(value, "content"), " ")) {
@@ -333,5 +413,9 @@ kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_vocab *vo
 {
     vocab->metaspace = false;
     vocab->drop_first_space = false;
+    vocab->spelled_unk = true;
+    vocab->spaced = !tree || tree->kind == KW_JSON_NULL; /* then the library writes words */
+    vocab->cleanup = false;
+    vocab->word_decoded = KW_STR("");
     return visit(tree, "decoders", subject, add_decoder, vocab, err);
 }

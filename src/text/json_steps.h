@@ -13,6 +13,7 @@ typedef struct kw_step_list {
     kw_step items[KW_JSON_MAX_STEPS];
     size_t n;
     bool bytes; /* ByteLevel is one of them */
+    kw_arena *arena;
 } kw_step_list;
 
 /* Each takes the value of its key, or NULL. Steps point into the tree. */

@@ -38,6 +38,12 @@ kw_status kw_tokenizer_from_sentencepiece(kw_str bytes, const char *subject, kw_
     return from_bytes(kw_vocab_from_sentencepiece, bytes, subject, out, err);
 }
 
+kw_status kw_tokenizer_from_wordlist(kw_str text, const char *subject, kw_tokenizer **out,
+                                     kw_error *err)
+{
+    return from_bytes(kw_vocab_from_wordlist, text, subject, out, err);
+}
+
 kw_status kw_tokenizer_from_tiktoken(kw_str text, const char *subject, kw_tokenizer **out,
                                      kw_error *err)
 {
@@ -86,8 +92,14 @@ static kw_status read_pair(source *s, const char *vocab, const char *merges, kw_
     return kw_vocab_from_merges(view(&s->main), view(&s->merges), vocab, &s->arena, &s->vocab, err);
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+    const size_t len = strlen(name), n = strlen(end);
+    return len >= n && strcmp(name + len - n, end) == 0;
+}
+
 /* Any one file, told by how it starts: JSON with '{', SentencePiece with the key of its first
- * piece, else ranks. */
+ * piece, BERT's list of words with '[' (or by its name), else ranks. */
 static kw_status read_one(source *s, const char *name, kw_error *err)
 {
     KW_TRY(open_file(s, name, &s->main, err));
@@ -99,6 +111,8 @@ static kw_status read_one(source *s, const char *name, kw_error *err)
         return kw_vocab_from_json(text, name, &s->arena, &s->vocab, err);
     if (text.len > 0 && text.data[0] == 0x0A)
         return kw_vocab_from_sentencepiece(text, name, &s->arena, &s->vocab, err);
+    if (ends_with(name, "vocab.txt") || (text.len > 0 && text.data[0] == '['))
+        return kw_vocab_from_wordlist(text, name, &s->arena, &s->vocab, err);
     return kw_vocab_from_tiktoken(text, name, &s->arena, &s->vocab, err);
 }
 
@@ -106,16 +120,19 @@ static const char *const pairs[][2] = {{"vocab.json", "merges.txt"}, {"encoder.j
 
 static kw_status read_folder(source *s, kw_error *err)
 {
-    if (exists(s, "tokenizer.json"))
-        return read_one(s, "tokenizer.json", err);
-    if (exists(s, "tokenizer.model"))
-        return read_one(s, "tokenizer.model", err);
+    static const char *const alone[] = {"tokenizer.json", "tokenizer.model", "spiece.model",
+                                        "sentencepiece.bpe.model", "spm.model"};
+    for (size_t i = 0; i < KW_COUNT(alone); i++)
+        if (exists(s, alone[i]))
+            return read_one(s, alone[i], err);
     for (size_t i = 0; i < KW_COUNT(pairs); i++)
         if (exists(s, pairs[i][0]) && exists(s, pairs[i][1]))
             return read_pair(s, pairs[i][0], pairs[i][1], err);
+    if (exists(s, "vocab.txt"))
+        return read_one(s, "vocab.txt", err);
     return kw_fail(err, KW_E_NOTFOUND,
-                   "tokenizer: no tokenizer.json, tokenizer.model or vocab.json with merges.txt in "
-                   "\"%.150s\"",
+                   "tokenizer: no tokenizer.json, tokenizer.model, spiece.model, vocab.json with "
+                   "merges.txt or vocab.txt in \"%.120s\"",
                    s->folder);
 }
 

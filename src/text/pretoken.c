@@ -7,6 +7,9 @@
  * openai/gpt-2, meta-llama/llama3 and Qwen/Qwen2 publish. */
 #include "text/pretoken.h"
 
+#include "base/utf8.h"
+#include "text/unicode_table.h"
+
 #include <stdint.h>
 
 /* White space and what is none, portably (pattern_portable.c). */
@@ -35,6 +38,8 @@ kw_str kw_pretoken_expression(kw_pretokenizer pre)
         return KW_STR(MODERN("\\p{N}{1,3}"));
     case KW_PRE_QWEN2:
         return KW_STR(MODERN("\\p{N}"));
+    case KW_PRE_WORDS:
+    case KW_PRE_BERT:
     case KW_PRE_CUSTOM:
     case KW_PRE_NONE:
         break;
@@ -181,9 +186,40 @@ size_t kw_pretoken_ascii(kw_pretokenizer pre, const char *text, size_t from, siz
         return modern_piece(text, from, len, 3);
     case KW_PRE_QWEN2:
         return modern_piece(text, from, len, 1);
+    case KW_PRE_WORDS:
+    case KW_PRE_BERT:
     case KW_PRE_CUSTOM:
     case KW_PRE_NONE:
         break;
     }
     return 0;
+}
+
+/* White space 1, BERT's punctuation 2, else 0; the width in bytes in *width. */
+static int word_kind(const char *text, size_t at, size_t len, size_t *width)
+{
+    uint32_t c;
+    *width = kw_utf8_decode(text + at, len - at, &c);
+    if (c < 0x80)
+        return kw_is_space(c)                                                 ? 1
+               : c > ' ' && c < 0x7F && kind_at(text, at, len) == SYMBOL_KIND ? 2
+                                                                              : 0;
+    return kw_is_space(c) ? 1 : kw_unicode_class(c) & KW_UC_P ? 2 : 0;
+}
+
+size_t kw_pretoken_word(kw_pretokenizer pre, const char *text, size_t len, size_t *start)
+{
+    size_t at = *start, width;
+    while (at < len && word_kind(text, at, len, &width) == 1)
+        at += width;
+    *start = at;
+    while (at < len) {
+        const int kind = word_kind(text, at, len, &width);
+        if (kind == 1 || (kind == 2 && pre == KW_PRE_BERT && at > *start))
+            break;
+        at += width;
+        if (kind == 2 && pre == KW_PRE_BERT)
+            break;
+    }
+    return at;
 }

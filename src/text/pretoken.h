@@ -16,4 +16,8 @@ kw_pretokenizer kw_pretoken_recognise(kw_str expression);
  * that depends on a character outside of ASCII. */
 size_t kw_pretoken_ascii(kw_pretokenizer pre, const char *text, size_t from, size_t len);
 
+/* The first word at or after *start of KW_PRE_WORDS or KW_PRE_BERT, in valid UTF-8: sets *start and
+ * returns its end; both are len when there is none. */
+size_t kw_pretoken_word(kw_pretokenizer pre, const char *text, size_t len, size_t *start);
+
 #endif

@@ -5,18 +5,12 @@
 #include "text/steps.h"
 
 #include "base/utf8.h"
-#include "text/alphabet.h"
+#include "text/added.h"
+#include "text/charsmap.h"
 #include "text/pretoken.h"
-#include "text/unicode.h"
+#include "text/rewrite.h"
 
 #define NOMEM(err) kw_fail((err), KW_E_NOMEM, "tokenizer: out of memory preparing text")
-
-bool kw_is_space(uint32_t c)
-{
-    return (c >= '\t' && c <= '\r') || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-           c == 0x205F || c == 0x3000;
-}
 
 static bool copy_view(kw_arena *arena, kw_str *view)
 {
@@ -26,6 +20,20 @@ static bool copy_view(kw_arena *arena, kw_str *view)
     return copy != NULL;
 }
 
+static kw_status compile_map(const kw_step *step, kw_arena *arena, kw_compiled_step *out,
+                             kw_error *err)
+{
+    out->map = kw_arena_alloc(arena, sizeof(*out->map));
+    out->keep = kw_arena_alloc(arena, sizeof(*out->keep));
+    if (!out->map || !out->keep)
+        return NOMEM(err);
+    KW_TRY(kw_charsmap_build(step->text, arena, out->map, err));
+    KW_TRY(kw_added_build(step->keep, step->n_keep, arena, out->keep, err));
+    if (step->n_keep == 0)
+        out->keep = NULL;
+    return KW_OK;
+}
+
 /* Compiles what one step needs into its slot, which is zero. */
 static kw_status compile_step(const kw_step *step, kw_arena *arena, kw_compiled_step *out,
                               kw_error *err)
@@ -33,6 +41,10 @@ static kw_status compile_step(const kw_step *step, kw_arena *arena, kw_compiled_
     out->step = *step;
     if (!copy_view(arena, &out->step.text) || !copy_view(arena, &out->step.with))
         return NOMEM(err);
+    if (step->kind == KW_STEP_CHARSMAP)
+        return compile_map(step, arena, out, err);
+    if (step->pre == KW_PRE_WORDS || step->pre == KW_PRE_BERT)
+        return KW_OK;
     if (step->literal || (step->kind != KW_STEP_SPLIT && step->kind != KW_STEP_REPLACE))
         return KW_OK;
     kw_str expression = out->step.text;
@@ -92,57 +104,6 @@ static kw_str piece_at(const kw_pieces *pieces, size_t i)
     return (kw_str){pieces->text.data + span.start, span.end - span.start};
 }
 
-/* Where a step reads matches from: a literal, or a matcher begun when first needed. */
-typedef struct finder {
-    const kw_compiled_step *with;
-    kw_str text;
-    kw_matcher *matcher; /* owned */
-} finder;
-
-static kw_status find_pattern(finder *f, size_t from, bool *found, kw_span *match, kw_error *err)
-{
-    if (!f->matcher)
-        KW_TRY(kw_matcher_begin(f->with->pattern, f->text, &f->matcher, err));
-    size_t start = 0, end = 0;
-    KW_TRY(kw_matcher_find(f->matcher, from, found, &start, &end, err));
-    *match = (kw_span){(uint32_t)start, (uint32_t)end};
-    return KW_OK;
-}
-
-static bool find_literal(const finder *f, size_t from, kw_span *match)
-{
-    const kw_str what = f->with->step.text;
-    while (what.len > 0 && f->text.len - from >= what.len) {
-        const char *at = memchr(f->text.data + from, what.data[0], f->text.len - from);
-        if (!at)
-            return false;
-        from = (size_t)(at - f->text.data);
-        if (f->text.len - from >= what.len && memcmp(at, what.data, what.len) == 0) {
-            *match = (kw_span){(uint32_t)from, (uint32_t)(from + what.len)};
-            return true;
-        }
-        from++;
-    }
-    return false;
-}
-
-/* The first match at or after `from` < text.len. */
-static kw_status find_next(finder *f, size_t from, bool *found, kw_span *match, kw_error *err)
-{
-    if (f->with->step.literal) {
-        *found = find_literal(f, from, match);
-        return KW_OK;
-    }
-    const size_t end = f->with->step.kind == KW_STEP_SPLIT
-                           ? kw_pretoken_ascii(f->with->step.pre, f->text.data, from, f->text.len)
-                           : 0;
-    if (end == 0)
-        return find_pattern(f, from, found, match, err);
-    *found = true;
-    *match = (kw_span){(uint32_t)from, (uint32_t)end};
-    return KW_OK;
-}
-
 /* Adds a part, `delimiter` or not, in the step's mode. Spans from `first` on are of the same piece;
  * *before tells whether the part before was a delimiter. */
 static bool add_part(kw_spans *spans, const kw_step *step, size_t first, kw_span part,
@@ -182,7 +143,7 @@ static bool add_part(kw_spans *spans, const kw_step *step, size_t first, kw_span
 }
 
 /* Cuts one piece, which starts at `base` in the whole text, into the scratch spans. */
-static kw_status split_piece(kw_pieces *pieces, finder *f, uint32_t base, kw_error *err)
+static kw_status split_piece(kw_pieces *pieces, kw_finder *f, uint32_t base, kw_error *err)
 {
     const kw_step *step = &f->with->step;
     const size_t first = pieces->scratch.n;
@@ -192,7 +153,7 @@ static kw_status split_piece(kw_pieces *pieces, finder *f, uint32_t base, kw_err
     while (from < len) {
         bool found;
         kw_span match;
-        KW_TRY(find_next(f, from, &found, &match, err));
+        KW_TRY(kw_find_next(f, from, &found, &match, err));
         if (!found)
             break;
         const kw_span gap = {base + last, base + match.start};
@@ -216,7 +177,7 @@ static kw_status run_split(const kw_compiled_step *step, kw_pieces *pieces, kw_e
 {
     pieces->scratch.n = 0;
     for (size_t i = 0; i < pieces->spans.n; i++) {
-        finder f = {step, piece_at(pieces, i), NULL};
+        kw_finder f = {step, piece_at(pieces, i), NULL};
         const kw_status status = split_piece(pieces, &f, pieces->spans.items[i].start, err);
         kw_matcher_end(f.matcher);
         KW_TRY(status);
@@ -227,134 +188,15 @@ static kw_status run_split(const kw_compiled_step *step, kw_pieces *pieces, kw_e
     return KW_OK;
 }
 
-/* The buffer being written by a rewriting step. */
-typedef struct sink {
-    kw_pieces *pieces;
-    int buffer;
-    size_t len;
-} sink;
-
-static kw_status sink_add(sink *s, const char *data, size_t len, kw_error *err)
-{
-    size_t need;
-    if (!kw_add_size(s->len, len, &need) || need > UINT32_MAX)
-        return kw_fail(err, KW_E_LIMIT, "tokenizer: normalised text is longer than %u bytes",
-                       UINT32_MAX);
-    char **buffer = &s->pieces->buffers[s->buffer];
-    char *room = kw_grow(*buffer, &s->pieces->caps[s->buffer], need, 1);
-    if (!room)
-        return NOMEM(err);
-    *buffer = room;
-    if (len > 0)
-        memcpy(room + s->len, data, len);
-    s->len = need;
-    return KW_OK;
-}
-
-static kw_status write_replaced(sink *s, const kw_compiled_step *step, kw_str piece, kw_error *err)
-{
-    finder f = {step, piece, NULL};
-    kw_status status = KW_OK;
-    for (size_t from = 0; from < piece.len;) {
-        bool found;
-        kw_span match;
-        KW_GOTO(status, find_next(&f, from, &found, &match, err));
-        size_t next = found ? match.end : piece.len;
-        KW_GOTO(status, sink_add(s, piece.data + from, (found ? match.start : next) - from, err));
-        if (found)
-            KW_GOTO(status, sink_add(s, step->step.with.data, step->step.with.len, err));
-        if (found && match.start == match.end && next < piece.len) { /* empty: moves on by one */
-            uint32_t codepoint;
-            next += kw_utf8_decode(piece.data + next, piece.len - next, &codepoint);
-            KW_GOTO(status, sink_add(s, piece.data + match.end, next - match.end, err));
-        }
-        from = next;
-    }
-fail:
-    kw_matcher_end(f.matcher);
-    return status;
-}
-
-static kw_status write_squeezed(sink *s, kw_str piece, kw_error *err)
-{
-    bool space = true; /* leading spaces go */
-    while (piece.len > 0 && piece.data[piece.len - 1] == ' ')
-        piece.len--;
-    for (size_t i = 0; i < piece.len; i++) {
-        const bool is = piece.data[i] == ' ';
-        if (!(is && space))
-            KW_TRY(sink_add(s, &piece.data[i], 1, err));
-        space = is;
-    }
-    return KW_OK;
-}
-
-static kw_status write_nfc(sink *s, kw_str piece, kw_error *err)
-{
-    /* Below U+0300 every character is its own composition; those start with bytes below CC. */
-    size_t i = 0;
-    while (i < piece.len && (unsigned char)piece.data[i] < 0xCC)
-        i++;
-    if (i == piece.len)
-        return sink_add(s, piece.data, piece.len, err);
-    char *composed;
-    size_t len;
-    KW_TRY(kw_unicode_nfc(piece, &composed, &len, err));
-    const kw_status status = sink_add(s, composed, len, err);
-    free(composed);
-    return status;
-}
-
-static kw_status write_bytes(sink *s, kw_str piece, bool to_alphabet, kw_error *err)
-{
-    const size_t at = s->len;
-    for (int twice = 0; twice <= (to_alphabet ? 1 : 0); twice++)
-        KW_TRY(sink_add(s, piece.data, piece.len, err)); /* room; written over below */
-    char *out = s->pieces->buffers[s->buffer] + at;
-    size_t n = piece.len;
-    if (to_alphabet)
-        n = kw_alphabet_encode(piece.data, piece.len, out);
-    else if (!kw_alphabet_decode(piece, out, &n))
-        return kw_fail(err, KW_E_INTERNAL, "tokenizer: a piece is not in the byte alphabet");
-    s->len = at + n;
-    return KW_OK;
-}
-
-/* Writes what becomes of one piece. */
-static kw_status write_piece(sink *s, const kw_compiled_step *step, kw_str piece, bool at_start,
-                             kw_error *err)
-{
-    const kw_step *how = &step->step;
-    switch (how->kind) {
-    case KW_STEP_NFC:
-        return write_nfc(s, piece, err);
-    case KW_STEP_REPLACE:
-        return write_replaced(s, step, piece, err);
-    case KW_STEP_SQUEEZE:
-        return write_squeezed(s, piece, err);
-    case KW_STEP_BYTES:
-        return write_bytes(s, piece, true, err);
-    case KW_STEP_UNBYTES:
-        return write_bytes(s, piece, false, err);
-    case KW_STEP_PREPEND:
-        if ((at_start || !how->first_only) && !(how->unless && kw_str_starts(piece, how->text)))
-            KW_TRY(sink_add(s, how->text.data, how->text.len, err));
-        return sink_add(s, piece.data, piece.len, err);
-    case KW_STEP_SPLIT:
-        break;
-    }
-    return kw_fail(err, KW_E_INTERNAL, "tokenizer: step %d does not write", (int)how->kind);
-}
-
 static kw_status run_writing(const kw_compiled_step *step, kw_pieces *pieces, bool at_start,
                              kw_error *err)
 {
-    sink s = {pieces, pieces->current == 0 ? 1 : 0, 0};
+    kw_sink s = {pieces, pieces->current == 0 ? 1 : 0, 0};
     size_t kept = 0;
     for (size_t i = 0; i < pieces->spans.n; i++) {
         const size_t start = s.len;
         const bool first = at_start && pieces->spans.items[i].start == 0;
-        KW_TRY(write_piece(&s, step, piece_at(pieces, i), first, err));
+        KW_TRY(kw_text_rewrite(&s, step, piece_at(pieces, i), first, err));
         if (s.len > start)
             pieces->spans.items[kept++] = (kw_span){(uint32_t)start, (uint32_t)s.len};
     }
@@ -362,6 +204,12 @@ static kw_status run_writing(const kw_compiled_step *step, kw_pieces *pieces, bo
     pieces->text = (kw_str){s.len ? pieces->buffers[s.buffer] : "", s.len};
     pieces->current = s.buffer;
     return KW_OK;
+}
+
+bool kw_steps_repair(const kw_steps *steps)
+{
+    return steps->n > 0 && steps->items[0].step.kind == KW_STEP_CHARSMAP &&
+           !steps->items[0].step.all;
 }
 
 kw_status kw_steps_run(const kw_steps *steps, kw_str text, bool at_start, kw_pieces *pieces,

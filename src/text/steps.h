@@ -21,18 +21,31 @@ typedef enum kw_pretokenizer {
     KW_PRE_GPT2,
     KW_PRE_LLAMA3,
     KW_PRE_QWEN2,
+    KW_PRE_WORDS,  /* runs of what is no white space; what lies between is not matched */
+    KW_PRE_BERT,   /* the same, and each punctuation character by itself */
     KW_PRE_CUSTOM, /* kw_vocab.splitters, or a step's own expression */
     KW_PRE_NONE    /* the whole text is one piece */
 } kw_pretokenizer;
 
 typedef enum kw_step_kind {
-    KW_STEP_NFC,
-    KW_STEP_PREPEND, /* writes `text` before a piece */
-    KW_STEP_REPLACE, /* every match of `text` becomes `with` */
-    KW_STEP_SQUEEZE, /* spaces: none at either end, one in a row */
-    KW_STEP_SPLIT,   /* cuts each piece at matches of `text` */
-    KW_STEP_BYTES,   /* bytes become the printable alphabet, for the steps that follow */
-    KW_STEP_UNBYTES  /* and back */
+    KW_STEP_NFC, /* in the order of kw_unicode_form */
+    KW_STEP_NFD,
+    KW_STEP_NFKC,
+    KW_STEP_NFKD,
+    KW_STEP_PREPEND,  /* writes `text` before a piece */
+    KW_STEP_REPLACE,  /* every match of `text` becomes `with` */
+    KW_STEP_SQUEEZE,  /* spaces: none at either end, one in a row */
+    KW_STEP_STRIP,    /* white space goes at the ends that `left` and `right` name */
+    KW_STEP_LOWER,    /* lower case, each character by itself */
+    KW_STEP_UNMARK,   /* marks go: those that take no space, or with `all` every one */
+    KW_STEP_CLEAN,    /* BERT's: control characters go (with `all` unassigned ones too), white
+                         space is a space */
+    KW_STEP_NMT,      /* the same, as SentencePiece's nmt rules have it */
+    KW_STEP_CJK,      /* BERT's: spaces around Chinese characters */
+    KW_STEP_CHARSMAP, /* SentencePiece's map in `text`; with `all`, a cluster at a time */
+    KW_STEP_SPLIT,    /* cuts each piece at matches of `text` */
+    KW_STEP_BYTES,    /* bytes become the printable alphabet, for the steps that follow */
+    KW_STEP_UNBYTES   /* and back */
 } kw_step_kind;
 
 /* What becomes of a match (a delimiter), in the words of tokenizer.json. */
@@ -50,14 +63,20 @@ typedef struct kw_step {
     kw_split_mode mode;
     bool literal;    /* SPLIT, REPLACE: text is a string, not an expression */
     bool invert;     /* SPLIT: what lies between the matches is the delimiter */
-    bool first_only; /* PREPEND: only to the piece that starts the whole text */
+    bool first_only; /* PREPEND: only to the piece that starts the whole text; SQUEEZE: others
+                        keep a space before them */
     bool unless;     /* PREPEND: not to a piece that starts with it */
+    bool left, right, all;
     kw_str text, with;
+    const struct kw_added_token *keep; /* [n_keep] CHARSMAP: texts that stay as they are */
+    size_t n_keep;
 } kw_step;
 
 typedef struct kw_compiled_step {
     kw_step step;
-    kw_pattern *pattern; /* owned; NULL: none is needed */
+    kw_pattern *pattern;     /* owned; NULL: none is needed */
+    struct kw_charsmap *map; /* CHARSMAP; in the arena */
+    struct kw_added *keep;   /* CHARSMAP; in the arena, or NULL */
 } kw_compiled_step;
 
 typedef struct kw_steps {
@@ -80,13 +99,12 @@ typedef struct kw_pieces {
     int current; /* index of the buffer that text lies in; -1: the caller's text */
 } kw_pieces;
 
-/* Runs the steps over valid UTF-8 of at most 2^28 bytes. text is borrowed by `pieces` until the
- * next run. at_start: text starts the whole input. */
+/* Whether the first step makes valid UTF-8 of any bytes. */
+bool kw_steps_repair(const kw_steps *steps);
+/* Runs the steps over valid UTF-8 (or, where they repair it, any bytes) of at most 2^28 bytes. text
+ * is borrowed by `pieces` until the next run. at_start: text starts the whole input. */
 kw_status kw_steps_run(const kw_steps *steps, kw_str text, bool at_start, kw_pieces *pieces,
                        kw_error *err);
 void kw_pieces_free(kw_pieces *pieces);
-
-/* White space as Unicode has it (the White_Space property). */
-bool kw_is_space(uint32_t codepoint);
 
 #endif

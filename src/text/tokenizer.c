@@ -12,12 +12,24 @@
 #define METASPACE "\xE2\x96\x81"
 #define NOMEM(err) kw_fail((err), KW_E_NOMEM, "vocabulary: out of memory")
 
+static bool is_spm(kw_vocab_kind kind)
+{
+    return kind == KW_VOCAB_SPM_BPE || kind == KW_VOCAB_UNIGRAM;
+}
+
+static bool is_words(kw_vocab_kind kind)
+{
+    return kind == KW_VOCAB_WORDPIECE || kind == KW_VOCAB_WORDLEVEL;
+}
+
 void kw_vocab_defaults(kw_vocab *vocab, kw_vocab_kind kind)
 {
-    const bool spm = kind == KW_VOCAB_SPM_BPE;
+    const bool spm = is_spm(kind), words = is_words(kind);
     *vocab = (kw_vocab){
         .kind = kind,
-        .pre = spm ? KW_PRE_NONE : KW_PRE_GPT2,
+        .pre = spm     ? KW_PRE_NONE
+               : words ? KW_PRE_BERT
+                       : KW_PRE_GPT2,
         .bos = -1,
         .eos = -1,
         .eot = -1,
@@ -28,6 +40,11 @@ void kw_vocab_defaults(kw_vocab *vocab, kw_vocab_kind kind)
         .metaspace = spm,
         .byte_fallback = spm,
         .fuse_unk = spm,
+        .word_inside = KW_STR("##"),
+        .word_decoded = KW_STR("##"),
+        .spelled_unk = words,
+        .spaced = words,
+        .cleanup = words,
     };
 }
 
@@ -97,51 +114,125 @@ static kw_status build_merges(kw_tokenizer *t, const kw_vocab *vocab, kw_error *
     return KW_OK;
 }
 
-static kw_status build_bpe(kw_tokenizer *t, const kw_vocab *vocab, kw_error *err)
+static kw_token_rules rules_of(const kw_vocab *vocab)
+{
+    return (kw_token_rules){.byte_level = vocab->kind == KW_VOCAB_BYTE_BPE,
+                            .metaspace = vocab->metaspace,
+                            .spaced = vocab->spaced,
+                            .cleanup = vocab->cleanup,
+                            .inside = vocab->word_decoded};
+}
+
+static kw_status build_words(kw_tokenizer *t, const kw_vocab *vocab, kw_error *err)
+{
+    KW_TRY(kw_wordpiece_build(&t->bpe.tokens, vocab->word_inside, &t->arena, &t->wordpiece, err));
+    t->wordpiece.unk = vocab->unk;
+    t->wordpiece.whole = vocab->kind == KW_VOCAB_WORDLEVEL;
+    if (vocab->max_word_chars > 0)
+        t->wordpiece.max_chars = vocab->max_word_chars;
+    return KW_OK;
+}
+
+static kw_status build_model(kw_tokenizer *t, const kw_vocab *vocab, kw_error *err)
 {
     kw_bpe *bpe = &t->bpe;
     const bool byte_level = vocab->kind == KW_VOCAB_BYTE_BPE;
-    KW_TRY(kw_tokens_build(vocab->tokens, vocab->kinds, vocab->n_tokens,
-                           (kw_token_rules){byte_level, vocab->metaspace}, &t->arena, &bpe->tokens,
-                           err));
-    KW_TRY(build_merges(t, vocab, err));
+    const kw_token_rules rules = rules_of(vocab);
+    t->kind = vocab->kind;
+    KW_TRY(kw_tokens_build(vocab->tokens, vocab->kinds, vocab->n_tokens, &rules, &t->arena,
+                           &bpe->tokens, err));
     bpe->unk = vocab->unk;
     bpe->fuse_unk = vocab->fuse_unk;
     bpe->byte_fallback = vocab->byte_fallback && !byte_level;
     bpe->ignore_merges = vocab->ignore_merges;
-    return kw_bpe_index(bpe, &t->arena, err);
+    if (is_words(vocab->kind))
+        return build_words(t, vocab, err);
+    if (vocab->kind == KW_VOCAB_UNIGRAM) {
+        const kw_unigram_scores scores = {vocab->scores, vocab->exact_scores};
+        if (!scores.single && !scores.exact)
+            return kw_fail(err, KW_E_FORMAT, "vocabulary: a unigram model without scores");
+        KW_TRY(kw_unigram_build(&bpe->tokens, scores, &t->arena, &t->unigram, err));
+    } else {
+        KW_TRY(build_merges(t, vocab, err));
+    }
+    KW_TRY(kw_bpe_index(bpe, &t->arena, err));
+    if (vocab->unk_leads && vocab->kind == KW_VOCAB_UNIGRAM && vocab->unk >= 0)
+        return kw_unigram_set_lead(&t->unigram, bpe, bpe->tokens.spelling[vocab->unk], err);
+    return KW_OK;
 }
 
-/* The steps that the flags of a vocabulary imply, or its own lists. */
+/* SentencePiece's own steps. */
+static size_t spm_steps(const kw_vocab *vocab, const kw_added_token *keep, size_t n_keep,
+                        kw_step *out)
+{
+    size_t n = 0;
+    if (vocab->charsmap.len > 0)
+        out[n++] = (kw_step){
+            .kind = KW_STEP_CHARSMAP, .text = vocab->charsmap, .keep = keep, .n_keep = n_keep};
+    if (vocab->squeeze_spaces)
+        out[n++] = (kw_step){.kind = KW_STEP_SQUEEZE,
+                             .first_only = vocab->add_space_prefix && !vocab->prefix_everywhere};
+    if (vocab->add_space_prefix)
+        out[n++] = (kw_step){
+            .kind = KW_STEP_PREPEND, .first_only = !vocab->prefix_everywhere, .text = KW_STR(" ")};
+    if (vocab->metaspace)
+        out[n++] = (kw_step){.kind = KW_STEP_REPLACE,
+                             .literal = true,
+                             .text = KW_STR(" "),
+                             .with = KW_STR(METASPACE)};
+    return n;
+}
+
+/* The user-defined tokens, which SentencePiece does not normalise, in an array of the arena. */
+static kw_status find_kept(const kw_tokenizer *t, const kw_vocab *vocab, kw_arena *work,
+                           kw_added_token **out, size_t *n, kw_error *err)
+{
+    const kw_tokens *tokens = &t->bpe.tokens;
+    *n = 0;
+    *out = kw_arena_array(work, vocab->charsmap.len > 0 ? tokens->n : 0, sizeof(**out));
+    if (!*out)
+        return NOMEM(err);
+    for (size_t i = 0; vocab->charsmap.len > 0 && i < tokens->n; i++)
+        if (tokens->kinds[i] == KW_TOKEN_USER && tokens->spelling[i].len <= KW_ADDED_MAX_BYTES)
+            (*out)[(*n)++] = (kw_added_token){.text = tokens->spelling[i], .id = (int32_t)i};
+    return KW_OK;
+}
+
+/* The steps that the flags of a vocabulary imply. */
+static kw_status imply_steps(kw_tokenizer *t, const kw_vocab *vocab, kw_arena *work, kw_error *err)
+{
+    kw_step normalizers[8], splitters[1];
+    kw_added_token *keep;
+    size_t n = 0, n_splitters = 0, n_keep;
+    KW_TRY(find_kept(t, vocab, work, &keep, &n_keep, err));
+    if (vocab->nfc)
+        normalizers[n++] = (kw_step){.kind = KW_STEP_NFC};
+    if (is_spm(vocab->kind))
+        n += spm_steps(vocab, keep, n_keep, normalizers + n);
+    if (vocab->pre != KW_PRE_NONE && vocab->pre != KW_PRE_CUSTOM) {
+        const bool words = vocab->pre == KW_PRE_BERT || vocab->pre == KW_PRE_WORDS;
+        splitters[n_splitters++] = (kw_step){.kind = KW_STEP_SPLIT,
+                                             .pre = vocab->pre,
+                                             .invert = words,
+                                             .mode = words ? KW_SPLIT_REMOVED : KW_SPLIT_ISOLATED};
+    }
+    KW_TRY(kw_steps_compile(normalizers, n, &t->arena, &t->normalizers, err));
+    return kw_steps_compile(splitters, n_splitters, &t->arena, &t->splitters, err);
+}
+
+/* The implied steps, or the vocabulary's own lists. */
 static kw_status build_steps(kw_tokenizer *t, const kw_vocab *vocab, kw_error *err)
 {
-    kw_step normalizers[4], splitters[1];
-    size_t n = 0, n_splitters = 0;
     if (vocab->custom_steps) {
         KW_TRY(kw_steps_compile(vocab->normalizers, vocab->n_normalizers, &t->arena,
                                 &t->normalizers, err));
         return kw_steps_compile(vocab->splitters, vocab->n_splitters, &t->arena, &t->splitters,
                                 err);
     }
-    if (vocab->nfc)
-        normalizers[n++] = (kw_step){.kind = KW_STEP_NFC};
-    if (vocab->kind == KW_VOCAB_SPM_BPE) {
-        if (vocab->squeeze_spaces)
-            normalizers[n++] = (kw_step){.kind = KW_STEP_SQUEEZE};
-        if (vocab->add_space_prefix)
-            normalizers[n++] = (kw_step){.kind = KW_STEP_PREPEND,
-                                         .first_only = !vocab->prefix_everywhere,
-                                         .text = KW_STR(" ")};
-        if (vocab->metaspace)
-            normalizers[n++] = (kw_step){.kind = KW_STEP_REPLACE,
-                                         .literal = true,
-                                         .text = KW_STR(" "),
-                                         .with = KW_STR(METASPACE)};
-    }
-    if (vocab->pre != KW_PRE_NONE && vocab->pre != KW_PRE_CUSTOM)
-        splitters[n_splitters++] = (kw_step){.kind = KW_STEP_SPLIT, .pre = vocab->pre};
-    KW_TRY(kw_steps_compile(normalizers, n, &t->arena, &t->normalizers, err));
-    return kw_steps_compile(splitters, n_splitters, &t->arena, &t->splitters, err);
+    kw_arena work = {0};
+    const kw_status status = imply_steps(t, vocab, &work, err);
+    kw_arena_free(&work);
+    return status;
 }
 
 /* The added tokens that kinds imply, in an array of the arena: special ones as written,
@@ -150,17 +241,18 @@ static kw_status derive_added(kw_tokenizer *t, const kw_vocab *vocab, kw_added_t
                               size_t *n_out, kw_error *err)
 {
     const kw_tokens *tokens = &t->bpe.tokens;
-    const bool spm = vocab->kind == KW_VOCAB_SPM_BPE;
+    const bool spm = is_spm(vocab->kind);
     const kw_step replace = {
         .kind = KW_STEP_REPLACE, .literal = true, .text = KW_STR(" "), .with = KW_STR(METASPACE)};
-    kw_compiled_step item = {replace, NULL};
+    kw_compiled_step item = {.step = replace};
     const kw_steps spaces = {&item, vocab->metaspace ? 1 : 0};
     kw_pieces pieces = {.current = -1};
     kw_status status = KW_OK;
     for (size_t i = 0; i < tokens->n; i++) {
         const uint8_t kind = tokens->kinds[i];
         const bool user = kind == KW_TOKEN_USER;
-        if (!user && kind != KW_TOKEN_CONTROL && kind != KW_TOKEN_UNKNOWN)
+        if ((!user && kind != KW_TOKEN_CONTROL && kind != KW_TOKEN_UNKNOWN) ||
+            (user && vocab->user_in_model))
             continue;
         kw_added_token added = {.text = tokens->spelling[i],
                                 .id = (int32_t)i,
@@ -200,8 +292,8 @@ static kw_status copy_added(kw_tokenizer *t, const kw_vocab *vocab, kw_added_tok
         out[i].text = (kw_str){copy, text.len};
         if (!changed || !vocab->metaspace)
             continue;
-        const kw_token_rules rules = {false, true};
-        KW_GOTO(status, kw_tokens_set_surface(&t->bpe.tokens, out[i].id, out[i].text, rules,
+        const kw_token_rules rules = {.metaspace = true};
+        KW_GOTO(status, kw_tokens_set_surface(&t->bpe.tokens, out[i].id, out[i].text, &rules,
                                               &t->arena, err));
     }
 fail:
@@ -277,6 +369,10 @@ static kw_status build_specials(kw_tokenizer *t, const kw_vocab *vocab, kw_error
     t->bos = vocab->bos;
     t->eos = vocab->eos;
     t->drop_first_space = vocab->drop_first_space;
+    t->drop_first_spaces = vocab->drop_first_space && vocab->squeeze_spaces;
+    t->spelled_unk = vocab->spelled_unk;
+    t->eos_once = vocab->eos_once;
+    t->cleanup_text = vocab->cleanup_text;
     t->n_prefix = vocab->prefix ? vocab->n_prefix : vocab->add_bos && vocab->bos >= 0;
     t->n_suffix = vocab->suffix ? vocab->n_suffix : vocab->add_eos && vocab->eos >= 0;
     t->prefix = copy_ids(&t->arena, vocab->prefix ? vocab->prefix : &vocab->bos, t->n_prefix);
@@ -294,7 +390,7 @@ kw_status kw_tokenizer_create(const kw_vocab *vocab, kw_tokenizer **out, kw_erro
     if (!t)
         return NOMEM(err);
     kw_status status;
-    KW_GOTO(status, build_bpe(t, vocab, err));
+    KW_GOTO(status, build_model(t, vocab, err));
     KW_GOTO(status, build_steps(t, vocab, err));
     KW_GOTO(status, build_added(t, vocab, err));
     KW_GOTO(status, build_specials(t, vocab, err));
@@ -311,8 +407,6 @@ void kw_tokenizer_free(kw_tokenizer *tokenizer)
         return;
     kw_steps_free(&tokenizer->normalizers);
     kw_steps_free(&tokenizer->splitters);
-    kw_added_free(&tokenizer->written);
-    kw_added_free(&tokenizer->normalized);
     kw_arena_free(&tokenizer->arena);
     free(tokenizer);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* tokenizer.h - text to token ids and back: byte-level BPE and SentencePiece BPE.
+/* tokenizer.h - text to token ids and back: byte-level BPE, SentencePiece (BPE and unigram),
+ * WordPiece, and whole words.
  *
  * A tokenizer is built once from a description (kw_vocab) that a source fills: GGUF metadata,
  * tokenizer.json, tokenizer.model (SentencePiece protobuf, or tiktoken ranks). After that it is
@@ -23,14 +24,16 @@ typedef struct kw_tokenizer kw_tokenizer;
 /* Checks and indexes a vocabulary. Copies what it needs. */
 kw_status kw_tokenizer_create(const kw_vocab *vocab, kw_tokenizer **out, kw_error *err);
 void kw_tokenizer_free(kw_tokenizer *tokenizer);
-/* From tokenizer.json, tokenizer.model (SentencePiece or tiktoken), or vocab.json + merges.txt: a
- * file, or a directory that is searched in this order. tokenizer_config.json beside it is honoured.
- */
+/* From tokenizer.json, tokenizer.model (SentencePiece or tiktoken), spiece.model, vocab.json +
+ * merges.txt, or vocab.txt: a file, or a directory that is searched in this order.
+ * tokenizer_config.json beside it is honoured. */
 kw_status kw_tokenizer_from_path(const char *path, kw_tokenizer **out, kw_error *err);
 kw_status kw_tokenizer_from_json(kw_str text, const char *subject, kw_tokenizer **out,
                                  kw_error *err);
 kw_status kw_tokenizer_from_sentencepiece(kw_str bytes, const char *subject, kw_tokenizer **out,
                                           kw_error *err);
+kw_status kw_tokenizer_from_wordlist(kw_str text, const char *subject, kw_tokenizer **out,
+                                     kw_error *err);
 kw_status kw_tokenizer_from_tiktoken(kw_str text, const char *subject, kw_tokenizer **out,
                                      kw_error *err);
 

@@ -5,12 +5,17 @@
 
 #include "text/bpe.h"
 #include "text/tokenizer.h"
+#include "text/unigram.h"
+#include "text/wordpiece.h"
 
 #define KW_ENDS_MAX 16
 
 struct kw_tokenizer {
     kw_arena arena; /* all tables */
-    kw_bpe bpe;
+    kw_vocab_kind kind;
+    kw_bpe bpe; /* and the tokens of every kind */
+    kw_unigram unigram;
+    kw_wordpiece wordpiece;
     kw_steps normalizers, splitters;
     kw_added written, normalized; /* added tokens matched before and after the normalizers */
     int32_t bos, eos;
@@ -18,7 +23,8 @@ struct kw_tokenizer {
     size_t n_ends;
     int32_t *prefix, *suffix;
     size_t n_prefix, n_suffix;
-    bool drop_first_space;
+    bool drop_first_space, drop_first_spaces; /* one, or one of each token up to the first text */
+    bool spelled_unk, cleanup_text, eos_once;
 };
 
 #endif

@@ -9,7 +9,6 @@
 
 /* Longest way from a key's home slot; a good hash at half load stays far below it. */
 #define PROBE_MAX 256
-#define METASPACE "\xE2\x96\x81"
 #define NOMEM(err, n) kw_fail((err), KW_E_NOMEM, "vocabulary: out of memory for %zu tokens", (n))
 
 static uint64_t mix(uint64_t x)
@@ -99,65 +98,14 @@ static kw_str raw_at(const kw_tokens *tokens, int32_t id)
     return tokens->byte_level ? tokens->surface[id] : tokens->spelling[id];
 }
 
-/* The text with U+2581 as spaces; a view of it when there is none. room holds text.len bytes. */
-static kw_str with_spaces(kw_str text, char *room)
-{
-    size_t n = 0;
-    bool changed = false;
-    for (size_t i = 0; i < text.len;) {
-        if (text.len - i >= 3 && memcmp(text.data + i, METASPACE, 3) == 0) {
-            room[n++] = ' ';
-            i += 3;
-            changed = true;
-        } else {
-            room[n++] = text.data[i++];
-        }
-    }
-    return changed ? (kw_str){room, n} : text;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A single byte written <0xNN>, or -1. */
-static int byte_of(kw_str text)
-{
-    if (text.len != 6 || memcmp(text.data, "<0x", 3) != 0 || text.data[5] != '>')
-        return -1;
-    const int high = hex_digit(text.data[3]), low = hex_digit(text.data[4]);
-    return high < 0 || low < 0 ? -1 : 16 * high + low;
-}
-
-/* What decoding writes for a token; `room` holds its length. */
-static kw_str surface_of(kw_token_rules rules, kw_str text, uint8_t kind, char *room)
-{
-    const int byte = kind == KW_TOKEN_BYTE && !rules.byte_level ? byte_of(text) : -1;
-    if (byte >= 0) {
-        room[0] = (char)byte;
-        return (kw_str){room, 1};
-    }
-    size_t n;
-    if (rules.byte_level) { /* what people wrote into the vocabulary is plain text */
-        const bool plain = kind == KW_TOKEN_CONTROL || kind == KW_TOKEN_USER;
-        return !plain && kw_alphabet_decode(text, room, &n) ? (kw_str){room, n} : text;
-    }
-    return rules.metaspace ? with_spaces(text, room) : text;
-}
-
-static kw_status copy_texts(kw_tokens *t, const kw_str *spelling, kw_token_rules rules,
+static kw_status copy_texts(kw_tokens *t, const kw_str *spelling, const kw_token_rules *rules,
                             kw_arena *arena, kw_error *err)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < t->n; i++)
-        if (!kw_add_size(bytes, spelling[i].len, &bytes))
+        if (!kw_add_size(bytes, spelling[i].len + KW_SURFACE_MORE, &bytes))
             return kw_fail(err, KW_E_LIMIT, "vocabulary: tokens are too long");
-    char *text = kw_arena_array(arena, bytes + 1, 2);
+    char *text = kw_arena_array(arena, bytes + 1, rules->spaced ? 3 : 2);
     if (!text)
         return NOMEM(err, t->n);
     char *room = text + bytes;
@@ -165,12 +113,16 @@ static kw_status copy_texts(kw_tokens *t, const kw_str *spelling, kw_token_rules
         if (spelling[i].len > 0)
             memcpy(text, spelling[i].data, spelling[i].len);
         t->spelling[i] = (kw_str){text, spelling[i].len};
-        t->surface[i] = surface_of(rules, t->spelling[i], t->kinds[i], room);
+        t->surface[i] = kw_surface_of(rules, t->spelling[i], t->kinds[i], false, room);
         text += spelling[i].len;
         if (t->surface[i].data == room && !kw_str_eq(t->surface[i], t->spelling[i]))
             room += t->surface[i].len;
         else
             t->surface[i] = t->spelling[i];
+        if (!rules->spaced)
+            continue;
+        t->initial[i] = kw_surface_of(rules, t->spelling[i], t->kinds[i], true, room);
+        room += t->initial[i].data == room ? t->initial[i].len : 0;
     }
     return KW_OK;
 }
@@ -199,15 +151,17 @@ static kw_status insert(kw_tokens *t, int32_t id, kw_error *err)
 }
 
 kw_status kw_tokens_build(const kw_str *spelling, const uint8_t *kinds, size_t n,
-                          kw_token_rules rules, kw_arena *arena, kw_tokens *out, kw_error *err)
+                          const kw_token_rules *rules, kw_arena *arena, kw_tokens *out,
+                          kw_error *err)
 {
-    kw_tokens t = {.n = n, .byte_level = rules.byte_level};
+    kw_tokens t = {.n = n, .byte_level = rules->byte_level};
     const size_t size = table_size(n);
     t.spelling = kw_arena_array(arena, n, sizeof(kw_str));
     t.surface = kw_arena_array(arena, n, sizeof(kw_str));
+    t.initial = rules->spaced ? kw_arena_array(arena, n, sizeof(kw_str)) : NULL;
     t.kinds = kw_arena_array(arena, n, 1);
     t.slots = kw_arena_array(arena, size, sizeof(kw_token_slot));
-    if (!t.spelling || !t.surface || !t.kinds || !t.slots)
+    if (!t.spelling || !t.surface || !t.kinds || !t.slots || (rules->spaced && !t.initial))
         return NOMEM(err, n);
     t.mask = size - 1;
     for (size_t i = 0; i < n; i++)
@@ -226,15 +180,15 @@ kw_status kw_tokens_build(const kw_str *spelling, const uint8_t *kinds, size_t n
     return KW_OK;
 }
 
-kw_status kw_tokens_set_surface(kw_tokens *tokens, int32_t id, kw_str text, kw_token_rules rules,
-                                kw_arena *arena, kw_error *err)
+kw_status kw_tokens_set_surface(kw_tokens *tokens, int32_t id, kw_str text,
+                                const kw_token_rules *rules, kw_arena *arena, kw_error *err)
 {
-    char *room = kw_arena_array(arena, text.len + 1, 2);
+    char *room = kw_arena_array(arena, text.len + KW_SURFACE_MORE, 2);
     if (!room)
         return NOMEM(err, tokens->n);
     memcpy(room, text.data, text.len);
     tokens->surface[id] =
-        surface_of(rules, (kw_str){room, text.len}, KW_TOKEN_USER, room + text.len);
+        kw_surface_of(rules, (kw_str){room, text.len}, KW_TOKEN_USER, false, room + text.len);
     return KW_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "text/surface.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ typedef struct kw_token_slot {
 typedef struct kw_tokens {
     size_t n;
     kw_str *spelling, *surface; /* [n] */
+    kw_str *initial;            /* [n] what the first token of a text writes; NULL: its surface */
     uint8_t *kinds;             /* [n] kw_token_kind */
     uint32_t *ranks;            /* [n] order of merging into it, best 0; NULL with a pair table */
     bool byte_level;
@@ -34,18 +36,13 @@ typedef struct kw_tokens {
     size_t mask, probe; /* slots - 1; longest way from home */
 } kw_tokens;
 
-/* What becomes of a token's text when it is decoded. */
-typedef struct kw_token_rules {
-    bool byte_level;
-    bool metaspace; /* U+2581 stands for a space */
-} kw_token_rules;
-
 /* Copies spellings and kinds (NULL: all normal) into the arena and indexes them. */
 kw_status kw_tokens_build(const kw_str *spelling, const uint8_t *kinds, size_t n,
-                          kw_token_rules rules, kw_arena *arena, kw_tokens *out, kw_error *err);
+                          const kw_token_rules *rules, kw_arena *arena, kw_tokens *out,
+                          kw_error *err);
 /* Gives a token the surface of another text, copied. Not for byte-level vocabularies. */
-kw_status kw_tokens_set_surface(kw_tokens *tokens, int32_t id, kw_str text, kw_token_rules rules,
-                                kw_arena *arena, kw_error *err);
+kw_status kw_tokens_set_surface(kw_tokens *tokens, int32_t id, kw_str text,
+                                const kw_token_rules *rules, kw_arena *arena, kw_error *err);
 /* The id that BPE may produce for raw bytes (normal, user-defined, unused), or -1. */
 int32_t kw_tokens_find_raw(const kw_tokens *tokens, const char *raw, size_t len);
 /* The first id spelled so, of any kind, or -1. */

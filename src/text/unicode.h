@@ -7,7 +7,15 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* NFC of valid UTF-8, malloc'ed, owned by the caller. */
-kw_status kw_unicode_nfc(kw_str text, char **out, size_t *len, kw_error *err);
+typedef enum kw_unicode_form {
+    KW_UNICODE_NFC,
+    KW_UNICODE_NFD,
+    KW_UNICODE_NFKC,
+    KW_UNICODE_NFKD
+} kw_unicode_form;
+
+/* Valid UTF-8 in a normalisation form, malloc'ed, owned by the caller. */
+kw_status kw_unicode_normalize(kw_unicode_form form, kw_str text, char **out, size_t *len,
+                               kw_error *err);
 
 #endif

@@ -6,6 +6,8 @@
 #include "text/json_tree.h"
 #include "text/vocab.h"
 
+#include <stdio.h>
+
 static kw_status nomem(const char *subject, kw_error *err)
 {
     return kw_fail(err, KW_E_NOMEM, "%s: out of memory", subject);
@@ -47,24 +49,38 @@ static size_t extended_size(const kw_tree *list, size_t n)
     return largest;
 }
 
+/* Copies of the tables for n tokens, the new ones unused and without text. */
+static kw_status extend(kw_vocab *vocab, size_t n, const char *subject, kw_arena *arena,
+                        kw_str **tokens, uint8_t **kinds, kw_error *err)
+{
+    float *scores = vocab->scores ? kw_arena_array(arena, n, sizeof(*scores)) : NULL;
+    *tokens = kw_arena_array(arena, n, sizeof(**tokens));
+    *kinds = kw_arena_array(arena, n, sizeof(**kinds));
+    if (!*tokens || !*kinds || (vocab->scores && !scores))
+        return nomem(subject, err);
+    for (size_t i = 0; i < n; i++) {
+        const bool old = i < vocab->n_tokens;
+        (*tokens)[i] = old ? vocab->tokens[i] : KW_STR("");
+        (*kinds)[i] = old ? (vocab->kinds ? vocab->kinds[i] : KW_TOKEN_NORMAL) : KW_TOKEN_UNUSED;
+        if (scores && old)
+            scores[i] = vocab->scores[i];
+    }
+    vocab->tokens = *tokens;
+    vocab->kinds = *kinds;
+    vocab->scores = scores;
+    vocab->n_tokens = n;
+    return KW_OK;
+}
+
 /* {"128000": {"content": "<|begin_of_text|>", "special": true, ..}, ..}: for vocabularies whose own
  * file knows nothing of added tokens. */
 static kw_status read_added(const kw_tree *list, const char *subject, kw_arena *arena,
                             kw_vocab *vocab, kw_error *err)
 {
     const size_t n = extended_size(list, vocab->n_tokens);
-    kw_str *tokens = kw_arena_array(arena, n, sizeof(*tokens));
-    uint8_t *kinds = kw_arena_array(arena, n, sizeof(*kinds));
-    float *scores = vocab->scores ? kw_arena_array(arena, n, sizeof(*scores)) : NULL;
-    if (!tokens || !kinds || (vocab->scores && !scores))
-        return nomem(subject, err);
-    for (size_t i = 0; i < n; i++) {
-        const bool old = i < vocab->n_tokens;
-        tokens[i] = old ? vocab->tokens[i] : KW_STR("");
-        kinds[i] = old ? (vocab->kinds ? vocab->kinds[i] : KW_TOKEN_NORMAL) : KW_TOKEN_UNUSED;
-        if (scores && old)
-            scores[i] = vocab->scores[i];
-    }
+    kw_str *tokens;
+    uint8_t *kinds;
+    KW_TRY(extend(vocab, n, subject, arena, &tokens, &kinds, err));
     for (const kw_tree *at = list->child; at; at = at->next) {
         const int64_t id = number_of(at->key);
         const kw_str text = kw_tree_text(at, "content");
@@ -74,10 +90,6 @@ static kw_status read_added(const kw_tree *list, const char *subject, kw_arena *
         if (kinds[id] != KW_TOKEN_UNKNOWN)
             kinds[id] = kw_tree_bool(at, "special", false) ? KW_TOKEN_CONTROL : KW_TOKEN_USER;
     }
-    vocab->tokens = tokens;
-    vocab->kinds = kinds;
-    vocab->scores = scores;
-    vocab->n_tokens = n;
     vocab->added = NULL; /* derived from the kinds again */
     vocab->n_added = 0;
     return KW_OK;
@@ -95,6 +107,66 @@ static void read_add(const kw_tree *config, const char *key, bool *add, const in
     *n = 0;
 }
 
+/* What a list of words does not say itself. */
+static kw_status read_bert(const kw_tree *config, kw_arena *arena, kw_vocab *vocab, kw_error *err)
+{
+    const bool cased = kw_vocab_is_cased(vocab);
+    if (vocab->kind != KW_VOCAB_WORDPIECE || !vocab->cleanup_text)
+        return KW_OK;
+    const bool lower = kw_tree_bool(config, "do_lower_case", !cased);
+    return kw_vocab_set_bert(
+        vocab,
+        (kw_bert_rules){.slow = true,
+                        .cjk = kw_tree_bool(config, "tokenize_chinese_chars", true),
+                        .strip = kw_tree_bool(config, "strip_accents", lower),
+                        .lower = lower},
+        arena, err);
+}
+
+#define EXTRA_IDS_MAX 4096
+#define EXTRA_ID_BYTES 20
+
+/* T5's sentinels, <extra_id_0> the last, after the tokens of a spiece.model. */
+static kw_status read_extra_ids(const kw_tree *config, kw_str class, const char *subject,
+                                kw_arena *arena, kw_vocab *vocab, kw_error *err)
+{
+    const kw_tree *value = kw_tree_get(config, "extra_ids");
+    if (vocab->kind != KW_VOCAB_UNIGRAM || !vocab->user_in_model ||
+        !kw_str_starts(class, KW_STR("T5Tokenizer")) || vocab->added)
+        return KW_OK;
+    if (kw_vocab_find(vocab, KW_STR("<extra_id_0>")) >= 0)
+        return KW_OK;
+    const int64_t n = value && value->kind == KW_JSON_NUMBER ? value->integer : 100;
+    if (n < 0 || n > EXTRA_IDS_MAX)
+        return kw_fail(err, KW_E_LIMIT, "%s: extra_ids %lld is outside of 0 to %d", subject,
+                       (long long)n, EXTRA_IDS_MAX);
+    const size_t first = vocab->n_tokens, n_all = first + (size_t)n;
+    char *names = kw_arena_array(arena, (size_t)n, EXTRA_ID_BYTES);
+    kw_added_token *added = kw_arena_array(arena, n_all, sizeof(*added));
+    kw_str *tokens;
+    uint8_t *kinds;
+    if (!names || !added)
+        return nomem(subject, err);
+    KW_TRY(extend(vocab, n_all, subject, arena, &tokens, &kinds, err));
+    for (size_t i = 0; i < n_all; i++) {
+        const bool sentinel = i >= first;
+        char *name = names + (sentinel ? (i - first) * EXTRA_ID_BYTES : 0);
+        if (sentinel) {
+            snprintf(name, EXTRA_ID_BYTES, "<extra_id_%d>", (int)(n_all - 1 - i));
+            tokens[i] = kw_str_from(name);
+            kinds[i] = KW_TOKEN_CONTROL;
+        }
+        if (kinds[i] == KW_TOKEN_CONTROL || kinds[i] == KW_TOKEN_UNKNOWN)
+            added[vocab->n_added++] = (kw_added_token){.text = tokens[i],
+                                                       .id = (int32_t)i,
+                                                       .special = true,
+                                                       .lstrip = sentinel,
+                                                       .rstrip = sentinel};
+    }
+    vocab->added = added;
+    return KW_OK;
+}
+
 static kw_status read_config(const kw_tree *config, const char *subject, kw_arena *arena,
                              kw_vocab *vocab, kw_error *err)
 {
@@ -107,8 +179,16 @@ static kw_status read_config(const kw_tree *config, const char *subject, kw_aren
         vocab->pre = KW_PRE_QWEN2;
         vocab->nfc = true;
     }
-    if (vocab->kind == KW_VOCAB_SPM_BPE)
-        vocab->prefix_everywhere = kw_tree_bool(config, "legacy", vocab->prefix_everywhere);
+    KW_TRY(read_bert(config, arena, vocab, err));
+    KW_TRY(read_extra_ids(config, class, subject, arena, vocab, err));
+    const bool t5 = kw_str_starts(class, KW_STR("T5Tokenizer"));
+    if (vocab->kind == KW_VOCAB_SPM_BPE || vocab->kind == KW_VOCAB_UNIGRAM)
+        vocab->prefix_everywhere =
+            kw_tree_bool(config, "legacy", t5 ? true : vocab->prefix_everywhere);
+    vocab->unk_leads = t5 && !vocab->prefix_everywhere;
+    vocab->eos_once = vocab->eos_once || t5;
+    if (vocab->kind == KW_VOCAB_UNIGRAM && vocab->user_in_model)
+        vocab->cleanup_text = kw_tree_bool(config, "clean_up_tokenization_spaces", false);
     read_named(config, "bos_token", vocab, &vocab->bos);
     read_named(config, "eos_token", vocab, &vocab->eos);
     read_named(config, "unk_token", vocab, &vocab->unk);

@@ -11,12 +11,15 @@
 #include "text/json_steps.h"
 #include "text/json_tree.h"
 
+#include <math.h>
+
 /* Ids may leave holes: this many more than twice the entries. */
 #define HOLES_MAX 65536
 
 typedef struct entry {
     kw_str text;
     int64_t id;
+    double score; /* Unigram */
 } entry;
 
 typedef struct loader {
@@ -30,12 +33,22 @@ typedef struct loader {
     size_t n_added, cap_added;
     kw_tree *normalizer, *pretokenizer, *postprocessor, *decoder;
     kw_str model_type, unk, word_prefix, word_suffix;
-    bool byte_fallback, fuse_unk, ignore_merges, has_vocab, has_merges;
+    int64_t unk_id, max_chars; /* -1: not said */
+    bool byte_fallback, fuse_unk, ignore_merges, has_vocab, has_merges, scored;
 } loader;
 
 static kw_status nomem(const loader *l, kw_error *err)
 {
     return kw_fail(err, KW_E_NOMEM, "%s: out of memory", l->subject);
+}
+
+static entry *add_entry(loader *l)
+{
+    entry *entries = kw_grow(l->entries, &l->cap_entries, l->n_entries + 1, sizeof(entry));
+    if (!entries)
+        return NULL;
+    l->entries = entries;
+    return &entries[l->n_entries];
 }
 
 /* {"token": id, ..} */
@@ -47,15 +60,37 @@ static kw_status read_vocab(loader *l, kw_json *json, kw_error *err)
         KW_TRY(kw_json_next(json, &token, err));
         if (token.kind == KW_JSON_OBJECT_END)
             return KW_OK;
-        entry *entries = kw_grow(l->entries, &l->cap_entries, l->n_entries + 1, sizeof(entry));
-        if (!entries)
+        entry *added = add_entry(l);
+        if (!added)
             return nomem(l, err);
-        l->entries = entries;
-        entry *added = &entries[l->n_entries];
         KW_TRY(kw_json_string(json, &token, l->arena, &added->text, err));
         KW_TRY(kw_json_expect(json, KW_JSON_NUMBER, &token, err));
         KW_TRY(kw_json_i64(json, &token, &added->id, err));
         l->n_entries++;
+    }
+}
+
+/* [["token", score], ..], ids in order */
+static kw_status read_scored(loader *l, kw_json *json, kw_error *err)
+{
+    l->has_vocab = l->scored = true;
+    for (;;) {
+        kw_json_token token;
+        KW_TRY(kw_json_next(json, &token, err));
+        if (token.kind == KW_JSON_ARRAY_END)
+            return KW_OK;
+        if (token.kind != KW_JSON_ARRAY)
+            return kw_fail(err, KW_E_FORMAT, "%s: token %zu is not [text, score]", l->subject,
+                           l->n_entries);
+        entry *added = add_entry(l);
+        if (!added)
+            return nomem(l, err);
+        KW_TRY(kw_json_expect(json, KW_JSON_STRING, &token, err));
+        KW_TRY(kw_json_string(json, &token, l->arena, &added->text, err));
+        KW_TRY(kw_json_expect(json, KW_JSON_NUMBER, &token, err));
+        KW_TRY(kw_json_f64(json, &token, &added->score, err));
+        KW_TRY(kw_json_expect(json, KW_JSON_ARRAY_END, &token, err));
+        added->id = (int64_t)l->n_entries++;
     }
 }
 
@@ -111,6 +146,10 @@ static kw_status read_setting(loader *l, kw_json *json, kw_str key, const kw_jso
         l->word_prefix = value->text;
     else if (kw_str_is(key, "end_of_word_suffix"))
         l->word_suffix = value->text;
+    else if (kw_str_is(key, "unk_id") && value->kind == KW_JSON_NUMBER)
+        l->unk_id = value->integer;
+    else if (kw_str_is(key, "max_input_chars_per_word"))
+        l->max_chars = value->integer;
     else if (kw_str_is(key, "byte_fallback"))
         l->byte_fallback = yes;
     else if (kw_str_is(key, "fuse_unk"))
@@ -132,8 +171,10 @@ static kw_status read_model(loader *l, kw_json *json, kw_error *err)
         KW_TRY(kw_json_next(json, &token, err));
         if (kw_str_is(key, "vocab") && token.kind == KW_JSON_OBJECT && !l->has_vocab)
             KW_TRY(read_vocab(l, json, err));
+        else if (kw_str_is(key, "vocab") && token.kind == KW_JSON_ARRAY && !l->has_vocab)
+            KW_TRY(read_scored(l, json, err));
         else if (kw_str_is(key, "vocab") || (kw_str_is(key, "merges") && l->has_merges))
-            KW_TRY(kw_json_skip(json, &token, err)); /* another model type's, refused at the end */
+            KW_TRY(kw_json_skip(json, &token, err)); /* a second one */
         else if (kw_str_is(key, "merges") && token.kind == KW_JSON_ARRAY)
             KW_TRY(read_merges(l, json, err));
         else
@@ -211,17 +252,35 @@ static kw_status read_file(loader *l, kw_str text, kw_error *err)
     return kw_json_expect(&json, KW_JSON_END, &token, err);
 }
 
-static kw_status check_model(const loader *l, kw_error *err)
+static bool is_type(const loader *l, const char *type)
 {
-    if (l->model_type.len > 0 && !kw_str_is(l->model_type, "BPE"))
-        return kw_fail(err, KW_E_UNSUPPORTED, "%s: model type \"%.*s\" is not supported, only BPE",
+    return kw_str_is(l->model_type, type);
+}
+
+/* The kind of the model; one that does not say is told by what it has. */
+static kw_status find_kind(const loader *l, bool bytes, kw_vocab_kind *kind, kw_error *err)
+{
+    const bool untyped = l->model_type.len == 0;
+    const bool pieces = untyped && l->word_prefix.len > 0 && !l->has_merges;
+    if (is_type(l, "Unigram") || (untyped && l->scored))
+        *kind = KW_VOCAB_UNIGRAM;
+    else if (is_type(l, "WordPiece") || pieces)
+        *kind = KW_VOCAB_WORDPIECE;
+    else if (is_type(l, "WordLevel"))
+        *kind = KW_VOCAB_WORDLEVEL;
+    else if (is_type(l, "BPE") || untyped)
+        *kind = bytes ? KW_VOCAB_BYTE_BPE : KW_VOCAB_SPM_BPE;
+    else
+        return kw_fail(err, KW_E_UNSUPPORTED, "%s: model type \"%.*s\" is not supported",
                        l->subject, KW_FMT(l->model_type));
-    if (l->word_prefix.len > 0 || l->word_suffix.len > 0)
+    const bool bpe = *kind == KW_VOCAB_BYTE_BPE || *kind == KW_VOCAB_SPM_BPE;
+    if (!l->has_vocab || l->scored != (*kind == KW_VOCAB_UNIGRAM))
+        return kw_fail(err, KW_E_FORMAT, "%s: the model has no vocab", l->subject);
+    if (bpe && !l->has_merges)
+        return kw_fail(err, KW_E_FORMAT, "%s: the model has no merges", l->subject);
+    if (bpe && (l->word_prefix.len > 0 || l->word_suffix.len > 0))
         return kw_fail(err, KW_E_UNSUPPORTED, "%s: words marked by \"%.*s\" are not supported",
                        l->subject, KW_FMT(l->word_prefix.len ? l->word_prefix : l->word_suffix));
-    if (!l->has_vocab || !l->has_merges)
-        return kw_fail(err, KW_E_FORMAT, "%s: the model has no %s", l->subject,
-                       l->has_vocab ? "merges" : "vocab");
     return KW_OK;
 }
 
@@ -264,7 +323,8 @@ static kw_status place_tokens(const loader *l, kw_vocab *vocab, kw_error *err)
     memset(kinds, KW_TOKEN_UNUSED, n);
     for (size_t i = 0; i < l->n_entries; i++) {
         const entry *e = &l->entries[i];
-        const bool unk = l->unk.len > 0 && kw_str_eq(e->text, l->unk);
+        const bool unk =
+            l->scored ? e->id == l->unk_id : l->unk.len > 0 && kw_str_eq(e->text, l->unk);
         tokens[e->id] = e->text;
         kinds[e->id] = unk                                    ? KW_TOKEN_UNKNOWN
                        : l->byte_fallback && is_byte(e->text) ? KW_TOKEN_BYTE
@@ -276,7 +336,7 @@ static kw_status place_tokens(const loader *l, kw_vocab *vocab, kw_error *err)
         const kw_added_token *added = &l->added[i];
         tokens[added->id] = added->text;
         kinds[added->id] = added->special ? KW_TOKEN_CONTROL : KW_TOKEN_USER;
-        if (l->unk.len > 0 && kw_str_eq(added->text, l->unk))
+        if (!l->scored && l->unk.len > 0 && kw_str_eq(added->text, l->unk))
             vocab->unk = added->id;
     }
     vocab->tokens = tokens;
@@ -304,13 +364,33 @@ static kw_status keep_lists(const loader *l, kw_vocab *vocab, kw_error *err)
     return vocab->merge_pairs && vocab->added ? KW_OK : nomem(l, err);
 }
 
+/* The scores of a Unigram model by id. Added tokens beyond them are never looked for in text. */
+static kw_status place_scores(const loader *l, kw_vocab *vocab, kw_error *err)
+{
+    double *scores = kw_arena_array(l->arena, vocab->n_tokens, sizeof(*scores));
+    if (!scores)
+        return nomem(l, err);
+    for (size_t i = 0; i < vocab->n_tokens; i++)
+        scores[i] = i < l->n_entries ? l->entries[i].score : (double)NAN;
+    vocab->exact_scores = scores;
+    vocab->fuse_unk = true;
+    return KW_OK;
+}
+
+static void set_words(const loader *l, kw_vocab *vocab)
+{
+    vocab->word_inside = l->word_prefix;
+    vocab->max_word_chars = l->max_chars > 0 ? (size_t)l->max_chars : 0;
+}
+
 static kw_status assemble(loader *l, kw_vocab *vocab, kw_error *err)
 {
-    kw_step_list normal = {.n = 0}, split = {.n = 0};
-    KW_TRY(check_model(l, err));
+    kw_step_list normal = {.arena = l->arena}, split = {.arena = l->arena};
+    kw_vocab_kind kind;
     KW_TRY(kw_json_normalizer(l->normalizer, l->subject, &normal, err));
     KW_TRY(kw_json_pretokenizer(l->pretokenizer, l->subject, &split, err));
-    kw_vocab_defaults(vocab, split.bytes ? KW_VOCAB_BYTE_BPE : KW_VOCAB_SPM_BPE);
+    KW_TRY(find_kind(l, split.bytes, &kind, err));
+    kw_vocab_defaults(vocab, kind);
     KW_TRY(place_tokens(l, vocab, err));
     KW_TRY(keep_lists(l, vocab, err));
     KW_TRY(kw_json_postprocessor(l->postprocessor, l->subject, l->arena, vocab, err));
@@ -326,7 +406,8 @@ static kw_status assemble(loader *l, kw_vocab *vocab, kw_error *err)
     vocab->byte_fallback = l->byte_fallback;
     vocab->fuse_unk = l->fuse_unk;
     vocab->ignore_merges = l->ignore_merges;
-    return KW_OK;
+    set_words(l, vocab);
+    return kind == KW_VOCAB_UNIGRAM ? place_scores(l, vocab, err) : KW_OK;
 }
 
 static void loader_free(loader *l)
@@ -339,7 +420,7 @@ static void loader_free(loader *l)
 kw_status kw_vocab_from_json(kw_str text, const char *subject, kw_arena *arena, kw_vocab *out,
                              kw_error *err)
 {
-    loader l = {.subject = subject, .arena = arena};
+    loader l = {.subject = subject, .arena = arena, .unk_id = -1, .max_chars = -1};
     kw_vocab vocab;
     kw_status status = read_file(&l, text, err);
     if (status == KW_OK)
@@ -408,7 +489,7 @@ static kw_status read_both(loader *l, kw_str vocab_json, kw_str merges, kw_vocab
 kw_status kw_vocab_from_merges(kw_str vocab_json, kw_str merges, const char *subject,
                                kw_arena *arena, kw_vocab *out, kw_error *err)
 {
-    loader l = {.subject = subject, .arena = arena};
+    loader l = {.subject = subject, .arena = arena, .unk_id = -1, .max_chars = -1};
     kw_vocab vocab;
     const kw_status status = read_both(&l, vocab_json, merges, &vocab, err);
     loader_free(&l);

@@ -104,6 +104,8 @@ void kw_ggml_vocab_init(kw_ggml_vocab *raw)
         .eot = KW_GGML_ABSENT,
         .unk = KW_GGML_ABSENT,
         .pad = KW_GGML_ABSENT,
+        .cls = KW_GGML_ABSENT,
+        .sep = KW_GGML_ABSENT,
         .add_bos = -1,
         .add_eos = -1,
         .add_space_prefix = -1,
@@ -192,11 +194,102 @@ static kw_status set_kinds(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab *
     return KW_OK;
 }
 
+/* A word of BERT's vocabulary as its own files spell it: GGUF marks words by U+2581, and leaves
+ * out the mark of what goes on in one. */
+static kw_status bert_word(kw_str text, kw_arena *arena, kw_str *out, kw_error *err)
+{
+    const kw_str mark = KW_STR("\xE2\x96\x81");
+    *out = text;
+    if (kw_str_starts(text, mark)) {
+        *out = (kw_str){text.data + mark.len, text.len - mark.len};
+        return KW_OK;
+    }
+    if (text.len == 0 || (text.data[0] == '[' && text.data[text.len - 1] == ']'))
+        return KW_OK;
+    char *inside = kw_arena_alloc(arena, text.len + 2);
+    if (!inside)
+        return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for tokens");
+    memcpy(inside, "##", 2);
+    memcpy(inside + 2, text.data, text.len);
+    *out = (kw_str){inside, text.len + 2};
+    return KW_OK;
+}
+
+/* BERT and its kin: [CLS] before, [SEP] after. The file does not say whether case counts. */
+static kw_status from_bert(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab *out, bool *warning,
+                           kw_error *err)
+{
+    kw_vocab v;
+    kw_vocab_defaults(&v, KW_VOCAB_WORDPIECE);
+    kw_str *tokens = kw_arena_array(arena, raw->n_tokens, sizeof(*tokens));
+    int32_t *around = kw_arena_array(arena, 2, sizeof(*around));
+    if (!tokens || !around)
+        return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu tokens", raw->n_tokens);
+    for (size_t i = 0; i < raw->n_tokens; i++)
+        KW_TRY(bert_word(raw->tokens[i], arena, &tokens[i], err));
+    v.n_tokens = raw->n_tokens;
+    v.tokens = tokens;
+    v.cleanup_text = true;
+    KW_TRY(set_kinds(raw, arena, &v, err));
+    KW_TRY(take_id(raw, "unknown", raw->unk, 100, &v.unk, err));
+    KW_TRY(take_id(raw, "padding", raw->pad, 0, &v.pad, err));
+    KW_TRY(take_id(raw, "cls", raw->cls != KW_GGML_ABSENT ? raw->cls : raw->bos, 101, &v.bos, err));
+    KW_TRY(take_id(raw, "seperator", raw->sep != KW_GGML_ABSENT ? raw->sep : raw->eos, 102, &v.eos,
+                   err));
+    around[0] = v.bos;
+    around[1] = v.eos;
+    v.prefix = around;
+    v.suffix = around + 1;
+    v.n_prefix = v.bos >= 0 && choose(raw->add_bos, true);
+    v.n_suffix = v.eos >= 0 && choose(raw->add_eos, true);
+    const bool cased = kw_vocab_is_cased(&v);
+    const kw_bert_rules rules = {.slow = true, .cjk = true, .strip = !cased, .lower = !cased};
+    KW_TRY(kw_vocab_set_bert(&v, rules, arena, err));
+    *out = v;
+    if (warning)
+        *warning = false;
+    return KW_OK;
+}
+
+/* SentencePiece's unigram model. */
+static kw_status from_t5(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab *out, bool *warning,
+                         kw_error *err)
+{
+    kw_vocab v;
+    if (!raw->scores)
+        return kw_fail(err, KW_E_FORMAT, "gguf: tokenizer.ggml.scores is missing");
+    kw_vocab_defaults(&v, KW_VOCAB_UNIGRAM);
+    v.n_tokens = raw->n_tokens;
+    v.tokens = raw->tokens;
+    v.scores = raw->scores;
+    v.charsmap = raw->charsmap;
+    v.add_space_prefix = choose(raw->add_space_prefix, true);
+    v.drop_first_space = v.add_space_prefix;
+    v.prefix_everywhere = true;
+    v.squeeze_spaces = choose(raw->remove_extra_whitespaces, true);
+    v.add_bos = choose(raw->add_bos, false);
+    v.add_eos = choose(raw->add_eos, true);
+    KW_TRY(set_kinds(raw, arena, &v, err));
+    KW_TRY(take_id(raw, "bos", raw->bos, -1, &v.bos, err));
+    KW_TRY(take_id(raw, "eos", raw->eos, 1, &v.eos, err));
+    KW_TRY(take_id(raw, "eot", raw->eot, -1, &v.eot, err));
+    KW_TRY(take_id(raw, "unknown", raw->unk, 2, &v.unk, err));
+    KW_TRY(take_id(raw, "padding", raw->pad, 0, &v.pad, err));
+    *out = v;
+    if (warning)
+        *warning = false;
+    return KW_OK;
+}
+
 kw_status kw_vocab_from_ggml(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab *out,
                              bool *warning, kw_error *err)
 {
     kw_vocab v;
     bool unknown_way = false;
+    if (kw_str_is(raw->model, "bert"))
+        return from_bert(raw, arena, out, warning, err);
+    if (kw_str_is(raw->model, "t5"))
+        return from_t5(raw, arena, out, warning, err);
     const bool spm = kw_str_is(raw->model, "llama");
     if (!spm && !kw_str_is(raw->model, "gpt2"))
         return kw_fail(err, KW_E_UNSUPPORTED, "gguf: tokenizer model \"%.*s\" is not supported",
@@ -354,7 +447,7 @@ static kw_status copy_scores(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *
         return KW_OK;
     }
     KW_GOTO(status, kw_tokens_build(v->tokens, v->kinds, v->n_tokens,
-                                    (kw_token_rules){false, false}, &scratch, &index, err));
+                                    &(kw_token_rules){.byte_level = false}, &scratch, &index, err));
     for (size_t i = v->n_merges; i-- > 0 && v->merge_pairs;) {
         const kw_str text = joined(v, i, &scratch, KW_STR(""));
         const int32_t id = text.data ? kw_tokens_find_raw(&index, text.data, text.len) : -1;
@@ -372,7 +465,7 @@ kw_status kw_vocab_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *ou
     kw_ggml_vocab raw;
     bool prefix = false;
     const bool spm = v->kind == KW_VOCAB_SPM_BPE;
-    const way *const w = spm ? NULL : name_way(v);
+    const way *const w = v->kind == KW_VOCAB_BYTE_BPE ? name_way(v) : NULL;
     *named = spm ? is_plain_spm(v, &prefix) : w != NULL;
     if (!*named)
         return KW_OK;

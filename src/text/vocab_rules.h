@@ -12,7 +12,7 @@
 #define KW_GGML_ABSENT INT64_MIN
 
 typedef struct kw_ggml_vocab {
-    kw_str model; /* tokenizer.ggml.model: "llama" or "gpt2" */
+    kw_str model; /* tokenizer.ggml.model: "llama", "gpt2", "bert" or "t5" */
     kw_str pre;   /* tokenizer.ggml.pre; empty: absent */
     size_t n_tokens;
     const kw_str *tokens; /* [n_tokens] */
@@ -20,8 +20,9 @@ typedef struct kw_ggml_vocab {
     const int32_t *types; /* [n_tokens] token_type, or NULL */
     const kw_str *merges; /* [n_merges] "left right", or NULL */
     size_t n_merges;
-    int64_t bos, eos, eot, unk, pad; /* ..._token_id, or KW_GGML_ABSENT */
-    int add_bos, add_eos;            /* add_bos_token ..: 0, 1, or -1 for absent */
+    kw_str charsmap;                           /* precompiled_charsmap; empty: absent */
+    int64_t bos, eos, eot, unk, pad, cls, sep; /* ..._token_id, or KW_GGML_ABSENT */
+    int add_bos, add_eos;                      /* add_bos_token ..: 0, 1, or -1 for absent */
     int add_space_prefix, remove_extra_whitespaces;
 } kw_ggml_vocab;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* vocab_sentencepiece.c - tokenizer.model: SentencePiece's ModelProto, by a small protobuf reader.
+/* vocab_sentencepiece.c - tokenizer.model, spiece.model: SentencePiece's ModelProto, by a small
+ * protobuf reader.
  *
  * Every length is checked against the bytes that remain before it is used; unknown fields are
  * skipped. Source: google/sentencepiece, sentencepiece_model.proto; protobuf.dev, "Encoding". */
@@ -93,7 +94,7 @@ typedef struct model {
     uint64_t type;
     int32_t unk, bos, eos, pad;
     bool byte_fallback, suffix, add_dummy_prefix, remove_extra, escape;
-    size_t charsmap;
+    kw_str charsmap;
 } model;
 
 static kw_status nomem(const model *m, kw_error *err)
@@ -191,7 +192,7 @@ static kw_status read_normalizer(model *m, kw_str bytes, kw_error *err)
         field f;
         KW_TRY(read_field(&r, &f, err));
         if (f.number == 2 && f.wire == 2)
-            m->charsmap = f.bytes.len;
+            m->charsmap = f.bytes;
         else if (f.number == 3 && f.wire == 0)
             m->add_dummy_prefix = f.value != 0;
         else if (f.number == 4 && f.wire == 0)
@@ -227,14 +228,11 @@ static kw_status check_model(const model *m, kw_error *err)
     if (m->n == 0)
         return kw_fail(err, KW_E_FORMAT, "%s: no SentencePiece model: it has no pieces",
                        m->subject);
-    if (m->type != BPE)
-        return kw_fail(err, KW_E_UNSUPPORTED,
-                       "%s: a SentencePiece model of type %s is not supported, only BPE",
-                       m->subject, m->type < KW_COUNT(names) ? names[m->type] : "unknown");
-    if (m->charsmap > 0)
-        return kw_fail(err, KW_E_UNSUPPORTED,
-                       "%s: a SentencePiece normalisation table (%zu bytes) is not supported",
-                       m->subject, m->charsmap);
+    if (m->type != BPE && m->type != UNIGRAM)
+        return kw_fail(
+            err, KW_E_UNSUPPORTED,
+            "%s: a SentencePiece model of type %s is not supported, only BPE and Unigram",
+            m->subject, m->type < KW_COUNT(names) ? names[m->type] : "unknown");
     if (m->suffix)
         return kw_fail(err, KW_E_UNSUPPORTED, "%s: white space as a suffix is not supported",
                        m->subject);
@@ -252,7 +250,8 @@ static kw_status fill(const model *m, kw_arena *arena, kw_vocab *out, kw_error *
     memcpy(tokens, m->tokens, m->n * sizeof(*tokens));
     memcpy(scores, m->scores, m->n * sizeof(*scores));
     memcpy(kinds, m->kinds, m->n * sizeof(*kinds));
-    kw_vocab_defaults(out, KW_VOCAB_SPM_BPE);
+    const bool unigram = m->type == UNIGRAM;
+    kw_vocab_defaults(out, unigram ? KW_VOCAB_UNIGRAM : KW_VOCAB_SPM_BPE);
     out->n_tokens = m->n;
     out->tokens = tokens;
     out->scores = scores;
@@ -261,7 +260,10 @@ static kw_status fill(const model *m, kw_arena *arena, kw_vocab *out, kw_error *
     out->bos = m->bos;
     out->eos = m->eos;
     out->pad = m->pad;
-    out->add_bos = true;
+    out->add_bos = !unigram;
+    out->add_eos = unigram;
+    out->user_in_model = unigram;
+    out->charsmap = m->charsmap;
     out->byte_fallback = m->byte_fallback;
     out->squeeze_spaces = m->remove_extra;
     out->add_space_prefix = m->add_dummy_prefix;

@@ -5,6 +5,7 @@
  * 128000 is Llama 3, 50256 and 50257 GPT-2, 151643 Qwen; others get Llama 3's pattern and no
  * specials. Source: openai/tiktoken, load.py; meta-llama/llama3, tokenizer.py. */
 #include "text/alphabet.h"
+#include "text/base64.h"
 #include "text/grow.h"
 #include "text/vocab.h"
 
@@ -15,41 +16,6 @@
 #define GPT2_RANKS 50256
 #define QWEN_RANKS 151643
 #define SPECIAL_NAME_MAX 40
-
-/* The value of a base64 digit, or -1. */
-static int digit_of(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes base64 into out, which has room for text.len bytes. False when it is none. */
-static bool decode_base64(kw_str text, char *out, size_t *n)
-{
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    size_t len = 0;
-    while (text.len > 0 && text.data[text.len - 1] == '=')
-        text.len--;
-    for (size_t i = 0; i < text.len; i++) {
-        const int digit = digit_of(text.data[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            out[len++] = (char)(bits >> n_bits & 0xFF);
-        }
-    }
-    *n = len;
-    return text.len % 4 != 1;
-}
 
 typedef struct ranks {
     kw_str *tokens; /* in the arena, by rank, spelled in the byte alphabet */
@@ -69,7 +35,7 @@ static kw_status read_line(kw_str line, size_t number, const char *subject, char
         rank = 10 * rank + (size_t)(line.data[i] - '0');
     }
     /* A rank may be left empty: one file of Whisper's writes "=" for it. */
-    if (!good || !decode_base64((kw_str){line.data, width}, work, &n))
+    if (!good || !kw_base64_decode((kw_str){line.data, width}, work, &n))
         return kw_fail(err, KW_E_FORMAT, "%s: line %zu is not \"base64 rank\"", subject, number);
     if (rank >= table->room || table->tokens[rank].len > 0)
         return kw_fail(err, KW_E_FORMAT, "%s: line %zu: rank %zu is %s", subject, number, rank,

@@ -348,13 +348,12 @@ static void test_hf_pipelines(void **state)
     free_text(model);
 }
 
-/* Model types that this build does not have are refused by name. */
+/* What this build does not have is refused by name. */
 static void test_hf_refused(void **state)
 {
     (void)state;
-    static const char *const names[][2] = {
-        {"bert-wordpiece", "WordPiece"}, {"t5-unigram", "Unigram"}, {"clip-style", "</w>"}};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[][2] = {{"clip-style", "</w>"}};
+    for (size_t i = 0; i < 1; i++) {
         char path[PATH_SIZE], file[PATH_SIZE];
         kw_tokenizer *t;
         kw_error err;
@@ -363,16 +362,185 @@ static void test_hf_refused(void **state)
         assert_int_equal(kw_tokenizer_from_path(path, &t, &err), KW_E_UNSUPPORTED);
         assert_non_null(strstr(err.message, names[i][1]));
     }
-    static const char *const models[] = {GOLDEN "t5-unigram/t5.spiece.model",
-                                         GOLDEN "unigram-bytefallback/spm_bytefallback.model"};
+}
+
+static void test_hf_bert(void **state)
+{
+    (void)state;
+    check_hf(GOLDEN "tokenizer-json/bert-wordpiece", true, 104, false);
+}
+
+static void test_hf_t5(void **state)
+{
+    (void)state;
+    check_hf(GOLDEN "tokenizer-json/t5-unigram", true, 104, false);
+}
+
+/* SentencePiece's own unigram models: ids, and the way back, also of ids in any order. */
+static void check_unigram(const char *folder, const char *model)
+{
+    char path[PATH_SIZE], file[PATH_SIZE];
+    kw_arena arena = {0};
+    snprintf(file, sizeof(file), GOLDEN "%s/%s", folder, model);
+    NEED_SHARED(file, path);
+    kw_tokenizer *t = from_path(path);
+    snprintf(file, sizeof(file), GOLDEN "%s/cases.json", folder);
+    NEED_SHARED(file, path);
+    size_t n_cases = 0, n_decoded = 0, n;
+    for (const kw_tree *c = read_tree(path, &arena)->child; c; c = c->next, n_cases++) {
+        const kw_str text = from_hex(kw_tree_text(c, "text_hex"), &arena);
+        check_encode(t, folder, text, 0, kw_tree_get(c, "ids"));
+        const int32_t *ids = ids_of(kw_tree_get(c, "ids"), &n, &arena);
+        if (kw_tree_get(c, "decoded_hex")) /* the reference has none for invalid UTF-8 */
+            check_decode(t, folder, ids, n, false,
+                         from_hex(kw_tree_text(c, "decoded_hex"), &arena));
+        n_decoded += kw_tree_get(c, "decoded_hex") != NULL;
+    }
+    assert_int_equal(n_decoded, 98);
+    assert_int_equal(n_cases, 106);
+    snprintf(file, sizeof(file), GOLDEN "%s/decode.json", folder);
+    NEED_SHARED(file, path);
+    n_cases = 0;
+    for (const kw_tree *c = read_tree(path, &arena)->child; c; c = c->next, n_cases++) {
+        const int32_t *ids = ids_of(kw_tree_get(c, "ids"), &n, &arena);
+        check_decode(t, folder, ids, n, false, from_hex(kw_tree_text(c, "decoded_hex"), &arena));
+    }
+    assert_int_equal(n_cases, 30);
+    kw_tokenizer_free(t);
+    kw_arena_free(&arena);
+}
+
+static void test_t5_unigram(void **state)
+{
+    (void)state;
+    check_unigram("t5-unigram", "t5.spiece.model");
+}
+
+static void test_unigram_bytefallback(void **state)
+{
+    (void)state;
+    check_unigram("unigram-bytefallback", "spm_bytefallback.model");
+}
+
+/* Appends the text of ids[0, n), or a token's spelling. */
+static size_t put_text(const kw_tokenizer *t, const int32_t *ids, size_t n, char *out)
+{
+    char *text;
+    size_t len;
+    kw_error err;
+    check_ok(kw_tokenizer_decode(t, ids, n, false, &text, &len, &err), &err);
+    memcpy(out, text, len);
+    free(text);
+    return len;
+}
+
+static size_t put_piece(const kw_tokenizer *t, int32_t id, char *out)
+{
+    const kw_str piece = kw_tokenizer_piece(t, id);
+    memcpy(out, piece.data, piece.len);
+    return piece.len;
+}
+
+/* What transformers' T5Tokenizer writes around the special tokens that it keeps: a space between
+ * a sentinel and what is beside it, and before each text that another special token ends. */
+static size_t t5_decoded(const kw_tokenizer *t, const int32_t *ids, size_t n, char *out)
+{
+    size_t len = 0, start = 0, at = 0; /* of the part between sentinels; of the text in it */
+    bool special = false;
+    for (size_t i = 0; i <= n; i++) {
+        const bool sentinel = i < n && ids[i] >= 32000;
+        if (i < n && !sentinel && ids[i] > 2) {
+            special = false;
+            continue;
+        }
+        if (i < n && !sentinel && !special)
+            out[len++] = ' ';
+        len += put_text(t, ids + at, i - at, out + len);
+        at = i + 1;
+        if (i < n && !sentinel)
+            len += put_piece(t, ids[i], out + len);
+        special = i < n && !sentinel;
+        if (special)
+            continue;
+        while (len > start && out[len - 1] == ' ')
+            len--;
+        while (len > start && out[start] == ' ')
+            memmove(out + start, out + start + 1, --len - start);
+        if (sentinel) {
+            if (len > start)
+                out[len++] = ' ';
+            len += put_piece(t, ids[i], out + len);
+            out[len++] = ' ';
+            start = len;
+        }
+    }
+    return kw_surface_clean(out, len);
+}
+
+/* transformers' T5, the current way and the one before: sentinels, </s> after the text. */
+static void test_t5_hf(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {
+        "{\"tokenizer_class\":\"T5Tokenizer\",\"legacy\":false,"
+        "\"clean_up_tokenization_spaces\":true}",
+        "{\"tokenizer_class\":\"T5Tokenizer\",\"legacy\":true,\"extra_ids\":100,"
+        "\"clean_up_tokenization_spaces\":true}"};
+    static const char *const keys[] = {"ids", "ids_legacy"};
+    char path[PATH_SIZE];
+    NEED_SHARED(GOLDEN "t5-unigram/t5.spiece.model", path);
+    const kw_str model = read_file(path);
+    NEED_SHARED(GOLDEN "t5-hf/cases.json", path);
     for (size_t i = 0; i < 2; i++) {
-        char path[PATH_SIZE];
+        kw_arena arena = {0};
+        kw_vocab vocab;
         kw_tokenizer *t;
         kw_error err;
-        NEED_SHARED(models[i], path);
-        assert_int_equal(kw_tokenizer_from_path(path, &t, &err), KW_E_UNSUPPORTED);
-        assert_non_null(strstr(err.message, "Unigram"));
+        check_ok(kw_vocab_from_sentencepiece(model, "t5", &arena, &vocab, &err), &err);
+        check_ok(kw_vocab_apply_config(kw_str_from(configs[i]), "config", &arena, &vocab, &err),
+                 &err);
+        check_ok(kw_tokenizer_create(&vocab, &t, &err), &err);
+        assert_int_equal(kw_tokenizer_size(t), 32100);
+        size_t n_cases = 0, n;
+        for (const kw_tree *c = read_tree(path, &arena)->child; c; c = c->next, n_cases++) {
+            const kw_str text = from_hex(kw_tree_text(c, "text_hex"), &arena);
+            check_encode(t, "t5-hf", text, KW_ENCODE_SPECIAL | KW_ENCODE_PARSE,
+                         kw_tree_get(c, keys[i]));
+            const int32_t *ids = ids_of(kw_tree_get(c, "ids"), &n, &arena);
+            static char got[1 << 16];
+            const kw_str decoded = {got, t5_decoded(t, ids, n, got)};
+            const kw_str expected = kw_tree_text(c, "decoded");
+            if (!kw_str_eq(decoded, expected))
+                print_error("t5-hf: \"%.*s\", expected \"%.*s\"\n", KW_FMT(decoded),
+                            KW_FMT(expected));
+            assert_true(kw_str_eq(decoded, expected));
+        }
+        assert_int_equal(n_cases, 101);
+        kw_tokenizer_free(t);
+        kw_arena_free(&arena);
     }
+    free_text(model);
+}
+
+/* BERT's vocab.txt against transformers' own BertTokenizer. */
+static void test_bert(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE];
+    kw_arena arena = {0};
+    NEED_SHARED(GOLDEN "bert-uncased/vocab.txt", path);
+    kw_tokenizer *t = from_path(path);
+    NEED_SHARED(GOLDEN "bert-uncased/cases.json", path);
+    size_t n_cases = 0, n;
+    for (const kw_tree *c = read_tree(path, &arena)->child; c; c = c->next, n_cases++) {
+        const kw_str text = from_hex(kw_tree_text(c, "text_hex"), &arena);
+        check_encode(t, "bert", text, KW_ENCODE_SPECIAL | KW_ENCODE_PARSE, kw_tree_get(c, "ids"));
+        const int32_t *ids = ids_of(kw_tree_get(c, "ids"), &n, &arena);
+        check_decode(t, "bert", ids, n, true, kw_tree_text(c, "decoded"));
+    }
+    assert_int_equal(n_cases, 98);
+    kw_tokenizer_free(t);
+    kw_arena_free(&arena);
 }
 
 /* Upstream's pairs of files: texts apart by a marker line, ids a line each. */
@@ -545,6 +713,12 @@ int main(void)
         cmocka_unit_test(test_hf_gemma),
         cmocka_unit_test(test_hf_falcon),
         cmocka_unit_test(test_hf_refused),
+        cmocka_unit_test(test_hf_bert),
+        cmocka_unit_test(test_hf_t5),
+        cmocka_unit_test(test_t5_unigram),
+        cmocka_unit_test(test_unigram_bytefallback),
+        cmocka_unit_test(test_t5_hf),
+        cmocka_unit_test(test_bert),
         cmocka_unit_test(test_hf_qwen2),
         cmocka_unit_test(test_hf_pipelines),
         cmocka_unit_test(test_ggml_llama),

@@ -7,6 +7,7 @@
 #include "text/pattern.h"
 #include "text/pretoken.h"
 #include "text/steps.h"
+#include "text/unicode_table.h"
 
 static const kw_pretokenizer known[] = {KW_PRE_GPT2, KW_PRE_LLAMA3, KW_PRE_QWEN2};
 

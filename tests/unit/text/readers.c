@@ -44,8 +44,15 @@ static void test_json_refused(void **state)
         {"{}", KW_E_FORMAT, "no vocab"},
         {"{\"model\":{}}", KW_E_FORMAT, "no vocab"},
         {"{\"model\":{\"vocab\":{\"a\":0}}}", KW_E_FORMAT, "no merges"},
-        {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}}}", KW_E_UNSUPPORTED, "WordLevel"},
-        {"{\"model\":{\"vocab\":[[\"a\",0.5]],\"type\":\"Unigram\"}}", KW_E_UNSUPPORTED, "Unigram"},
+        {"{\"model\":{\"type\":\"Words\",\"vocab\":{\"a\":0}}}", KW_E_UNSUPPORTED, "Words"},
+        {"{\"model\":{\"vocab\":[[\"a\",0.5]],\"type\":\"WordPiece\"}}", KW_E_FORMAT, "no vocab"},
+        {"{\"model\":{\"vocab\":{\"a\":0},\"type\":\"Unigram\"}}", KW_E_FORMAT, "no vocab"},
+        {"{\"model\":{\"vocab\":[[\"a\"]]}}", KW_E_FORMAT, "number"},
+        {"{\"model\":{\"vocab\":[\"a\"]}}", KW_E_FORMAT, "[text, score]"},
+        {AFTER("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"?\"}"),
+         KW_E_FORMAT, "base64"},
+        {AFTER("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AQAAAAA=\"}"),
+         KW_E_FORMAT, "charsmap"},
         {"{\"model\":{\"vocab\":{\"a\":-1},\"merges\":[]}}", KW_E_FORMAT, "negative"},
         {"{\"model\":{\"vocab\":{\"a\":2000000000},\"merges\":[]}}", KW_E_LIMIT, "too large"},
         {"{\"model\":{\"vocab\":{\"a\":1.5},\"merges\":[]}}", KW_E_FORMAT, "test.file"},
@@ -58,8 +65,8 @@ static void test_json_refused(void **state)
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[7]}}", KW_E_FORMAT, "test.file"},
         {MODEL(",\"end_of_word_suffix\":\"</w>\"}}"), KW_E_UNSUPPORTED, "</w>"},
         {MODEL(",\"continuing_subword_prefix\":\"##\"}}"), KW_E_UNSUPPORTED, "##"},
-        {AFTER("\"normalizer\":{\"type\":\"Lowercase\"}"), KW_E_UNSUPPORTED,
-         "normalizer \"Lowercase\""},
+        {AFTER("\"normalizer\":{\"type\":\"Uppercase\"}"), KW_E_UNSUPPORTED,
+         "normalizer \"Uppercase\""},
         {AFTER("\"normalizer\":{\"type\":\"Replace\",\"content\":\"\"}"), KW_E_FORMAT, "pattern"},
         {AFTER("\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}"), KW_E_UNSUPPORTED,
          "UnicodeScripts"},
@@ -78,7 +85,7 @@ static void test_json_refused(void **state)
         {AFTER("\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",9],\"sep\":[\"b\",1]"
                "}"),
          KW_E_FORMAT, "bos id 9"},
-        {AFTER("\"decoder\":{\"type\":\"WordPiece\"}"), KW_E_UNSUPPORTED, "decoder \"WordPiece\""},
+        {AFTER("\"decoder\":{\"type\":\"CTC\"}"), KW_E_UNSUPPORTED, "decoder \"CTC\""},
         {AFTER("\"decoder\":{\"type\":\"Strip\",\"content\":\" \",\"start\":3,\"stop\":0}"),
          KW_E_UNSUPPORTED, "Strip"},
         {AFTER("\"added_tokens\":[{\"content\":\"x\"}]"), KW_E_FORMAT, "no id"},
@@ -177,8 +184,8 @@ static void test_sentencepiece(void **state)
         "abc\x15\x00\x00\x80\x3F\x18\x01"
         "\x12\x18\x18\x02\xC0\x02\x00\xC8\x02\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"
         "\xD0\x02\xFF\xFF\xFF\xFF\x0F";
-    static const char unigram[] = "\x0A\x05\x0A\x03"
-                                  "abc";
+    static const char word[] = "\x0A\x05\x0A\x03"
+                               "abc\x12\x02\x18\x03";
     static const char bad_kind[] = "\x0A\x07\x0A\x03"
                                    "abc\x18\x09";
     static const char wire7[] = "\x0A\x05\x0A\x03"
@@ -186,8 +193,6 @@ static void test_sentencepiece(void **state)
     static const char too_long[] = "\x0A\x7F\x0A\x03"
                                    "abc";
     static const char endless[] = "\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01";
-    static const char table[] = "\x0A\x05\x0A\x03"
-                                "abc\x12\x02\x18\x02\x1A\x03\x12\x01x";
     check_ok(kw_tokenizer_from_sentencepiece(KW_STR(good), "good", &t, &err), &err);
     assert_int_equal(kw_tokenizer_size(t), 1);
     assert_int_equal(kw_tokenizer_bos(t), -1);
@@ -199,12 +204,11 @@ static void test_sentencepiece(void **state)
         const char *words;
     } list[] = {
         {{"", 0}, KW_E_FORMAT, "no pieces"},
-        {{unigram, sizeof(unigram) - 1}, KW_E_UNSUPPORTED, "type Unigram"},
+        {{word, sizeof(word) - 1}, KW_E_UNSUPPORTED, "type Word"},
         {{bad_kind, sizeof(bad_kind) - 1}, KW_E_FORMAT, "type 9"},
         {{wire7, sizeof(wire7) - 1}, KW_E_FORMAT, "wire type 7"},
         {{too_long, sizeof(too_long) - 1}, KW_E_FORMAT, "past the end"},
         {{endless, sizeof(endless) - 1}, KW_E_FORMAT, "longer than 10"},
-        {{table, sizeof(table) - 1}, KW_E_UNSUPPORTED, "normalisation table"},
     };
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
         assert_int_equal(kw_tokenizer_from_sentencepiece(list[i].bytes, "bad", &t, &err),
@@ -379,9 +383,18 @@ static void test_ggml_defaults(void **state)
     raw.eos = -7;
     assert_int_equal(kw_vocab_from_ggml(&raw, &arena, &vocab, NULL, &err), KW_E_FORMAT);
     raw.eos = KW_GGML_ABSENT;
-    raw.model = KW_STR("bert");
+    raw.model = KW_STR("rwkv");
     assert_int_equal(kw_vocab_from_ggml(&raw, &arena, &vocab, NULL, &err), KW_E_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "bert"));
+    assert_non_null(strstr(err.message, "rwkv"));
+    raw.model = KW_STR("t5");
+    raw.scores = NULL;
+    assert_int_equal(kw_vocab_from_ggml(&raw, &arena, &vocab, NULL, &err), KW_E_FORMAT);
+    assert_non_null(strstr(err.message, "scores"));
+    raw.scores = scores;
+    check_ok(kw_vocab_from_ggml(&raw, &arena, &vocab, NULL, &err), &err);
+    assert_int_equal(vocab.kind, KW_VOCAB_UNIGRAM);
+    assert_int_equal(vocab.unk, 2);
+    assert_true(!vocab.add_bos && vocab.add_eos && vocab.squeeze_spaces);
     raw.model = KW_STR("gpt2");
     assert_int_equal(kw_vocab_from_ggml(&raw, &arena, &vocab, NULL, &err), KW_E_FORMAT);
     assert_non_null(strstr(err.message, "merges"));

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* surface.c - see surface.h. Source: Hugging Face tokenizers, decoders. */
+#include "text/surface.h"
+
+#include "base/check.h"
+#include "text/alphabet.h"
+#include "text/vocab.h"
+
+#define METASPACE "\xE2\x96\x81"
+
+/* The text with U+2581 as spaces; a view of it when there is none. room holds text.len bytes. */
+static kw_str with_spaces(kw_str text, char *room)
+{
+    size_t n = 0;
+    bool changed = false;
+    for (size_t i = 0; i < text.len;) {
+        if (text.len - i >= 3 && memcmp(text.data + i, METASPACE, 3) == 0) {
+            room[n++] = ' ';
+            i += 3;
+            changed = true;
+        } else {
+            room[n++] = text.data[i++];
+        }
+    }
+    return changed ? (kw_str){room, n} : text;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A single byte written <0xNN>, or -1. */
+static int byte_of(kw_str text)
+{
+    if (text.len != 6 || memcmp(text.data, "<0x", 3) != 0 || text.data[5] != '>')
+        return -1;
+    const int high = hex_digit(text.data[3]), low = hex_digit(text.data[4]);
+    return high < 0 || low < 0 ? -1 : 16 * high + low;
+}
+
+/* Every `what` becomes `with`, which is no longer, in place. */
+static size_t replace(char *text, size_t len, kw_str what, kw_str with)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len;) {
+        if (len - i >= what.len && memcmp(text + i, what.data, what.len) == 0) {
+            memcpy(text + n, with.data, with.len);
+            n += with.len;
+            i += what.len;
+        } else {
+            text[n++] = text[i++];
+        }
+    }
+    return n;
+}
+
+size_t kw_surface_clean(char *text, size_t len)
+{
+    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},           {" !", "!"},
+                                           {" ,", ","},     {" ' ", "'"},          {" n't", "n't"},
+                                           {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},
+                                           {" 've", "'ve"}, {" 're", "'re"}};
+    for (size_t i = 0; i < KW_COUNT(pairs); i++)
+        len = replace(text, len, kw_str_from(pairs[i][0]), kw_str_from(pairs[i][1]));
+    return len;
+}
+
+/* A word, or what goes on in one. */
+static kw_str spaced(const kw_token_rules *rules, kw_str text, bool first, char *room)
+{
+    size_t n = 0;
+    if (!first && rules->inside.len > 0 && kw_str_starts(text, rules->inside)) {
+        text.data += rules->inside.len;
+        text.len -= rules->inside.len;
+    } else if (!first) {
+        room[n++] = ' ';
+    }
+    if (text.len > 0)
+        memcpy(room + n, text.data, text.len);
+    n += text.len;
+    return (kw_str){room, rules->cleanup ? kw_surface_clean(room, n) : n};
+}
+
+kw_str kw_surface_of(const kw_token_rules *rules, kw_str text, uint8_t kind, bool first, char *room)
+{
+    const int byte = kind == KW_TOKEN_BYTE && !rules->byte_level ? byte_of(text) : -1;
+    if (byte >= 0) {
+        room[0] = (char)byte;
+        return (kw_str){room, 1};
+    }
+    if (rules->spaced)
+        return spaced(rules, text, first, room);
+    size_t n;
+    if (rules->byte_level) { /* what people wrote into the vocabulary is plain text */
+        const bool plain = kind == KW_TOKEN_CONTROL || kind == KW_TOKEN_USER;
+        return !plain && kw_alphabet_decode(text, room, &n) ? (kw_str){room, n} : text;
+    }
+    return rules->metaspace ? with_spaces(text, room) : text;
+}
