@@ -87,7 +87,7 @@ static kw_status choose_pooling(const kw_net *net, kw_pooling asked, kw_pooling 
     *out = asked;
     if (asked == KW_POOLING_MODEL)
         *out = pooling_of_gguf(net);
-    if (*out == KW_POOLING_MODEL && net->file->dir && net->file->kind != KW_FILE_GGUF)
+    if (*out == KW_POOLING_MODEL && net->file->dir && !kw_model_file_names_gguf(net->file))
         KW_TRY(pooling_of_dir(net->file, out, err));
     if (*out == KW_POOLING_MODEL)
         *out = kw_net_has(net, KW_NET_ENCODER) ? KW_POOLING_MEAN : KW_POOLING_LAST;

@@ -106,7 +106,7 @@ static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
 
 kw_status kw_export_open(kw_export *out, kw_model_file *file, kw_error *err)
 {
-    return file->kind == KW_FILE_GGUF ? from_gguf(out, file, err) : from_net(out, file, err);
+    return kw_model_file_names_gguf(file) ? from_gguf(out, file, err) : from_net(out, file, err);
 }
 
 void kw_export_close(kw_export *model)

@@ -112,7 +112,7 @@ static void print_types(const kw_model_file *file, bool json, kw_buf *out)
 
 static void print_file(const kw_model_file *file, bool json, kw_buf *out)
 {
-    const char *kind = file->kind == KW_FILE_GGUF ? "gguf" : "safetensors";
+    const char *kind = kw_file_kind_name(file->kind);
     if (json) {
         kw_buf_printf(out, "{\"path\":");
         kw_buf_json(out, kw_str_from(file->path));

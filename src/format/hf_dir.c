@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* hf_dir.c - a Hugging Face directory: config.json beside model.safetensors, or beside an index and
- * its shards; and the two ways into one by a file's path. */
+/* hf_dir.c - a Hugging Face directory: config.json beside its weights (safetensors, or a PyTorch
+ * checkpoint), in one file or in an index and its shards; and the ways into one by a file's path.
+ */
 #include "format/parts.h"
 
 #include "format/hf.h"
@@ -96,8 +97,10 @@ static kw_status open_shards(kw_model_file *file, const kw_hf_index *index, bool
         if (!path)
             return kw_fail(err, KW_E_NOMEM, "%s: no memory for a path", file->path);
         KW_TRY(kw_parts_open(file, i, path, no_mmap, &images[i], err));
-        if (images[i].kind != KW_FILE_SAFETENSORS)
-            return kw_fail(err, KW_E_FORMAT, "%s: a shard that is not safetensors", path);
+        if (images[i].kind != images[0].kind || images[i].kind == KW_FILE_GGUF)
+            return kw_fail(
+                err, KW_E_FORMAT,
+                "%s: a shard that is neither safetensors nor PyTorch, or not as the others", path);
     }
     KW_TRY(read_config(file, "config.json", no_mmap, &config, err));
     KW_TRY(kw_parts_join(file, images, index->n_files, &config, &images[0], err));
@@ -119,26 +122,40 @@ fail:
     return status;
 }
 
+/* In a directory, the first of these that is there. */
+static const struct candidate {
+    const char *name;
+    enum { SINGLE, INDEX, GGUF } kind;
+} CANDIDATES[] = {
+    {"model.safetensors", SINGLE},
+    {"model.safetensors.index.json", INDEX},
+    {"model.gguf", GGUF},
+    {"pytorch_model.bin", SINGLE},
+    {"pytorch_model.bin.index.json", INDEX},
+    {"adapter_model.safetensors", SINGLE},
+    {"adapter_model.bin", SINGLE},
+};
+
 kw_status kw_hf_open_dir(kw_model_file *file, const char *path, bool no_mmap, kw_error *err)
 {
-    static const char *const candidates[] = {"model.safetensors", "model.safetensors.index.json",
-                                             "model.gguf", "adapter_model.safetensors"};
     kw_map map;
-    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
+    for (size_t i = 0; i < sizeof CANDIDATES / sizeof CANDIDATES[0]; i++) {
         char *name;
-        KW_TRY(join_path(file, kw_str_from(path), candidates[i], &name, err));
+        KW_TRY(join_path(file, kw_str_from(path), CANDIDATES[i].name, &name, err));
         if (!kw_file_exists(name))
             continue;
         KW_TRY(kw_map_open(name, no_mmap, &map, err));
-        if (i == 0 || i == 3)
+        if (CANDIDATES[i].kind == SINGLE)
             return kw_hf_open_single(file, name, map, no_mmap, err);
-        if (i == 2)
+        if (CANDIDATES[i].kind == GGUF)
             return kw_gguf_open(file, name, map, no_mmap, err);
         const kw_status status =
             kw_hf_open_index(file, name, (kw_str){(const char *)map.data, map.len}, no_mmap, err);
         kw_map_close(&map);
         return status;
     }
-    return kw_fail(err, KW_E_NOTFOUND, "%s: a directory without %s, %s, %s or %s", path,
-                   candidates[0], candidates[1], candidates[2], candidates[3]);
+    return kw_fail(err, KW_E_NOTFOUND,
+                   "%s: a directory without model.safetensors, pytorch_model.bin, an index of "
+                   "either, model.gguf or an adapter",
+                   path);
 }

@@ -20,11 +20,17 @@ typedef struct kw_image {
     size_t n_metas;
 } kw_image;
 
-/* Parse bytes that begin with the format's magic (GGUF) or a plausible header (safetensors). `part`
- * goes into the views. The bytes outlive the image. */
+/* Parse bytes that begin with the format's magic, or with a plausible header where it has none
+ * (safetensors). `part` goes into the views. The bytes outlive the image. */
 kw_status kw_gguf_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
 kw_status kw_safetensors_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out,
                                kw_error *err);
+
+/* A zip archive that holds a PyTorch checkpoint. */
+kw_status kw_archive_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
+/* A PyTorch checkpoint from before the archives: a row of pickles. */
+kw_status kw_pytorch_legacy_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out,
+                                  kw_error *err);
 
 /* Growing arrays in an arena, for counts that are known only at the end. */
 kw_status kw_image_push_tensor(kw_image *image, size_t *capacity, kw_arena *arena,

@@ -31,7 +31,7 @@ static kw_status open_path(kw_model_file *file, const char *path, bool no_mmap, 
     const kw_magic magic = kw_magic_of(bytes, &other);
     if (magic == KW_MAGIC_GGUF)
         return kw_gguf_open(file, path, map, no_mmap, err);
-    if (magic == KW_MAGIC_SAFETENSORS)
+    if (magic == KW_MAGIC_SAFETENSORS || magic == KW_MAGIC_ZIP || magic == KW_MAGIC_PICKLE)
         return kw_hf_open_single(file, path, map, no_mmap, err);
     kw_status status;
     if (magic == KW_MAGIC_JSON)
@@ -39,7 +39,7 @@ static kw_status open_path(kw_model_file *file, const char *path, bool no_mmap, 
     else if (other)
         status = kw_fail(err, KW_E_UNSUPPORTED, "%s: %s", path, other);
     else
-        status = kw_fail(err, KW_E_FORMAT, "%s: neither GGUF nor safetensors (%zu bytes)", path,
+        status = kw_fail(err, KW_E_FORMAT, "%s: no model format known here (%zu bytes)", path,
                          bytes.len);
     kw_map_close(&map);
     return status;
@@ -88,6 +88,19 @@ kw_status kw_model_file_from_memory(const void *data, size_t len, const char *na
     }
     *out = file;
     return KW_OK;
+}
+
+const char *kw_file_kind_name(kw_file_kind kind)
+{
+    static const char *const names[] = {[KW_FILE_GGUF] = "gguf",
+                                        [KW_FILE_SAFETENSORS] = "safetensors",
+                                        [KW_FILE_PYTORCH] = "pytorch"};
+    return names[kind];
+}
+
+bool kw_model_file_names_gguf(const kw_model_file *file)
+{
+    return file->kind == KW_FILE_GGUF;
 }
 
 void kw_model_file_close(kw_model_file *file)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* model_file.h - a model as it lies on disk: mapped bytes, a directory of tensors, metadata.
  *
- * One face over every format: GGUF (split or not), safetensors, a Hugging Face directory with
- * sharded safetensors and config.json. Tensors are views into the maps; nothing is copied or
- * converted. Shapes are row-major, outermost first, whatever the file's own order. Every offset,
- * count and length was checked against the file before a view was made. */
+ * One face over every format: GGUF (split or not), safetensors and PyTorch checkpoints (sharded or
+ * not), a Hugging Face directory of either with config.json. Tensors are views into the maps;
+ * nothing is copied or converted. Shapes are row-major, outermost first, whatever the file's own
+ * order. Every offset, count and length was checked against the file before a view was made. */
 #ifndef KW_FORMAT_MODEL_FILE_H
 #define KW_FORMAT_MODEL_FILE_H
 
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum kw_file_kind { KW_FILE_GGUF, KW_FILE_SAFETENSORS } kw_file_kind;
+typedef enum kw_file_kind { KW_FILE_GGUF, KW_FILE_SAFETENSORS, KW_FILE_PYTORCH } kw_file_kind;
 
 typedef struct kw_tensor_view {
     kw_str name;
@@ -25,7 +25,8 @@ typedef struct kw_tensor_view {
     const char *type_name; /* as the format writes it ("Q5_K", "F8_E4M3"); static or in the arena */
     kw_shape shape; /* more than KW_MAX_RANK dimensions: the leading ones folded into dim[0] */
     int file_rank;  /* dimensions in the file */
-    /* In a map, at any address; NULL when the size of its type is unknown. */
+    /* In a map, at any address, or a copy in order of what lies scattered there (PyTorch); NULL
+     * when the size of its type is unknown. */
     const void *data;
     uint64_t bytes;
     uint64_t offset; /* from the start of its file */
@@ -80,7 +81,7 @@ typedef struct kw_model_file {
     int n_parts;
     kw_tensor_view *tensors; /* part by part, in the order of their data */
     size_t n_tensors;
-    /* GGUF: its key-values (of the first split). safetensors: config.json, flattened (a mixed or
+    /* GGUF: its key-values (of the first split). Any other: config.json, flattened (a mixed or
      * nested array becomes "key.0", "key.1", ...), and "__metadata__.*" of the first file. */
     kw_meta *metas;
     size_t n_metas;
@@ -95,16 +96,21 @@ typedef struct kw_model_file_options {
     bool no_mmap;
 } kw_model_file_options;
 
-/* Opens a GGUF file (any part of a split set opens the set), a .safetensors file (with config.json
- * beside it when there), a *.safetensors.index.json, or a directory holding config.json and
- * model.safetensors, its index or model.gguf. The bytes decide what a file is, not its name.
+/* Opens a GGUF file (any part of a split set opens the set), a safetensors file or a PyTorch
+ * checkpoint (with config.json beside it when there), an index of either's shards, or a directory
+ * holding config.json and such a file. The bytes decide what a file is, not its name.
  * Owned by the caller. options may be NULL. */
 kw_status kw_model_file_open(const char *path, const kw_model_file_options *options,
                              kw_model_file **out, kw_error *err);
-/* A GGUF or safetensors image in the caller's memory, borrowed for the life of the handle. */
+/* The image of one file in the caller's memory, borrowed for the life of the handle. */
 kw_status kw_model_file_from_memory(const void *data, size_t len, const char *name,
                                     kw_model_file **out, kw_error *err);
 void kw_model_file_close(kw_model_file *file);
+
+/* "gguf", "safetensors", ...: static. */
+const char *kw_file_kind_name(kw_file_kind kind);
+/* Do weights and keys have GGUF's names? Else they have those of Hugging Face's code. */
+bool kw_model_file_names_gguf(const kw_model_file *file);
 
 /* NULL when absent. O(1) by hash. */
 const kw_tensor_view *kw_model_file_tensor(const kw_model_file *file, kw_str name);

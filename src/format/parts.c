@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { TAR_MAGIC_AT = 257 };
+
 static bool begins(kw_str bytes, const char *magic, size_t len)
 {
     return bytes.len >= len && memcmp(bytes.data, magic, len) == 0;
@@ -23,21 +25,31 @@ static char first_text(kw_str bytes)
     return 0;
 }
 
+/* From protocol 2 on, pickles begin with its number; before, with an instruction, and end in STOP.
+ */
+static bool is_pickle(kw_str bytes)
+{
+    if (bytes.len < 2)
+        return false;
+    if ((unsigned char)bytes.data[0] == 0x80)
+        return (unsigned char)bytes.data[1] <= 5;
+    return bytes.data[bytes.len - 1] == '.' && bytes.data[0] != '\0' &&
+           strchr("c(V]}", bytes.data[0]);
+}
+
 kw_magic kw_magic_of(kw_str bytes, const char **other)
 {
     static const struct {
-        char magic[9];
+        char magic[27];
         uint8_t len;
         const char *name;
     } known[] = {
-        {"PK\3\4", 4, "a zip archive (a PyTorch checkpoint?): convert it to safetensors"},
         {"lmgg", 4, "a ggml file from before GGUF: convert it"},
         {"fmgg", 4, "a ggml file from before GGUF: convert it"},
         {"tjgg", 4, "a ggml file from before GGUF: convert it"},
         {"algg", 4, "a ggml adapter from before GGUF: convert it"},
-        {"\x80\x02", 2, "a pickle (a PyTorch checkpoint?): convert it to safetensors"},
-        {"\x80\x03", 2, "a pickle (a PyTorch checkpoint?): convert it to safetensors"},
-        {"\x80\x04", 2, "a pickle (a PyTorch checkpoint?): convert it to safetensors"},
+        {"L119547037146038801333356L", 26,
+         "a PyTorch checkpoint of pickle protocol 0: save it with protocol 2"},
         {"\x93NUMPY", 6, "a NumPy array"},
         {"\x89HDF\r\n\x1a\n", 8, "an HDF5 file (Keras?)"},
         {"\x1f\x8b", 2, "a gzip archive"},
@@ -51,6 +63,14 @@ kw_magic kw_magic_of(kw_str bytes, const char **other)
             header = header << 8 | (unsigned char)bytes.data[i];
         if (header >> 32 == 0) /* text or a pickle would be far larger */
             return KW_MAGIC_SAFETENSORS;
+    }
+    if (begins(bytes, "PK\3\4", 4))
+        return KW_MAGIC_ZIP;
+    if (is_pickle(bytes))
+        return KW_MAGIC_PICKLE;
+    if (bytes.len > TAR_MAGIC_AT + 5 && memcmp(bytes.data + TAR_MAGIC_AT, "ustar", 5) == 0) {
+        *other = "a tar archive (a PyTorch checkpoint from before 0.1.10?): save it again";
+        return KW_MAGIC_OTHER;
     }
     for (size_t i = 0; i < KW_COUNT(known); i++) {
         if (begins(bytes, known[i].magic, known[i].len)) {
@@ -108,10 +128,16 @@ kw_status kw_parts_parse(kw_model_file *file, size_t i, kw_image *image, kw_erro
     case KW_MAGIC_SAFETENSORS:
         status = kw_safetensors_parse(bytes, (int)i, &file->arena, image, err);
         break;
+    case KW_MAGIC_ZIP:
+        status = kw_archive_parse(bytes, (int)i, &file->arena, image, err);
+        break;
+    case KW_MAGIC_PICKLE:
+        status = kw_pytorch_legacy_parse(bytes, (int)i, &file->arena, image, err);
+        break;
     default:
-        status = other ? kw_fail(err, KW_E_UNSUPPORTED, "%s", other)
-                       : kw_fail(err, KW_E_FORMAT, "neither GGUF nor safetensors (%zu bytes)",
-                                 bytes.len);
+        status =
+            other ? kw_fail(err, KW_E_UNSUPPORTED, "%s", other)
+                  : kw_fail(err, KW_E_FORMAT, "no model format known here (%zu bytes)", bytes.len);
         break;
     }
     return status == KW_OK ? KW_OK : name_file(part->path, status, err);

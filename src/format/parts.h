@@ -14,6 +14,8 @@ typedef struct kw_directory {
 typedef enum kw_magic {
     KW_MAGIC_GGUF,
     KW_MAGIC_SAFETENSORS,
+    KW_MAGIC_ZIP,
+    KW_MAGIC_PICKLE,
     KW_MAGIC_JSON,
     KW_MAGIC_OTHER
 } kw_magic;

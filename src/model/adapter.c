@@ -60,7 +60,7 @@ static kw_status read_alpha(reader *r, const char *key)
 
 static kw_status read_settings(reader *r)
 {
-    if (r->file->kind == KW_FILE_GGUF) {
+    if (kw_model_file_names_gguf(r->file)) {
         const kw_value *const arch = kw_model_file_meta(r->file, KW_STR("general.architecture"));
         if (!meta_is(r, "general.type", "adapter") || !meta_is(r, "adapter.type", "lora"))
             return kw_fail(r->err, KW_E_FORMAT,
@@ -125,7 +125,7 @@ static bool split_peft(const reader *r, kw_str name, char side, char out[NAME_BY
 
 static bool split_name(const reader *r, kw_str name, char side, char out[NAME_BYTES])
 {
-    if (r->file->kind == KW_FILE_GGUF)
+    if (kw_model_file_names_gguf(r->file))
         return split_gguf(name, side == 'A' ? 'a' : 'b', out);
     return split_peft(r, name, side, out);
 }
@@ -148,8 +148,8 @@ static kw_adapter_pair *pair_of(reader *r, const char *target)
 static kw_status row_order(reader *r, const kw_adapter_pair *pair, int64_t rows,
                            const int64_t **out)
 {
-    const bool from_gguf = r->file->kind == KW_FILE_GGUF,
-               to_gguf = r->net->file->kind == KW_FILE_GGUF;
+    const bool from_gguf = kw_model_file_names_gguf(r->file),
+               to_gguf = kw_model_file_names_gguf(r->net->file);
     const int64_t dim = kw_net_int_field(r->net, "head_dim");
     *out = NULL;
     if (from_gguf == to_gguf || !kw_family_rotates(r->net->family, pair->target) || dim < 2)

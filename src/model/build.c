@@ -16,7 +16,7 @@ kw_graph *kw_build_graph(kw_build *b)
 
 bool kw_build_is_gguf(const kw_build *b)
 {
-    return b->net->file->kind == KW_FILE_GGUF;
+    return kw_model_file_names_gguf(b->net->file);
 }
 
 int64_t kw_build_positions(const kw_build *b)

@@ -29,7 +29,7 @@ static const kw_alias *gguf_name(const kw_family *family, kw_str name, char *out
 
 bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size)
 {
-    if (net->file->kind == KW_FILE_SAFETENSORS)
+    if (!kw_model_file_names_gguf(net->file))
         return gguf_name(net->family, name, out, size) != NULL;
     if (name.len >= size)
         return false;

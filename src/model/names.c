@@ -201,7 +201,7 @@ const kw_tensor_view *kw_net_find_weight(const kw_net *net, int layer, const cha
     (void)snprintf(shown, KW_WEIGHT_NAME_BYTES, "%s", name);
     if (!to_pattern(layer, stem, index, pattern, sizeof pattern))
         return NULL;
-    if (net->file->kind == KW_FILE_GGUF) {
+    if (kw_model_file_names_gguf(net->file)) {
         if (!kw_name_expand(pattern, index, suffix, shown, KW_WEIGHT_NAME_BYTES))
             return NULL;
         return kw_model_file_tensor(net->file, kw_str_from(shown));

@@ -25,7 +25,7 @@ static const kw_value *find_value(const kw_model_file *file, kw_str key)
     const kw_str apart = KW_STR("text_config.");
     const kw_value *value = kw_model_file_meta(file, key);
     char longer[192];
-    if (!value && file->kind == KW_FILE_SAFETENSORS && apart.len + key.len < sizeof longer) {
+    if (!value && !kw_model_file_names_gguf(file) && apart.len + key.len < sizeof longer) {
         memcpy(longer, apart.data, apart.len);
         memcpy(longer + apart.len, key.data, key.len);
         value = kw_model_file_meta(file, (kw_str){longer, apart.len + key.len});
@@ -115,7 +115,7 @@ static kw_status set_field(const kw_field *field, const char *key, const kw_valu
 
 static kw_status read_config(kw_net *net, kw_error *err)
 {
-    const bool gguf = net->file->kind == KW_FILE_GGUF;
+    const bool gguf = kw_model_file_names_gguf(net->file);
     for (const kw_field *field = NULL; (field = kw_family_next_field(net->family, field));) {
         const char *key = gguf ? field->gguf : field->hf;
         const kw_value *value = find_key(net, key);
@@ -177,7 +177,7 @@ static unsigned alias_flags(const kw_family *family, const kw_model_file *file,
 {
     kw_str suffix;
     int index[2];
-    if (file->kind == KW_FILE_GGUF)
+    if (kw_model_file_names_gguf(file))
         return 0;
     const kw_alias *alias = kw_family_alias(family, view->name, index, &suffix);
     return alias && kw_str_is(suffix, ".weight") ? alias->flags : 0;
@@ -226,7 +226,7 @@ static kw_status prepare_views(kw_net *net, kw_error *err)
 
 static kw_str architecture(const kw_model_file *file)
 {
-    const char *key = file->kind == KW_FILE_GGUF ? "general.architecture" : "model_type";
+    const char *key = kw_model_file_names_gguf(file) ? "general.architecture" : "model_type";
     const kw_value *value = kw_model_file_meta(file, kw_str_from(key));
     return value && value->kind == KW_VALUE_STRING ? value->s : (kw_str){NULL, 0};
 }
@@ -249,8 +249,8 @@ static kw_status open_net(kw_net *net, kw_error *err)
     net->arch = architecture(net->file);
     if (!net->arch.data)
         return kw_fail(err, KW_E_FORMAT, "%s: no architecture: %s is missing", net->file->path,
-                       net->file->kind == KW_FILE_GGUF ? "general.architecture"
-                                                       : "config.json or its model_type");
+                       kw_model_file_names_gguf(net->file) ? "general.architecture"
+                                                           : "config.json or its model_type");
     net->family = find_family(net->arch);
     if (!net->family)
         return kw_fail(err, KW_E_UNSUPPORTED,

@@ -144,11 +144,19 @@ static void safetensors_survive(void **state)
     remove_paths(&p);
 }
 
+static void checkpoints_survive(void **state)
+{
+    (void)state;
+    fail_each(open_and_close, KW_SOURCE_DIR "/tests/fuzz/corpus/fuzz_pytorch/values.zip", NULL);
+    fail_each(open_and_close, KW_SOURCE_DIR "/tests/fuzz/corpus/fuzz_pytorch/values.legacy", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gguf_survives),
         cmocka_unit_test(safetensors_survive),
+        cmocka_unit_test(checkpoints_survive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,7 +109,7 @@ static kw_status check_later(gemma_config *own, const kw_model_file *file, int64
 {
     kw_decoder_config *c = &own->decoder;
     c->post_norms = true;
-    if (file->kind == KW_FILE_GGUF && c->layers == large && c->heads > 0)
+    if (kw_model_file_names_gguf(file) && c->layers == large && c->heads > 0)
         own->query_scalar = (double)(c->dim / c->heads);
     if (own->query_scalar > 0)
         c->attention_scale = 1.0 / sqrt(own->query_scalar);

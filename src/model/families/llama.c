@@ -18,7 +18,7 @@ static const kw_alias aliases[] = {
 static kw_status check(void *config, const kw_model_file *file, kw_error *err)
 {
     kw_decoder_config *c = config;
-    c->rope_adjacent = file->kind == KW_FILE_GGUF;
+    c->rope_adjacent = kw_model_file_names_gguf(file);
     return kw_decoder_check(c, file, err);
 }
 

@@ -72,7 +72,7 @@ static kw_status check(void *config, const kw_model_file *file, kw_error *err)
     kw_decoder_config *c = config;
     c->fused_gate = c->long_rope = true;
     KW_TRY(kw_decoder_check(c, file, err));
-    if (c->rope.scaling != KW_ROPE_LONG || file->kind == KW_FILE_GGUF)
+    if (c->rope.scaling != KW_ROPE_LONG || kw_model_file_names_gguf(file))
         return KW_OK;
     KW_TRY(read_factors(c, file, "short_factor", c->short_factors, err));
     return read_factors(c, file, "long_factor", c->long_factors, err);

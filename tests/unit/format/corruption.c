@@ -175,12 +175,28 @@ static void shared_safetensors(void **state)
     shared_sample("golden/llama/mha/model.safetensors", 1);
 }
 
+/* Both containers of torch.save, with every kind of object that a checkpoint may hold. */
+static void small_checkpoints(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"checkpoint.zip", "checkpoint.legacy", "values.zip",
+                                        "values.legacy"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/tests/fuzz/corpus/fuzz_pytorch/%s", KW_SOURCE_DIR,
+                 names[i]);
+        const sample s = load(path);
+        truncate_everywhere(&s);
+        change_everywhere(&s, 1);
+        free(s.data);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_gguf),
-        cmocka_unit_test(small_safetensors),
-        cmocka_unit_test(shared_gguf),
+        cmocka_unit_test(small_gguf),         cmocka_unit_test(small_safetensors),
+        cmocka_unit_test(small_checkpoints),  cmocka_unit_test(shared_gguf),
         cmocka_unit_test(shared_safetensors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

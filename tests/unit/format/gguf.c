@@ -403,13 +403,13 @@ static void other_formats_are_named(void **state)
         size_t len;
         kw_status status;
         const char *words;
-    } others[] = {{"", 0, KW_E_FORMAT, "neither GGUF nor safetensors (0 bytes)"},
-                  {"GGU", 3, KW_E_FORMAT, "neither GGUF nor safetensors (3 bytes)"},
+    } others[] = {{"", 0, KW_E_FORMAT, "no model format known here (0 bytes)"},
+                  {"GGU", 3, KW_E_FORMAT, "no model format known here (3 bytes)"},
                   {"GGUF", 4, KW_E_FORMAT, "the version needs 4 bytes"},
-                  {"PK\3\4", 4, KW_E_UNSUPPORTED, "a zip archive"},
-                  {"\x80\x02}q", 4, KW_E_UNSUPPORTED, "a pickle"},
+                  {"PK\3\4", 4, KW_E_FORMAT, "zip: no end record"},
+                  {"\x80\x02}q", 4, KW_E_FORMAT, "pickle: the instruction at 3 needs 1 bytes"},
                   {"tjgg\1\0\0\0", 8, KW_E_UNSUPPORTED, "from before GGUF"},
-                  {"{\"weight_map\": {}}", 18, KW_E_FORMAT, "neither GGUF nor safetensors"}};
+                  {"{\"weight_map\": {}}", 18, KW_E_FORMAT, "no model format known here"}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         blob im = {.len = 0};
         put(&im, others[i].bytes, others[i].len);

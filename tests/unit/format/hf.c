@@ -295,12 +295,12 @@ static void a_directory_of_shards_opens(void **state)
                "{\"weight_map\":{\"y\":\"missing.safetensors\"}}");
     expect_path_refused(dir, KW_E_NOTFOUND, "missing.safetensors");
     write_json(dir, "model.safetensors.index.json", "{\"weight_map\":{\"y\":\"config.json\"}}");
-    expect_path_refused(dir, KW_E_FORMAT, "config.json: neither GGUF nor safetensors");
+    expect_path_refused(dir, KW_E_FORMAT, "config.json: no model format known here");
     blob gguf = {.len = 0};
     put_gguf_header(&gguf, 3, 0, 0);
     write_text(dir, "b.safetensors", gguf.data, gguf.len);
     write_json(dir, "model.safetensors.index.json", "{\"weight_map\":{\"y\":\"b.safetensors\"}}");
-    expect_path_refused(dir, KW_E_FORMAT, "a shard that is not safetensors");
+    expect_path_refused(dir, KW_E_FORMAT, "a shard that is neither safetensors nor PyTorch");
     clean(dir);
 }
 
@@ -331,7 +331,7 @@ static void a_directory_of_one_file_opens(void **state)
     snprintf(path, sizeof path, "%s/misnamed.bin", dir);
     kw_model_file_close(expect_open_path(path));
     write_text(dir, "misnamed.bin", "", 0);
-    expect_path_refused(path, KW_E_FORMAT, "neither GGUF nor safetensors (0 bytes)");
+    expect_path_refused(path, KW_E_FORMAT, "no model format known here (0 bytes)");
     snprintf(path, sizeof path, "%s/none", dir);
     expect_path_refused(path, KW_E_NOTFOUND, "none");
     clean(dir);
