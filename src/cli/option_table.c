@@ -62,7 +62,8 @@ const kw_option kw_option_table[] = {
      .section = KW_SECTION_MODEL,
      .commands = KW_CMD_BENCH,
      AT(synthetic),
-     .choices = "llama-15m llama-110m llama-1.1b llama-3b llama-7b llama-8b llama-13b llama-70b",
+     .choices = "llama-15m llama-110m llama-1.1b llama-1.1b-mqa llama-3b llama-7b llama-8b "
+                "llama-13b llama-70b",
      .help = "no file: random weights of a named shape (llama-1.1b), made up in memory"},
     {.name = "type",
      .kind = KW_OPT_TEXT,

@@ -28,6 +28,7 @@ static const shape shapes[] = {
     {"llama-15m", 288, 6, 6, 6, 768, 32000, 1024},
     {"llama-110m", 768, 12, 12, 12, 2048, 32000, 1024},
     {"llama-1.1b", 2048, 22, 32, 4, 5632, 32000, 4096},
+    {"llama-1.1b-mqa", 2048, 22, 32, 1, 5632, 32000, 4096}, /* one key/value head, as Falcon 7B */
     {"llama-3b", 3072, 28, 24, 8, 8192, 128256, 8192},
     {"llama-7b", 4096, 32, 32, 32, 11008, 32000, 4096},
     {"llama-8b", 4096, 32, 32, 8, 14336, 128256, 8192},
@@ -188,8 +189,8 @@ static kw_status find_shape(const char *name, const shape **out, kw_error *err)
             return KW_OK;
         }
     return kw_fail(err, KW_E_NOTFOUND,
-                   "synthetic: no shape \"%.40s\" (llama-15m, llama-110m, llama-1.1b, llama-3b, "
-                   "llama-7b, llama-8b, llama-13b, llama-70b)",
+                   "synthetic: no shape \"%.40s\" (llama-15m, llama-110m, llama-1.1b, "
+                   "llama-1.1b-mqa, llama-3b, llama-7b, llama-8b, llama-13b, llama-70b)",
                    name);
 }
 

@@ -42,6 +42,8 @@ static const setup setups[] = {
      .bias_first = -128},
     {"softcap and bias, window 70", 4, 1, 24, 8, 70, 150, true, .cache = KW_F32, .softcap = 2,
      .n_bias = 9, .bias_first = -8},
+    {"splits in parallel", 2, 2, 4, 4, 0, 2200, false, .cache = KW_F16},
+    {"splits in parallel, window 1100", 3, 1, 4, 0, 1100, 2200, false, .cache = KW_F32},
     {"encoder", 4, 4, 32, 0, 0, 530, false, .cache = KW_F32, .all = true},
     {"encoder with bias, f16", 6, 6, 64, 0, 0, 300, false, .cache = KW_F16, .n_bias = 257,
      .bias_first = -128, .all = true},
@@ -220,34 +222,39 @@ static double *reference(const problem *p)
 /* ---- runs -------------------------------------------------------------------------------------
  */
 
-/* The whole of the positions in pieces (the pattern repeats), in a bucket of one token and one of
- * `bound`. */
+/* The whole of the positions in pieces (the pattern repeats), in buckets of one token, of three and
+ * of `bound`. */
 static void run(const problem *p, kw_device *device, int bound, const int *pieces, int n_pieces,
                 float *out)
 {
-    bench_plan one, many;
-    kw_graph *g1 = build(p, 1), *g = build(p, bound);
-    bench_open(&one, g1, device);
-    bench_open(&many, g, device);
-    void *own[OPS_MAX_SLOTS];
-    memcpy(own, one.states, sizeof own);
-    memcpy(one.states, many.states, sizeof own); /* one cache for both */
+    bench_plan plans[3];
+    kw_graph *graphs[3];
+    void *own[3][OPS_MAX_SLOTS];
+    for (int i = 0; i < 3; i++) {
+        graphs[i] = build(p, (const int[]){1, 3, bound}[i]);
+        bench_open(&plans[i], graphs[i], device);
+        memcpy(own[i], plans[i].states, sizeof own[i]);
+        memcpy(plans[i].states, own[0], sizeof own[0]); /* one cache for all */
+    }
     for (int at = 0, i = 0; at < p->s->positions; i++) {
-        int32_t positions[1200], last[1200];
+        int32_t positions[2200], last[2200];
         const int n = KW_MIN(pieces[i % n_pieces], p->s->positions - at);
         for (int t = 0; t < n; t++) {
             positions[t] = at + t;
             last[t] = last_of(p->s, at + t);
         }
-        bench_run(n == 1 ? &one : &many, n, 1, (const void *const[]){positions, last},
+        bench_run(&plans[n == 1   ? 0
+                         : n <= 3 ? 1
+                                  : 2],
+                  n, 1, (const void *const[]){positions, last},
                   (void *[]){out + (size_t)at * q_width(p->s)});
         at += n;
     }
-    memcpy(one.states, own, sizeof own);
-    bench_close(&one);
-    bench_close(&many);
-    kw_graph_free(g1);
-    kw_graph_free(g);
+    for (int i = 0; i < 3; i++) {
+        memcpy(plans[i].states, own[i], sizeof own[i]);
+        bench_close(&plans[i]);
+        kw_graph_free(graphs[i]);
+    }
 }
 
 /* The reference rotates in f64, so that now and then it rounds a key to its neighbour. */
@@ -256,20 +263,29 @@ static double tolerance(kw_dtype cache)
     return cache == KW_F32 ? 1e-5 : cache == KW_F16 ? 1.5e-3 : 1e-2;
 }
 
+enum { N_WAYS = 4 };
+
+typedef struct way {
+    int n_threads, bound, n_pieces, pieces[6];
+} way;
+
+static const way short_ways[N_WAYS] = {
+    {1, 2200, 1, {2200}}, {3, 2200, 1, {2200}}, {3, 33, 6, {1, 33, 5, 1, 1, 24}}, {2, 8, 1, {1}}};
+/* A long prompt, then few tokens at a time, across the edge of a split. */
+static const way long_ways[N_WAYS] = {{1, 2200, 1, {2200}},
+                                      {3, 2115, 6, {2115, 3, 3, 3, 3, 1}},
+                                      {2, 2190, 6, {2190, 1, 2, 1, 3, 1}},
+                                      {4, 1500, 6, {1500, 600, 3, 1, 3, 2}}};
+
 static void attention_matches(void **state)
 {
-    static const struct {
-        int n_threads, bound, n_pieces, pieces[6];
-    } ways[] = {{1, 1100, 1, {1100}},
-                {3, 1100, 1, {1100}},
-                {3, 33, 6, {1, 33, 5, 1, 1, 24}},
-                {2, 8, 1, {1}}};
     const setup *s = *state;
     problem p = new_problem(s);
     const size_t n = (size_t)s->positions * q_width(s);
     float *first = fresh(n * sizeof *first), *got = fresh(n * sizeof *got);
     /* What sees everything comes in one piece. */
-    const size_t n_ways = s->all ? 2 : KW_COUNT(ways);
+    const size_t n_ways = s->all ? 2 : N_WAYS;
+    const way *ways = s->positions > 2000 ? long_ways : short_ways;
     size_t n_isas;
     const char *const *isas = kw_cpu_isa_names(&n_isas);
     for (size_t isa = 0; isa < n_isas; isa++)

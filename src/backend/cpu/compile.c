@@ -120,13 +120,14 @@ static kw_status fill_step(kw_device *device, const kw_unit *unit, const kw_grap
 }
 
 /* Chunks of a step for the live extents. */
-static uint32_t count_chunks(const kw_step *step, const kw_run_args *args)
+static uint32_t count_chunks(const kw_step *step, const kw_exec *exec)
 {
-    const int64_t rows = kw_step_rows(step, args);
+    const int64_t rows = kw_step_rows(step, exec->args);
+    if (step->count)
+        return step->count(step, exec);
     if (step->rows_per_chunk == 0)
         return rows > 0 ? step->weight_chunks : 0;
-    const int64_t groups = (rows + step->rows_per_chunk - 1) / step->rows_per_chunk;
-    return (uint32_t)groups * step->chunks_per_row_group;
+    return (uint32_t)((rows + step->rows_per_chunk - 1) / step->rows_per_chunk);
 }
 
 /* The step that a chunk of a wave belongs to; *chunk becomes its index in the step. */
@@ -193,7 +194,7 @@ kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *arg
     for (uint32_t w = 0; w < p->n_waves; w++) {
         exec->chunks[w] = 0;
         for (uint32_t s = p->first[w]; s < p->first[w + 1]; s++) {
-            exec->step_chunks[s] = count_chunks(&p->steps[s], args);
+            exec->step_chunks[s] = count_chunks(&p->steps[s], exec);
             exec->chunks[w] += exec->step_chunks[s];
         }
     }
@@ -218,6 +219,8 @@ void kw_cpu_program_free(kw_device *device, kw_program *p)
         kw_pages_free(p->arena, p->n_execs * p->arena_bytes);
     if (p->scratch)
         kw_pages_free(p->scratch, (size_t)device->n_workers * p->scratch_bytes);
+    if (p->parts)
+        kw_pages_free(p->parts, p->parts_bytes);
     kw_graph_free(p->graph);
     free(p->steps);
     free(p->first);
@@ -229,7 +232,8 @@ void kw_cpu_program_free(kw_device *device, kw_program *p)
 
 size_t kw_cpu_program_bytes(const kw_program *p)
 {
-    return p->n_execs * p->arena_bytes + (size_t)p->device->n_workers * p->scratch_bytes;
+    return p->n_execs * p->arena_bytes + (size_t)p->device->n_workers * p->scratch_bytes +
+           p->parts_bytes;
 }
 
 /* The waves that may be redone, and one exec a run that a late worker may still read for. */
@@ -261,18 +265,52 @@ static kw_status allocate_execs(kw_program *p, kw_error *err)
     return KW_OK;
 }
 
+/* The second steps of those from `begin` on, in a wave of their own; how many there are. */
+static uint32_t add_merges(kw_program *p, uint32_t begin)
+{
+    uint32_t n = 0;
+    size_t at = 0;
+    for (uint32_t s = begin; s < p->n_steps; s++) {
+        p->steps[s].parts_at = at;
+        if (!kw_step_merge(&p->steps[s], &p->steps[p->n_steps + n]))
+            continue;
+        p->steps[p->n_steps + n++].wave++;
+        at += p->steps[s].parts_bytes;
+    }
+    p->n_steps += n;
+    p->parts_bytes = KW_MAX(p->parts_bytes, at);
+    return n;
+}
+
+/* A step a node, in its wave, and the second steps of a wave between it and the next. */
+static kw_status fill_steps(kw_device *device, kw_program *p, const kw_unit *unit, kw_error *err)
+{
+    uint32_t begin = 0, n_between = 0;
+    for (uint32_t i = 0; i < unit->n_order; i++) {
+        const uint32_t id = unit->order[i];
+        kw_step *step = &p->steps[p->n_steps++];
+        KW_TRY(fill_step(device, unit, p->graph, id, step, err));
+        step->wave += n_between;
+        if (i + 1 < unit->n_order && unit->wave[unit->order[i + 1]] == unit->wave[id])
+            continue;
+        n_between += add_merges(p, begin) > 0;
+        begin = p->n_steps;
+    }
+    p->n_waves = unit->n_waves + n_between;
+    return KW_OK;
+}
+
 static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit, kw_error *err)
 {
+    const size_t most = 2 * (size_t)unit->n_order + 1; /* every step may have a second one */
     KW_TRY(kw_graph_copy(unit->graph, unit->graph->bound, &p->graph, err));
-    p->n_steps = unit->n_order;
-    p->n_waves = unit->n_waves;
-    p->steps = calloc(KW_MAX(p->n_steps, 1u), sizeof *p->steps);
-    p->first = calloc((size_t)p->n_waves + 1, sizeof *p->first);
-    p->redo = calloc((size_t)p->n_waves + 1, sizeof *p->redo);
+    p->steps = calloc(most, sizeof *p->steps);
+    p->first = calloc(most + 1, sizeof *p->first);
+    p->redo = calloc(most + 1, sizeof *p->redo);
     if (!p->steps || !p->first || !p->redo)
-        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %u steps", (unsigned)p->n_steps);
+        return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %u steps", (unsigned)unit->n_order);
+    KW_TRY(fill_steps(device, p, unit, err));
     for (uint32_t s = 0; s < p->n_steps; s++) {
-        KW_TRY(fill_step(device, unit, p->graph, unit->order[s], &p->steps[s], err));
         p->scratch_bytes = KW_MAX(p->scratch_bytes, p->steps[s].scratch_bytes);
         p->first[p->steps[s].wave + 1]++;
     }
@@ -282,7 +320,9 @@ static kw_status allocate(kw_device *device, kw_program *p, const kw_unit *unit,
     p->scratch_bytes = kw_align_up(p->scratch_bytes + 64, 4096);
     p->arena_bytes = KW_MAX(kw_align_up(unit->arena_bytes, 64), (size_t)64);
     p->scratch = kw_pages_alloc((size_t)device->n_workers * p->scratch_bytes);
-    if (!p->scratch)
+    if (p->parts_bytes > 0)
+        p->parts = kw_pages_alloc(p->parts_bytes);
+    if (!p->scratch || (p->parts_bytes > 0 && !p->parts))
         return kw_fail(err, KW_E_NOMEM, "cpu: no memory for %d times %zu bytes of scratch",
                        device->n_workers, p->scratch_bytes);
     return allocate_execs(p, err);

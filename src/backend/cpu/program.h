@@ -75,21 +75,24 @@ struct kw_step {
     kw_step_fn run;
     kw_step_fn commit; /* puts in place what run left in scratch; NULL: run writes in place */
     kw_row_fn row;     /* row-wise steps */
+    /* Chunks of a run; NULL: by its rows. */
+    uint32_t (*count)(const kw_step *step, const kw_exec *exec);
     uint32_t wave;
-    kw_extent extent;              /* of its leading dimension */
-    int64_t rows_bound;            /* the leading dimension, when static */
-    uint32_t rows_per_chunk;       /* tokens; 0: cut along weight rows instead */
-    uint32_t chunks_per_row_group; /* attention: one chunk a kv head for each group of tokens */
-    uint32_t weight_chunks;        /* matmul: chunks along weight rows */
-    uint32_t weight_rows;          /* matmul: rows of a chunk */
-    uint32_t n_long, long_rows;    /* matmul: the first chunks of a stretch, and their rows */
-    uint32_t n_stretches;          /* matmul: chunk c is the (c / n_stretches)th of stretch */
-    size_t stretch_rows;           /* c % n_stretches, which has so many rows */
-    const kw_step *following;      /* the matmul after this one, in a circle; NULL: not one */
+    kw_extent extent;           /* of its leading dimension */
+    int64_t rows_bound;         /* the leading dimension, when static */
+    uint32_t rows_per_chunk;    /* tokens; 0: cut along weight rows instead */
+    uint32_t weight_chunks;     /* matmul: chunks along weight rows */
+    uint32_t weight_rows;       /* matmul: rows of a chunk */
+    uint32_t n_long, long_rows; /* matmul: the first chunks of a stretch, and their rows */
+    uint32_t n_stretches;       /* matmul: chunk c is the (c / n_stretches)th of stretch */
+    size_t stretch_rows;        /* c % n_stretches, which has so many rows */
+    const kw_step *following;   /* the matmul after this one, in a circle; NULL: not one */
     kw_operand out;
     int n_src;
     kw_operand src[KW_MAX_SRC];
     size_t panel_bytes; /* matmul: of one panel of a batch */
+    size_t parts_at;    /* attention: place of the parts of its splits, where they are kept */
+    size_t parts_bytes;
     size_t scratch_bytes;
     const kw_matmul_kernels *matmul;
     size_t weight_row_bytes;
@@ -112,6 +115,8 @@ struct kw_program {
     size_t arena_bytes;
     unsigned char *scratch; /* owned: n_workers times scratch_bytes */
     size_t scratch_bytes;
+    unsigned char *parts; /* owned: of the splits of one wave's attention */
+    size_t parts_bytes;
 };
 
 /* One run. */
@@ -153,6 +158,9 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err);
 /* Once all steps are in order: tells each matmul which one follows. */
 void kw_steps_follow(kw_step *steps, uint32_t n_steps);
 kw_status kw_step_attention(const kw_device *device, kw_step *step, kw_error *err);
+/* The second step of an attention whose splits may run in parallel, for the wave after it; false:
+ * it has none. */
+bool kw_step_merge(const kw_step *attention, kw_step *merge);
 kw_status kw_step_store(const kw_device *device, kw_step *step, kw_error *err);
 
 /* A MAP program over n elements, by its hot kernel when it has one. */

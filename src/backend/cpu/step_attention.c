@@ -16,6 +16,9 @@
 #include <string.h>
 
 #define QUERIES_PER_CHUNK 64 /* heads times tokens that share a tile of keys and values */
+#define CHUNKS_PER_WORKER 2  /* splits run in parallel where there are fewer blocks than this */
+#define QUERIES_PER_MERGE 8
+#define MOST_PARTS (1 << 16) /* splits times heads: their results stay below some hundred MiB */
 
 /* The piece of a head in the block of a position. */
 static unsigned char *block_at(void *cache, int64_t position, const kw_node *state, int head)
@@ -108,7 +111,6 @@ kw_status kw_step_store(const kw_device *device, kw_step *step, kw_error *err)
     step->run = run_store;
     step->kernel = step->node->rope.n_rot > 0 ? "rope+store" : "store";
     step->rows_per_chunk = 32;
-    step->chunks_per_row_group = 1;
     step->scratch_bytes = (size_t)step->node->state.head_dim * sizeof(float);
     return KW_OK;
 }
@@ -121,6 +123,22 @@ typedef struct space {
     kw_attend_span *span;  /* [n] */
     void *work;
 } space;
+
+/* Tokens from `row` on and the heads of one key/value head: what a tile is loaded for. */
+typedef struct block {
+    const kw_step *step;
+    const kw_exec *exec;
+    int64_t row;
+    size_t n, group, width;
+    int head;
+    const int32_t *last; /* [n] last position that each token sees */
+    space s;
+} block;
+
+/* Splits [first, end), counted from position 0. */
+typedef struct split_range {
+    int64_t first, end;
+} split_range;
 
 static size_t group_size(const kw_attention_attr *a)
 {
@@ -153,23 +171,26 @@ static size_t carve(const kw_attention_attr *a, size_t n, unsigned char *base, s
     return at;
 }
 
-static void load_queries(const kw_step *step, const kw_exec *exec, int64_t row, int head, float *to)
+static void load_queries(const block *b, size_t t)
 {
+    const kw_step *step = b->step;
     const kw_attention_attr *a = &step->node->attention;
     const kw_rope_attr *rope = &step->node->rope;
-    const kw_cpu_kernels *k = &exec->program->device->kernels;
-    const size_t group = group_size(a), dim = (size_t)a->head_dim;
-    const float *q = kw_operand_row(exec, &step->src[0], row) + (size_t)head * group * dim;
+    const kw_cpu_kernels *k = &b->exec->program->device->kernels;
+    const size_t dim = (size_t)a->head_dim, n = b->group * dim;
+    const int64_t row = b->row + (int64_t)t;
+    const float *q = kw_operand_row(b->exec, &step->src[0], row) + (size_t)b->head * n;
     const float scale = a->softcap > 0 ? a->scale / a->softcap : a->scale;
+    float *to = b->s.q + t * n;
     if (rope->n_rot == 0) {
-        k->scale(to, q, scale, group * dim);
+        k->scale(to, q, scale, n);
         return;
     }
-    memcpy(to, q, group * dim * sizeof *q);
-    for (size_t i = 0; i < group; i++)
-        k->rope(to + i * dim, kw_operand_row(exec, &step->src[step->n_src - 1], row),
+    memcpy(to, q, n * sizeof *q);
+    for (size_t i = 0; i < b->group; i++)
+        k->rope(to + i * dim, kw_operand_row(b->exec, &step->src[step->n_src - 1], row),
                 (size_t)rope->n_rot, rope->adjacent);
-    k->scale(to, to, scale, group * dim);
+    k->scale(to, to, scale, n);
 }
 
 /* What a token sees, up to its last position. */
@@ -179,118 +200,334 @@ static kw_attend_span seen(const kw_attention_attr *a, int64_t last)
     return (kw_attend_span){a->window > 0 && end > a->window ? end - a->window : 0, end};
 }
 
-/* Adds a split to what is merged of token t; it is the first of that token, or a later one. */
-static void merge_split(const kw_cpu_kernels *k, const space *s, size_t t, size_t group,
-                        size_t width, bool first)
+/* What n tokens see. */
+static split_range splits_of(const kw_attention_attr *a, const int32_t *last, size_t n)
 {
-    for (size_t i = t * group; i < (t + 1) * group; i++) {
-        if (!first) {
-            k->attend_merge(&s->m[i], &s->l[i], s->acc + i * width, s->m2[i], s->l2[i],
-                            s->acc2 + i * width, width);
-            continue;
-        }
-        s->m[i] = s->m2[i];
-        s->l[i] = s->l2[i];
-        memcpy(s->acc + i * width, s->acc2 + i * width, width * sizeof(float));
+    split_range all = {INT64_MAX, 0};
+    for (size_t t = 0; t < n; t++) {
+        const kw_attend_span span = seen(a, last[t]);
+        all.first = KW_MIN(all.first, span.first / KW_ATTN_SPLIT);
+        all.end = KW_MAX(all.end, (span.end + KW_ATTN_SPLIT - 1) / KW_ATTN_SPLIT);
     }
+    return all;
 }
 
-/* That of a head's group, for tokens from `row` on. */
-static kw_attend_bias bias_of(const kw_step *step, const kw_exec *exec, int64_t row, int head)
+/* That of a block. */
+static kw_attend_bias bias_of(const block *b)
 {
+    const kw_step *step = b->step;
     const kw_attention_attr *a = &step->node->attention;
-    const float *table = kw_operand_in(exec, &step->src[4]);
-    const int32_t *own = kw_operand_in(exec, &step->src[5]);
-    return (kw_attend_bias){.table = table + (size_t)head * group_size(a) * (size_t)step->src[4].n,
-                            .own = own + row,
+    if (!a->biased)
+        return (kw_attend_bias){0};
+    const float *table = kw_operand_in(b->exec, &step->src[4]);
+    const int32_t *own = kw_operand_in(b->exec, &step->src[5]);
+    return (kw_attend_bias){.table = table + (size_t)b->head * b->group * (size_t)step->src[4].n,
+                            .own = own + b->row,
                             .n = step->src[4].n,
                             .first = a->bias_first};
 }
 
-/* A block of n tokens from `row` on, over all splits in index order. */
-static void attend(const kw_step *step, const kw_exec *exec, int64_t row, size_t n, int head,
-                   const space *s)
+/* Loads a block's queries. */
+static block begin_block(const kw_step *step, const kw_exec *exec, int64_t row, size_t n, int head,
+                         unsigned char *scratch)
 {
     const kw_attention_attr *a = &step->node->attention;
-    const kw_cpu_kernels *k = &exec->program->device->kernels;
-    const size_t group = group_size(a), width = kw_attn_width((size_t)a->head_dim);
+    block b = {.step = step,
+               .exec = exec,
+               .row = row,
+               .n = n,
+               .group = group_size(a),
+               .width = kw_attn_width((size_t)a->head_dim),
+               .head = head,
+               .last = (const int32_t *)kw_operand_in(exec, &step->src[3]) + row};
+    (void)carve(a, n, scratch, &b.s);
+    for (size_t t = 0; t < n; t++)
+        load_queries(&b, t);
+    return b;
+}
+
+/* What the kernel needs for a block; its results go to the space of the split at hand. */
+static kw_attend_args attend_args(const block *b)
+{
+    const kw_step *step = b->step;
+    const kw_attention_attr *a = &step->node->attention;
     const kw_dtype cache = step->src[1].dtype;
     const size_t head_bytes = kw_attn_tile_bytes(cache, (size_t)a->head_dim);
-    const unsigned char *keys = kw_operand_in(exec, &step->src[1]);
-    const unsigned char *values = kw_operand_in(exec, &step->src[2]);
-    const int32_t *last = (const int32_t *)kw_operand_in(exec, &step->src[3]) + row;
-    const kw_attend_args args = {.q = s->q,
-                                 .n_q = (int)(n * group),
-                                 .group = (int)group,
-                                 .head_dim = a->head_dim,
-                                 .cache = cache,
-                                 .k = keys + (size_t)head * head_bytes,
-                                 .v = values + (size_t)head * head_bytes,
-                                 .tile_stride = (size_t)a->kv_heads * head_bytes,
-                                 .span = s->span,
-                                 .softcap = a->softcap,
-                                 .bias = a->biased ? bias_of(step, exec, row, head)
-                                                   : (kw_attend_bias){0},
-                                 .m = s->m2,
-                                 .l = s->l2,
-                                 .acc = s->acc2,
-                                 .work = s->work};
-    int64_t first = INT64_MAX, end = 0;
-    for (size_t t = 0; t < n; t++) {
-        const kw_attend_span all = seen(a, last[t]);
-        first = KW_MIN(first, all.first);
-        end = KW_MAX(end, all.end);
+    const unsigned char *keys = kw_operand_in(b->exec, &step->src[1]);
+    const unsigned char *values = kw_operand_in(b->exec, &step->src[2]);
+    return (kw_attend_args){.q = b->s.q,
+                            .n_q = (int)(b->n * b->group),
+                            .group = (int)b->group,
+                            .head_dim = a->head_dim,
+                            .cache = cache,
+                            .k = keys + (size_t)b->head * head_bytes,
+                            .v = values + (size_t)b->head * head_bytes,
+                            .tile_stride = (size_t)a->kv_heads * head_bytes,
+                            .span = b->s.span,
+                            .softcap = a->softcap,
+                            .bias = bias_of(b),
+                            .m = b->s.m2,
+                            .l = b->s.l2,
+                            .acc = b->s.acc2,
+                            .work = b->s.work};
+}
+
+static void attend_split(const block *b, const kw_attend_args *args, int64_t split)
+{
+    const int64_t at = split * KW_ATTN_SPLIT;
+    for (size_t t = 0; t < b->n; t++) {
+        const kw_attend_span all = seen(&b->step->node->attention, b->last[t]);
+        b->s.span[t].first = KW_MAX(all.first, at);
+        b->s.span[t].end = KW_MIN(all.end, at + KW_ATTN_SPLIT);
     }
-    for (int64_t at = first / KW_ATTN_SPLIT * KW_ATTN_SPLIT; at < end; at += KW_ATTN_SPLIT) {
-        for (size_t t = 0; t < n; t++) {
-            const kw_attend_span all = seen(a, last[t]);
-            s->span[t].first = KW_MAX(all.first, at);
-            s->span[t].end = KW_MIN(all.end, at + KW_ATTN_SPLIT);
+    b->exec->program->device->kernels.attend(args);
+}
+
+/* Adds a split to what is merged of token t; it is the first of that token, or a later one. */
+static void merge_split(const block *b, size_t t, bool first)
+{
+    const kw_cpu_kernels *k = &b->exec->program->device->kernels;
+    const space *s = &b->s;
+    for (size_t i = t * b->group; i < (t + 1) * b->group; i++) {
+        if (!first) {
+            k->attend_merge(&s->m[i], &s->l[i], s->acc + i * b->width, s->m2[i], s->l2[i],
+                            s->acc2 + i * b->width, b->width);
+            continue;
         }
-        k->attend(&args);
-        for (size_t t = 0; t < n; t++)
-            if (s->span[t].first < s->span[t].end)
-                merge_split(k, s, t, group, width, seen(a, last[t]).first >= at);
+        s->m[i] = s->m2[i];
+        s->l[i] = s->l2[i];
+        memcpy(s->acc + i * b->width, s->acc2 + i * b->width, b->width * sizeof(float));
+    }
+}
+
+/* Splits of a block in index order, each merged into those before it; `range` begins with the
+ * first that any token sees. */
+static void attend_merged(const block *b, split_range range)
+{
+    const kw_attention_attr *a = &b->step->node->attention;
+    const kw_attend_args args = attend_args(b);
+    for (int64_t split = range.first; split < range.end; split++) {
+        attend_split(b, &args, split);
+        for (size_t t = 0; t < b->n; t++)
+            if (b->s.span[t].first < b->s.span[t].end)
+                merge_split(b, t, seen(a, b->last[t]).first >= split * KW_ATTN_SPLIT);
+    }
+}
+
+/* Over all splits, into the output. */
+static void attend_whole(const block *b)
+{
+    const kw_attention_attr *a = &b->step->node->attention;
+    const size_t dim = (size_t)a->head_dim;
+    attend_merged(b, splits_of(a, b->last, b->n));
+    float *out = kw_operand_at(b->exec, &b->step->out);
+    for (size_t i = 0; i < b->n * b->group; i++) {
+        const size_t row = (size_t)b->row + i / b->group;
+        const size_t head = (size_t)b->head * b->group + i % b->group;
+        b->exec->program->device->kernels.scale(out + row * (size_t)b->step->out.n + head * dim,
+                                                b->s.acc + i * b->width, 1.0f / b->s.l[i], dim);
+    }
+}
+
+/* ---- splits in parallel ----------------------------------------------------------------------
+ *
+ * With few tokens and few key/value heads there are fewer blocks than workers. Then a chunk is a
+ * range of a block's splits, whose results it leaves side by side (merged, if it is the first), and
+ * a second step in the next wave merges them in index order: the same operations, so the same bits.
+ * Results are computed in the worker's scratch and copied, since the lines of the parts are with
+ * whoever merged the last ones. */
+
+/* What splits leave of a step's queries: [splits][kv_heads][queries of a head]. */
+typedef struct parts {
+    float *m, *l, *acc; /* acc: [..][width] */
+    size_t per_head, per_split;
+} parts;
+
+/* Lays out the parts of `splits` splits and returns their size. */
+static size_t carve_parts(const kw_step *step, int64_t splits, unsigned char *base, parts *p)
+{
+    const kw_attention_attr *a = &step->node->attention;
+    size_t at = 0;
+    p->per_head = (size_t)step->out.rows * group_size(a);
+    p->per_split = p->per_head * (size_t)a->kv_heads;
+    const size_t n = (size_t)splits * p->per_split * sizeof(float);
+    p->acc = take(base, &at, n * kw_attn_width((size_t)a->head_dim));
+    p->m = take(base, &at, n);
+    p->l = take(base, &at, n);
+    return at;
+}
+
+static int64_t most_splits(const kw_step *step)
+{
+    return (step->src[1].rows + KW_ATTN_SPLIT - 1) / KW_ATTN_SPLIT;
+}
+
+static parts parts_of(const kw_step *step, const kw_exec *exec)
+{
+    parts p;
+    (void)carve_parts(step, most_splits(step), exec->program->parts + step->parts_at, &p);
+    return p;
+}
+
+/* Ranges that the splits of all live tokens are cut into; 1: not in parallel. */
+static uint32_t count_ranges(const kw_step *step, const kw_exec *exec)
+{
+    const kw_attention_attr *a = &step->node->attention;
+    const int64_t rows = kw_step_rows(step, exec->args);
+    if (step->parts_bytes == 0 || rows == 0)
+        return 1;
+    const split_range all = splits_of(a, kw_operand_in(exec, &step->src[3]), (size_t)rows);
+    const int64_t chunks = (int64_t)exec->program->device->n_workers * CHUNKS_PER_WORKER;
+    const int64_t wanted = (chunks + a->kv_heads - 1) / a->kv_heads;
+    return (uint32_t)KW_MAX(KW_MIN(all.end - all.first, wanted), 1);
+}
+
+static uint32_t count_blocks(const kw_step *step, const kw_exec *exec)
+{
+    const int64_t rows = kw_step_rows(step, exec->args);
+    const int64_t groups = (rows + step->rows_per_chunk - 1) / step->rows_per_chunk;
+    return (uint32_t)groups * (uint32_t)step->node->attention.kv_heads * count_ranges(step, exec);
+}
+
+/* Splits of range `i` of n. */
+static split_range range_of(split_range all, uint32_t i, uint32_t n)
+{
+    const int64_t splits = all.end - all.first;
+    return (split_range){all.first + splits * i / n, all.first + splits * (i + 1) / n};
+}
+
+/* Copies what a token's heads have of a split, or have merged up to it. */
+static void keep_part(const block *b, const parts *p, int64_t split, size_t t, const float *m,
+                      const float *l, const float *acc)
+{
+    const size_t from = t * b->group, n = b->group * sizeof(float);
+    const size_t to = (size_t)split * p->per_split + (size_t)b->head * p->per_head + from;
+    memcpy(p->m + to, m + from, n);
+    memcpy(p->l + to, l + from, n);
+    memcpy(p->acc + to * b->width, acc + from * b->width, n * b->width);
+}
+
+/* Range i of n, to the parts. The first range leaves one of each token, in place of its first
+ * split. */
+static void attend_range(const block *b, uint32_t i, uint32_t n)
+{
+    const kw_attention_attr *a = &b->step->node->attention;
+    const split_range all = splits_of(a, b->last, b->n), range = range_of(all, i, n);
+    const parts p = parts_of(b->step, b->exec);
+    const space *s = &b->s;
+    if (i == 0) {
+        attend_merged(b, range);
+        for (size_t t = 0; t < b->n; t++) {
+            const int64_t first = splits_of(a, &b->last[t], 1).first;
+            if (first < range.end)
+                keep_part(b, &p, first - all.first, t, s->m, s->l, s->acc);
+        }
+        return;
+    }
+    const kw_attend_args args = attend_args(b);
+    for (int64_t split = range.first; split < range.end; split++) {
+        attend_split(b, &args, split);
+        for (size_t t = 0; t < b->n; t++)
+            keep_part(b, &p, split - all.first, t, s->m2, s->l2, s->acc2);
     }
 }
 
 static void run_attention(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                           unsigned char *scratch)
 {
+    const uint32_t kv_heads = (uint32_t)step->node->attention.kv_heads;
+    const uint32_t n_ranges = count_ranges(step, exec), i = chunk / kv_heads;
+    const int64_t rows = kw_step_rows(step, exec->args);
+    const int64_t from = (int64_t)(i / n_ranges) * step->rows_per_chunk;
+    const size_t n = (size_t)(KW_MIN(rows, from + step->rows_per_chunk) - from);
+    const block b = begin_block(step, exec, from, n, (int)(chunk % kv_heads), scratch);
+    if (n_ranges > 1)
+        attend_range(&b, i % n_ranges, n_ranges);
+    else
+        attend_whole(&b);
+}
+
+/* Merges the parts of query head `head` of a token, in place, into the output. */
+static void merge_query(const kw_step *step, const kw_exec *exec, size_t row, size_t head)
+{
     const kw_attention_attr *a = &step->node->attention;
     const kw_cpu_kernels *k = &exec->program->device->kernels;
-    const size_t group = group_size(a), dim = (size_t)a->head_dim, width = kw_attn_width(dim);
-    const int64_t rows = kw_step_rows(step, exec->args);
-    const int head = (int)(chunk % (uint32_t)a->kv_heads);
-    const int64_t from = (int64_t)(chunk / (uint32_t)a->kv_heads) * step->rows_per_chunk;
-    const size_t n = (size_t)(KW_MIN(rows, from + step->rows_per_chunk) - from);
-    space s;
-    (void)carve(a, n, scratch, &s);
-    for (size_t t = 0; t < n; t++)
-        load_queries(step, exec, from + (int64_t)t, head, s.q + t * group * dim);
-    attend(step, exec, from, n, head, &s);
-    float *out = kw_operand_at(exec, &step->out);
-    for (size_t i = 0; i < n * group; i++) {
-        const size_t row = (size_t)from + i / group;
-        float *to = out + row * (size_t)step->out.n + ((size_t)head * group + i % group) * dim;
-        k->scale(to, s.acc + i * width, 1.0f / s.l[i], dim);
+    const size_t dim = (size_t)a->head_dim, width = kw_attn_width(dim), group = group_size(a);
+    const int32_t *last = kw_operand_in(exec, &step->src[3]);
+    const split_range all = splits_of(a, last, (size_t)kw_step_rows(step, exec->args));
+    const split_range own = splits_of(a, last + row, 1);
+    const split_range begin = range_of(all, 0, count_ranges(step, exec));
+    const parts p = parts_of(step, exec);
+    const size_t query = head / group * p.per_head + row * group + head % group;
+    const size_t first = (size_t)(own.first - all.first) * p.per_split + query;
+    for (int64_t split = KW_MAX(own.first + 1, begin.end); split < own.end; split++) {
+        const size_t at = (size_t)(split - all.first) * p.per_split + query;
+        k->attend_merge(&p.m[first], &p.l[first], p.acc + first * width, p.m[at], p.l[at],
+                        p.acc + at * width, width);
     }
+    float *out = kw_operand_at(exec, &step->out);
+    k->scale(out + row * (size_t)step->out.n + head * dim, p.acc + first * width, 1.0f / p.l[first],
+             dim);
+}
+
+static void run_merge(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                      unsigned char *scratch)
+{
+    (void)scratch;
+    const size_t heads = (size_t)step->node->attention.heads;
+    const size_t n = (size_t)kw_step_rows(step, exec->args) * heads;
+    const size_t end = KW_MIN(n, (size_t)(chunk + 1) * QUERIES_PER_MERGE);
+    for (size_t i = (size_t)chunk * QUERIES_PER_MERGE; i < end; i++)
+        merge_query(step, exec, i / heads, i % heads);
+}
+
+static uint32_t count_merges(const kw_step *step, const kw_exec *exec)
+{
+    const int64_t n = kw_step_rows(step, exec->args) * step->node->attention.heads;
+    return count_ranges(step, exec) > 1
+               ? (uint32_t)((n + QUERIES_PER_MERGE - 1) / QUERIES_PER_MERGE)
+               : 0;
+}
+
+bool kw_step_merge(const kw_step *attention, kw_step *merge)
+{
+    if (attention->parts_bytes == 0)
+        return false;
+    *merge = *attention;
+    merge->run = run_merge;
+    merge->count = count_merges;
+    merge->kernel = "merge";
+    merge->scratch_bytes = 0;
+    return true;
+}
+
+/* Bytes of the parts of a step whose splits may run in parallel; 0: they may not. */
+static size_t wanted_parts(const kw_device *device, const kw_step *step)
+{
+    const kw_attention_attr *a = &step->node->attention;
+    const int64_t splits = most_splits(step);
+    parts p;
+    if (device->n_workers == 1 || a->kv_heads >= device->n_workers * CHUNKS_PER_WORKER ||
+        splits < 2 || step->out.rows > KW_MIN((int64_t)step->rows_per_chunk, KW_FEW_TOKENS) ||
+        splits * a->heads > MOST_PARTS)
+        return 0;
+    return carve_parts(step, splits, NULL, &p);
 }
 
 kw_status kw_step_attention(const kw_device *device, kw_step *step, kw_error *err)
 {
     const kw_attention_attr *a = &step->node->attention;
     space s;
-    (void)device;
     if (a->head_dim > KW_MAX_HEAD_DIM)
         return kw_fail(err, KW_E_UNSUPPORTED, "cpu: heads of %d dimensions, the limit is %d",
                        a->head_dim, KW_MAX_HEAD_DIM);
     const size_t tokens = KW_MAX(QUERIES_PER_CHUNK / group_size(a), (size_t)1);
     const size_t rows = KW_MIN(tokens, (size_t)step->out.rows);
     step->run = run_attention;
+    step->count = count_blocks;
     step->kernel = "attend";
     step->rows_per_chunk = (uint32_t)rows;
-    step->chunks_per_row_group = (uint32_t)a->kv_heads;
     step->scratch_bytes = carve(a, rows, NULL, &s);
+    step->parts_bytes = wanted_parts(device, step);
     return KW_OK;
 }

@@ -258,7 +258,6 @@ kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err)
                  : step->out.dtype == KW_Q8_A256 ? k->quantize_a256
                  : step->out.dtype == KW_F32_A   ? k->pack_f32
                                                  : k->pack_bf16;
-    step->chunks_per_row_group = 1;
     step->run = node->op == KW_OP_CAST ? run_cast : quantized ? run_quantized : run_f32;
     if (node->op == KW_OP_NORM)
         step->kernel = node->norm.kind == KW_NORM_RMS
