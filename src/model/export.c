@@ -16,6 +16,7 @@
 
 #define NAME_BYTES 160
 #define MAX_FACTORS 256
+#define MAX_FACTOR_TENSORS 2
 
 /* ---- names ---- */
 
@@ -90,7 +91,11 @@ static kw_str text_field(const kw_net *net, const char *name)
 static const char *scaling_type(const kw_net *net)
 {
     const kw_str given = text_field(net, "rope.scaling");
-    return kw_str_is(given, "linear") ? "linear" : kw_str_is(given, "yarn") ? "yarn" : NULL;
+    static const char *const types[] = {"linear", "yarn", "longrope"};
+    for (size_t i = 0; i < KW_COUNT(types); i++)
+        if (kw_str_is(given, types[i]))
+            return types[i];
+    return NULL;
 }
 
 /* ---- metadata ---- */
@@ -106,6 +111,8 @@ static bool is_wanted(const kw_net *net, const kw_field *f)
         return false;
     if (strncmp(f->name, "rope.beta", 9) == 0)
         return scaling && strcmp(scaling, "yarn") == 0;
+    if (strcmp(f->name, "rope.factor") == 0 && scaling && strcmp(scaling, "longrope") == 0)
+        return false; /* follows from the contexts */
     return !stretch || scaling;
 }
 
@@ -183,6 +190,40 @@ const int64_t *kw_pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim)
     return order;
 }
 
+/* Row r of the new order: the queries of all groups, then their keys, then their values. */
+static const int64_t *regroup(kw_arena *arena, int64_t rows, int64_t groups, int64_t dim)
+{
+    int64_t *const order = kw_arena_array(arena, (size_t)rows, sizeof *order);
+    const int64_t group = rows / groups, queries = group - 2 * dim;
+    for (int64_t g = 0; order && g < groups; g++)
+        for (int64_t i = 0; i < group; i++) {
+            const bool value = i >= queries + dim, key = i >= queries && !value;
+            const int64_t first = value ? groups * (queries + dim) : key ? groups * queries : 0;
+            const int64_t each = value || key ? dim : queries;
+            order[first + g * each + (value || key ? (i - queries) % dim : i)] = g * group + i;
+        }
+    return order;
+}
+
+/* The rows of a weight in GGUF's order, where the file has another. */
+static kw_status find_order(const kw_net *net, kw_arena *arena, const kw_alias *alias,
+                            const kw_tensor_view *view, const int64_t **out, kw_error *err)
+{
+    const int64_t dim = kw_net_int_field(net, "head_dim"), rows = view->shape.dim[0];
+    const int64_t groups = KW_MAX(kw_net_int_field(net, "kv_heads"), 1);
+    const bool rotated = alias->flags & KW_ALIAS_ROTATED, grouped = alias->flags & KW_ALIAS_GROUPED;
+    if (view->shape.rank == 0 || dim <= 1 || (!rotated && !grouped))
+        return KW_OK;
+    if (rows % dim != 0 || (rotated && dim % 2 != 0))
+        return kw_fail(err, KW_E_FORMAT, "model: \"%.*s\" has %lld rows, no whole heads of %lld",
+                       KW_FMT(view->name), (long long)rows, (long long)dim);
+    if (grouped && (rows / dim % groups != 0 || rows / dim / groups < 3))
+        return kw_fail(err, KW_E_FORMAT, "model: \"%.*s\" has %lld rows, no %lld groups of heads",
+                       KW_FMT(view->name), (long long)rows, (long long)groups);
+    *out = rotated ? kw_pair_neighbours(arena, rows, dim) : regroup(arena, rows, groups, dim);
+    return *out ? KW_OK : kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
+}
+
 static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
                             kw_net_export *out, kw_error *err)
 {
@@ -196,16 +237,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     *t = (kw_export_tensor){.name = own_name(arena, text, KW_STR("")), .view = view};
     if (!t->name.data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
-    const int64_t dim = kw_net_int_field(net, "head_dim");
-    if ((alias->flags & KW_ALIAS_ROTATED) && view->shape.rank > 0 && dim > 1) {
-        if (view->shape.dim[0] % dim != 0 || dim % 2 != 0)
-            return kw_fail(err, KW_E_FORMAT,
-                           "model: \"%.*s\" has %lld rows, no whole heads of %lld",
-                           KW_FMT(view->name), (long long)view->shape.dim[0], (long long)dim);
-        t->order = kw_pair_neighbours(arena, view->shape.dim[0], dim);
-        if (!t->order)
-            return kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
-    }
+    KW_TRY(find_order(net, arena, alias, view, &t->order, err));
     out->n_tensors++;
     return KW_OK;
 }
@@ -231,29 +263,32 @@ static void tie_head(kw_arena *arena, kw_net_export *out)
 static kw_status add_factors(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err)
 {
     float factors[MAX_FACTORS];
-    const size_t n =
-        net->family->rope_factors ? net->family->rope_factors(net->config, factors) : 0;
-    if (n == 0)
-        return KW_OK;
-    float *const data = kw_arena_array(arena, n, sizeof *data);
-    kw_tensor_view *const view = kw_arena_alloc(arena, sizeof *view);
-    if (!data || !view)
-        return kw_fail(err, KW_E_NOMEM, "model: no memory for the factors of its rotation");
-    memcpy(data, factors, n * sizeof *data);
-    *view = (kw_tensor_view){.name = KW_STR("rope_freqs.weight"),
-                             .dtype = KW_F32,
-                             .shape = SHAPE((int64_t)n),
-                             .file_rank = 1,
-                             .data = data,
-                             .bytes = n * sizeof *data};
-    out->tensors[out->n_tensors++] = (kw_export_tensor){.name = view->name, .view = view};
+    const char *name = NULL;
+    for (int which = 0; net->family->rope_factors && which < MAX_FACTOR_TENSORS; which++) {
+        const size_t n = net->family->rope_factors(net->config, which, &name, factors);
+        if (n == 0)
+            break;
+        float *const data = kw_arena_array(arena, n, sizeof *data);
+        kw_tensor_view *const view = kw_arena_alloc(arena, sizeof *view);
+        if (!data || !view)
+            return kw_fail(err, KW_E_NOMEM, "model: no memory for the factors of its rotation");
+        memcpy(data, factors, n * sizeof *data);
+        *view = (kw_tensor_view){.name = kw_str_from(name),
+                                 .dtype = KW_F32,
+                                 .shape = SHAPE((int64_t)n),
+                                 .file_rank = 1,
+                                 .data = data,
+                                 .bytes = n * sizeof *data};
+        out->tensors[out->n_tensors++] = (kw_export_tensor){.name = view->name, .view = view};
+    }
     return KW_OK;
 }
 
 kw_status kw_net_export_gguf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err)
 {
     kw_net_export made = {0};
-    made.tensors = kw_arena_array(arena, net->file->n_tensors + 1, sizeof *made.tensors);
+    made.tensors =
+        kw_arena_array(arena, net->file->n_tensors + MAX_FACTOR_TENSORS, sizeof *made.tensors);
     if (!made.tensors)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for its tensors");
     for (size_t i = 0; i < net->file->n_tensors; i++)

@@ -30,8 +30,10 @@ typedef struct kw_field {
 enum {
     KW_ALIAS_ROTATED = 1, /* rows of heads that rotate: halves are paired, in GGUF neighbours */
     KW_ALIAS_TRANSPOSED =
-        2,                /* a matrix [in, out] (Conv1D): copied the other way round on loading */
-    KW_ALIAS_ONE_LESS = 4 /* a norm that stores w - 1: one is added on loading */
+        2,                 /* a matrix [in, out] (Conv1D): copied the other way round on loading */
+    KW_ALIAS_ONE_LESS = 4, /* a norm that stores w - 1: one is added on loading */
+    KW_ALIAS_GROUPED = 8   /* rows are queries, key, value of each group in turn; in GGUF all
+                              queries, all keys, all values */
 };
 
 /* "blk.%d.attn_q" = "model.layers.%d.self_attn.q_proj"; ".weight" and ".bias" follow by themselves.
@@ -67,9 +69,10 @@ typedef struct kw_family {
     int64_t (*context)(const void *config);
     bool learned_positions; /* there are no others */
     void (*sizes)(const void *config, int *dim, int *layers);
-    /* What GGUF divides the rotation's frequencies by, where no key says it; returns how many (at
-     * most 256), 0: none. NULL: never. */
-    size_t (*rope_factors)(const void *config, float *out);
+    /* What GGUF divides the rotation's frequencies by, where no key says it: the tensors that a
+     * model has for it, in turn from `which` = 0 on. Returns how many factors (at most 256) and the
+     * tensor's name, 0: no more. NULL: never. */
+    size_t (*rope_factors)(const void *config, int which, const char **name, float *out);
 } kw_family;
 
 /* Ends with NULL. */

@@ -6,12 +6,15 @@
  * the bound here is 1.5 times that, and the arg-max must agree wherever the margin allows. */
 #include "support/golden.h"
 
+#include "engine/quantize.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,6 +32,11 @@ static const golden_case cases[] = {
     {"golden/mistral/sliding", "", false},
     {"golden/gemma/v1-mha", "", false},
     {"golden/gemma/v1-mqa", "", false},
+    {"golden/gemma/v2", "", false},
+    {"golden/falcon/7b-style", "", false},
+    {"golden/falcon/40b-style", "", false},
+    {"golden/falcon/rw-alibi", "", false},
+    {"golden/gguf/falcon40-f16", "/model.gguf", false},
     {"golden/gguf/gemma-f32", "/model.gguf", false},
     {"golden/gpt2/hub-names", "", false},
     {"golden/gpt2/prefixed", "", false},
@@ -104,7 +112,8 @@ static void check_greedy(golden_run *run, const kw_model_file *file, int seq, si
     free(logits);
 }
 
-static void check_model(const golden_case *c, const char *dir)
+/* model: the file that runs; the references are in dir. */
+static void check_model(const golden_case *c, const char *dir, const char *model)
 {
     char path[1200];
     kw_model_file *file;
@@ -121,8 +130,7 @@ static void check_model(const golden_case *c, const char *dir)
     (void)snprintf(path, sizeof path, "%s/golden.safetensors", dir);
     if (kw_model_file_open(path, NULL, &file, &err) != KW_OK)
         fail_msg("%s", err.message);
-    (void)snprintf(path, sizeof path, "%s%s", dir, c->model);
-    golden_open(&run, path, NULL, &session);
+    golden_open(&run, model, NULL, &session);
     int seq = 0;
     for (; golden_tensor(file, seq, "input_ids"); seq++) {
         size_t n;
@@ -150,17 +158,50 @@ static void logits_match(void **state)
 {
     const golden_case *c = *state;
     const char *dir = golden_path(c->dir);
+    char path[1200];
     if (!dir)
         skip();
-    check_model(c, dir);
+    (void)snprintf(path, sizeof path, "%s%s", dir, c->model);
+    check_model(c, dir, path);
+}
+
+/* The same model written as GGUF: its names, orders and keys say the same. */
+static void logits_match_as_gguf(void **state)
+{
+    const golden_case *c = *state;
+    const char *dir = golden_path(c->dir);
+    char path[] = "/tmp/kw-decoder-XXXXXX";
+    const kw_quantize_config config = {.type = "F32"};
+    kw_quantize_result result;
+    kw_model_file *file;
+    kw_engine *engine;
+    kw_error err = {0};
+    if (!dir)
+        skip();
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(kw_engine_open(NULL, &engine, NULL), KW_OK);
+    assert_int_equal(kw_model_file_open(dir, NULL, &file, NULL), KW_OK);
+    if (kw_quantize(engine, file, path, &config, &result, &err) != KW_OK)
+        fail_msg("%s: %s", c->dir, err.message);
+    kw_model_file_close(file);
+    kw_engine_close(engine);
+    check_model(c, dir, path);
+    assert_int_equal(remove(path), 0);
 }
 
 int main(void)
 {
-    struct CMUnitTest tests[sizeof cases / sizeof cases[0]];
+    struct CMUnitTest tests[2 * sizeof cases / sizeof cases[0]];
     const size_t n = sizeof cases / sizeof cases[0];
-    for (size_t i = 0; i < n; i++)
-        tests[i] = (struct CMUnitTest){cases[i].dir, logits_match, NULL, NULL,
-                                       (void *)(uintptr_t)&cases[i]};
-    return _cmocka_run_group_tests("decoders", tests, n, NULL, NULL);
+    size_t n_tests = 0;
+    for (size_t i = 0; i < n; i++) {
+        void *const state = (void *)(uintptr_t)&cases[i];
+        tests[n_tests++] = (struct CMUnitTest){cases[i].dir, logits_match, NULL, NULL, state};
+        if (!cases[i].model[0])
+            tests[n_tests++] =
+                (struct CMUnitTest){cases[i].dir, logits_match_as_gguf, NULL, NULL, state};
+    }
+    return _cmocka_run_group_tests("decoders", tests, n_tests, NULL, NULL);
 }

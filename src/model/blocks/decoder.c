@@ -4,10 +4,11 @@
  * Sources: Touvron et al. 2023, arXiv:2302.13971 (LLaMA); Ainslie et al. 2023, arXiv:2305.13245
  * (grouped queries); Shazeer 2020, arXiv:2002.05202 (gates); Radford et al. 2019 (GPT-2); Gemma
  * Team 2024, arXiv:2408.00118 (post-norms, soft caps); Penedo et al. 2023, arXiv:2306.01116
- * (Falcon's parallel block). */
+ * (Falcon's parallel block); Press et al. 2021, arXiv:2108.12409 (ALiBi). */
 #include "model/blocks/decoder.h"
 
 #include "base/check.h"
+#include "base/fmath.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,9 +100,28 @@ static kw_status check_factor(const char *name, double value, kw_error *err)
     return KW_OK;
 }
 
+static bool is_local(const kw_decoder_config *c, int il)
+{
+    return c->local[il / 64] >> il % 64 & 1;
+}
+
 static void set_local(kw_decoder_config *c, int64_t il)
 {
     c->local[il / 64] |= (uint64_t)1 << il % 64;
+}
+
+/* The pattern of a list, when it has one: what GGUF can say. */
+static void find_pattern(kw_decoder_config *c)
+{
+    for (int64_t pattern = 1; pattern <= c->layers; pattern++) {
+        bool same = true;
+        for (int64_t il = 0; same && il < c->layers; il++)
+            same = is_local(c, (int)il) == ((il + 1) % pattern != 0);
+        if (same) {
+            c->window_pattern = pattern;
+            return;
+        }
+    }
 }
 
 /* Which layers have the window: newer files of Hugging Face list them, others follow a pattern. */
@@ -129,6 +149,7 @@ static kw_status find_windows(kw_decoder_config *c, const kw_model_file *file, k
             return kw_fail(err, KW_E_UNSUPPORTED, "config: layer_types[%lld] is \"%.*s\"",
                            (long long)il, KW_FMT(type.s));
     }
+    find_pattern(c);
     return KW_OK;
 }
 
@@ -166,11 +187,6 @@ kw_status kw_decoder_check(kw_decoder_config *c, const kw_model_file *file, kw_e
     KW_TRY(find_vocab(c, file, err));
     KW_TRY(check_range("vocab", c->vocab, 1, 1 << 24, err));
     return c->positions == KW_POSITIONS_ROTARY ? check_rope(c, file, err) : KW_OK;
-}
-
-static bool is_local(const kw_decoder_config *c, int il)
-{
-    return c->local[il / 64] >> il % 64 & 1;
 }
 
 static kw_ref norm(kw_build *b, const kw_decoder_config *c, int il, const char *name, kw_ref x)
@@ -234,6 +250,7 @@ static qkv project_qkv(kw_build *b, const kw_decoder_config *c, int il, kw_ref h
 /* What the layers share. */
 typedef struct shared {
     kw_ref angles, local_angles; /* rope tables, of layers without and with the window */
+    kw_ref slopes;               /* ALiBi: [heads, positions], the nearest last */
 } shared;
 
 static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, kw_ref h,
@@ -247,7 +264,9 @@ static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, k
                                     .head_dim = head_dim,
                                     .scale = c->attention_scale > 0 ? (float)c->attention_scale
                                                                     : 1.0f / sqrtf((float)head_dim),
-                                    .window = is_local(c, il) ? (int)c->window : 0};
+                                    .window = is_local(c, il) ? (int)c->window : 0,
+                                    .softcap = (float)c->attention_softcap,
+                                    .bias_first = 1 - (int)kw_build_positions(b)};
     const kw_ref at = kw_input_positions(b);
     const kw_ref table = is_local(c, il) ? s->local_angles : s->angles;
     qkv p = project_qkv(b, c, il, h);
@@ -263,7 +282,9 @@ static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, k
     }
     const kw_ref k = kw_store(g, kw_cache(b, KW_STATE_KEYS, il, kv_heads, head_dim), p.k, at);
     const kw_ref v = kw_store(g, kw_cache(b, KW_STATE_VALUES, il, kv_heads, head_dim), p.v, at);
-    const kw_ref a = kw_attention(g, p.q, k, v, at, &attn); /* [t, heads * head_dim] */
+    const kw_ref a = c->positions == KW_POSITIONS_ALIBI
+                         ? kw_attention_biased(g, p.q, k, v, at, s->slopes, at, &attn)
+                         : kw_attention(g, p.q, k, v, at, &attn); /* [t, heads * head_dim] */
     const int64_t q_dim = c->heads * c->head_dim;
     return project(b, il, &(rows){"attn_output", c->dim, 0, c->dim, q_dim, c->attention_bias}, a);
 }
@@ -308,6 +329,38 @@ static kw_ref angles(kw_build *b, const kw_decoder_config *c, double base)
     for (int i = 0; factors && i < n_rot / 2; i++)
         freq[i] /= (double)(factors[i] > 0 ? factors[i] : 1.0f);
     return kw_rope_table(kw_build_graph(b), kw_input_positions(b), freq, n_rot, magnitude);
+}
+
+/* Powers of a base that has the last of 2^n heads end at 2^-8; heads beyond take every second power
+ * of what twice as many would have. */
+static double slope(int64_t head, int64_t heads)
+{
+    int64_t whole = 1;
+    while (2 * whole <= heads)
+        whole *= 2;
+    return head < whole ? kw_pow(2.0, -8.0 * (double)(head + 1) / (double)whole)
+                        : kw_pow(2.0, -4.0 * (double)(2 * (head - whole) + 1) / (double)whole);
+}
+
+/* What is added to scores: the slope times how far (below 0) the key lies, scaled as they are
+ * (Falcon's code adds it before it scales). */
+static kw_ref slopes(kw_build *b, const kw_decoder_config *c)
+{
+    kw_graph *g = kw_build_graph(b);
+    const int64_t n = kw_build_positions(b);
+    int64_t count = 0;
+    float *values = NULL;
+    if (kw_shape_count(SHAPE(c->heads, n), &count))
+        values = kw_arena_array(&g->arena, (size_t)count, sizeof *values);
+    if (!values) {
+        kw_build_fail(b, KW_E_NOMEM, "no memory for the slopes of its positions");
+        return KW_NONE;
+    }
+    for (int64_t h = 0; h < c->heads; h++)
+        for (int64_t i = 0; i < n; i++)
+            values[h * n + i] =
+                (float)(slope(h, c->heads) / sqrt((double)c->head_dim) * (double)(i - (n - 1)));
+    return kw_constant(g, "slopes", SHAPE(c->heads, n), values);
 }
 
 /* A tied table is saved once, under the name of the embedding or of the head. */
@@ -356,7 +409,9 @@ kw_ref kw_decoder_build(kw_build *b, const void *config)
     const kw_decoder_config *c = config;
     kw_graph *g = kw_build_graph(b);
     const kw_ref embedding = token_table(b, c);
-    shared s = {KW_NONE, KW_NONE};
+    shared s = {.angles = KW_NONE};
+    if (c->positions == KW_POSITIONS_ALIBI)
+        s.slopes = slopes(b, c);
     if (c->positions == KW_POSITIONS_ROTARY) {
         s.angles = angles(b, c, 0);
         s.local_angles = c->local_rope_base > 0 ? angles(b, c, c->local_rope_base) : s.angles;

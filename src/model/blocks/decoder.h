@@ -19,7 +19,7 @@
 typedef enum kw_position_kind {
     KW_POSITIONS_ROTARY,
     KW_POSITIONS_LEARNED, /* a table added to the embedding */
-    KW_POSITIONS_ALIBI    /* a slope for each head */
+    KW_POSITIONS_ALIBI    /* scores fall with the distance, by a slope for each head */
 } kw_position_kind;
 
 typedef struct kw_decoder_config {

@@ -16,32 +16,25 @@ typedef struct gemma_config {
     double query_scalar;       /* scores are divided by its root */
 } gemma_config;
 
-#define QUERY_SCALAR                                                                               \
-    {"query_scalar",                                                                               \
-     NULL,                                                                                         \
-     "query_pre_attn_scalar",                                                                      \
-     offsetof(gemma_config, query_scalar),                                                         \
-     KW_FIELD_FLOAT,                                                                               \
-     false,                                                                                        \
-     0}
-#define COMMON                                                                                     \
-    {"head_dim", ".attention.key_length", "head_dim", AT(head_dim), KW_FIELD_INT, false, 256},     \
-        {"norm_eps",                                                                               \
-         ".attention.layer_norm_rms_epsilon",                                                      \
-         "rms_norm_eps",                                                                           \
-         AT(norm_eps),                                                                             \
-         KW_FIELD_FLOAT,                                                                           \
-         false,                                                                                    \
-         1e-6},                                                                                    \
-        {"tied_head", NULL, "tie_word_embeddings", AT(tied_head), KW_FIELD_BOOL,                   \
-         false,       1}, /* first files said "gelu" and meant its approximation */                \
-        {"activation", NULL, NULL, AT(activation_name), KW_FIELD_STRING, false, 0}
-
-static const kw_field fields1[] = {COMMON, {0}};
+/* The first files said "gelu" and meant its approximation: no key is read for the activation. */
+static const kw_field fields1[] = {
+    {"head_dim", ".attention.key_length", "head_dim", AT(head_dim), KW_FIELD_INT, false, 256},
+    {"norm_eps", ".attention.layer_norm_rms_epsilon", "rms_norm_eps", AT(norm_eps), KW_FIELD_FLOAT,
+     false, 1e-6},
+    {"tied_head", NULL, "tie_word_embeddings", AT(tied_head), KW_FIELD_BOOL, false, 1},
+    {"activation", NULL, NULL, AT(activation_name), KW_FIELD_STRING, false, 0},
+    {0},
+};
 
 static const kw_field fields2[] = {
-    COMMON,
-    QUERY_SCALAR,
+    {"head_dim", ".attention.key_length", "head_dim", AT(head_dim), KW_FIELD_INT, false, 256},
+    {"norm_eps", ".attention.layer_norm_rms_epsilon", "rms_norm_eps", AT(norm_eps), KW_FIELD_FLOAT,
+     false, 1e-6},
+    {"tied_head", NULL, "tie_word_embeddings", AT(tied_head), KW_FIELD_BOOL, false, 1},
+    {"activation", NULL, NULL, AT(activation_name), KW_FIELD_STRING, false, 0},
+    {"query_scalar", NULL, "query_pre_attn_scalar", offsetof(gemma_config, query_scalar),
+     KW_FIELD_FLOAT, false, 0},
+    {"attention_scale", ".attention.scale", NULL, AT(attention_scale), KW_FIELD_FLOAT, false, 0},
     {"window", ".attention.sliding_window", "sliding_window", AT(window), KW_FIELD_INT, false,
      4096},
     {"attention_softcap", ".attn_logit_softcapping", "attn_logit_softcapping",
@@ -52,8 +45,14 @@ static const kw_field fields2[] = {
 };
 
 static const kw_field fields3[] = {
-    COMMON,
-    QUERY_SCALAR,
+    {"head_dim", ".attention.key_length", "head_dim", AT(head_dim), KW_FIELD_INT, false, 256},
+    {"norm_eps", ".attention.layer_norm_rms_epsilon", "rms_norm_eps", AT(norm_eps), KW_FIELD_FLOAT,
+     false, 1e-6},
+    {"tied_head", NULL, "tie_word_embeddings", AT(tied_head), KW_FIELD_BOOL, false, 1},
+    {"activation", NULL, NULL, AT(activation_name), KW_FIELD_STRING, false, 0},
+    {"query_scalar", NULL, "query_pre_attn_scalar", offsetof(gemma_config, query_scalar),
+     KW_FIELD_FLOAT, false, 0},
+    {"attention_scale", ".attention.scale", NULL, AT(attention_scale), KW_FIELD_FLOAT, false, 0},
     {"heads", ".attention.head_count", "num_attention_heads", AT(heads), KW_FIELD_INT, false, 8},
     {"kv_heads", ".attention.head_count_kv", "num_key_value_heads", AT(kv_heads), KW_FIELD_INT,
      false, 4},
@@ -109,7 +108,8 @@ static kw_status check_later(gemma_config *own, const kw_model_file *file, int64
 {
     kw_decoder_config *c = &own->decoder;
     c->post_norms = true;
-    if (kw_model_file_names_gguf(file) && c->layers == large && c->heads > 0)
+    if (kw_model_file_names_gguf(file) && c->attention_scale <= 0 && c->layers == large &&
+        c->heads > 0)
         own->query_scalar = (double)(c->dim / c->heads);
     if (own->query_scalar > 0)
         c->attention_scale = 1.0 / sqrt(own->query_scalar);

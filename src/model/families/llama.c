@@ -22,10 +22,11 @@ static kw_status check(void *config, const kw_model_file *file, kw_error *err)
     return kw_decoder_check(c, file, err);
 }
 
-static size_t rope_factors(const void *config, float *out)
+static size_t rope_factors(const void *config, int which, const char **name, float *out)
 {
     const kw_decoder_config *c = config;
-    return kw_rope_factors(&c->rope, (int)c->n_rot, out);
+    *name = "rope_freqs.weight";
+    return which == 0 ? kw_rope_factors(&c->rope, (int)c->n_rot, out) : 0;
 }
 
 static const char *const arch[] = {"llama", "mistral", NULL};

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define AT(member) KW_DECODER_AT(member)
 
@@ -78,6 +79,15 @@ static kw_status check(void *config, const kw_model_file *file, kw_error *err)
     return read_factors(c, file, "long_factor", c->long_factors, err);
 }
 
+static size_t rope_factors(const void *config, int which, const char **name, float *out)
+{
+    const kw_decoder_config *c = config;
+    const size_t n = c->rope.scaling == KW_ROPE_LONG && which < 2 ? (size_t)c->n_rot / 2 : 0;
+    *name = which == 0 ? "rope_factors_long.weight" : "rope_factors_short.weight";
+    memcpy(out, which == 0 ? c->long_factors : c->short_factors, n * sizeof *out);
+    return n;
+}
+
 static const char *const arch[] = {"phi3", NULL};
 
 const kw_family kw_family_phi3 = {
@@ -92,4 +102,5 @@ const kw_family kw_family_phi3 = {
     .build = kw_decoder_build,
     .context = kw_decoder_context,
     .sizes = kw_decoder_sizes,
+    .rope_factors = rope_factors,
 };
