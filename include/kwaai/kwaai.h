@@ -212,6 +212,35 @@ KW_API kw_status kw_session_encode(kw_session *session, const int32_t *tokens, s
 KW_API kw_status kw_session_eval(kw_session *session, const int32_t *tokens, size_t n,
                                  bool last_only, float *logits, kw_error *err);
 
+/* ---- chat --------------------------------------------------------------------------------- */
+
+typedef struct kw_chat_message {
+    const char *role;    /* "system", "user", "assistant", ... */
+    const char *content; /* UTF-8 */
+    size_t content_len;  /* 0: it is terminated */
+} kw_chat_message;
+
+/* A conversation, and how it is to be written. */
+typedef struct kw_chat {
+    size_t struct_size;
+    const kw_chat_message *messages; /* [n_messages] */
+    size_t n_messages;
+    const char *messages_json;  /* instead of messages: a JSON array, as HTTP clients send it */
+    const char *tools_json;     /* a JSON array of tools; NULL: none */
+    const char *variables_json; /* a JSON object of what else the template reads; NULL: nothing */
+    const char *source;         /* another template, in Jinja; NULL: the model's own */
+    bool no_generation_prompt;  /* do not write the beginning of the answer */
+    int64_t now_s; /* seconds since 1970 of the local clock, for templates that write the date */
+} kw_chat;
+
+KW_API void kw_chat_init(kw_chat *chat);
+/* The conversation as the model's chat template writes it: terminated text, freed with kw_free; len
+ * may be NULL. Special tokens stand in it as text, bos too: run it with no_special and
+ * parse_special. A template sees what is in chat, the text of bos and eos, and nothing else. It is
+ * KW_E_ARG when the template itself refuses the messages. */
+KW_API kw_status kw_chat_apply(const kw_model *model, const kw_chat *chat, char **text, size_t *len,
+                               kw_error *err);
+
 /* ---- run ---------------------------------------------------------------------------------- */
 
 typedef struct kw_input {
@@ -222,6 +251,9 @@ typedef struct kw_input {
     size_t n_tokens;
     bool no_special;    /* do not add bos; it is never added after position 0 */
     bool parse_special; /* special tokens written in the text are meant */
+    /* The input is the whole conversation from its start: as much of it as the session holds is
+     * kept, the rest of the session is forgotten. */
+    bool from_start;
 } kw_input;
 
 /* Limits and choices of one answer. */
@@ -275,6 +307,7 @@ typedef struct kw_result {
     kw_finish finish;
     size_t n_prompt, n_generated;
     uint64_t prompt_ns, first_token_ns, generate_ns; /* first token: from the start of kw_run */
+    size_t n_kept; /* of n_prompt, what the session held already (from_start) */
 } kw_result;
 
 /* Reads the input after what the session holds and writes an answer; a model with an encoder

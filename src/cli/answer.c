@@ -76,6 +76,8 @@ kw_status kw_runner_constrain(kw_runner *runner, kw_error *err)
 void kw_runner_free(kw_runner *runner)
 {
     free_stops(runner);
+    kw_conversation_free(&runner->talk);
+    kw_buf_free(&runner->said);
     kw_session_close(runner->session);
     runner->session = NULL;
     kw_cli_unload(&runner->loaded);
@@ -154,6 +156,8 @@ static bool on_event(void *user, const kw_event *event)
         event->n_done < event->n_total)
         kw_cli_progress(cli, "reading the prompt: %zu of %zu tokens", event->n_done,
                         event->n_total);
+    if (runner->talk.active && event->kind != KW_EVENT_PROMPT)
+        kw_buf_add(&runner->said, event->text, event->text_len);
     if (cli->parsed.options.json) {
         write_json(&cli->out, event);
     } else if (event->kind != KW_EVENT_PROMPT) {
@@ -175,12 +179,14 @@ static void write_json_end(kw_runner *runner, const kw_result *result)
     kw_json_puts(&w, "event", "end");
     kw_json_puts(&w, "finish", finish_name(result->finish));
     kw_json_int(&w, "prompt_tokens", (int64_t)result->n_prompt);
+    kw_json_int(&w, "kept_tokens", (int64_t)result->n_kept);
     kw_json_int(&w, "generated_tokens", (int64_t)result->n_generated);
     kw_json_int(&w, "context_used", kw_session_position(runner->session));
     kw_json_real(&w, "first_token_ms", (double)result->first_token_ns / 1e6);
     kw_json_real(&w, "prompt_ms", (double)result->prompt_ns / 1e6);
     kw_json_real(&w, "generate_ms", (double)result->generate_ns / 1e6);
-    kw_json_real(&w, "prompt_per_second", per_second(result->n_prompt, result->prompt_ns));
+    kw_json_real(&w, "prompt_per_second",
+                 per_second(result->n_prompt - result->n_kept, result->prompt_ns));
     kw_json_real(&w, "generated_per_second", per_second(result->n_generated, result->generate_ns));
     kw_json_int(&w, "peak_memory_bytes", (int64_t)kw_peak_rss_bytes());
     kw_json_close(&w, '}');
@@ -202,18 +208,47 @@ static void explain_end(kw_runner *runner, const kw_result *result)
                     runner->loaded.info.context);
 }
 
+/* What the model reads of a text: itself, or the conversation that it is the next message of. */
+static kw_status run_text(kw_runner *runner, kw_str text, kw_result *result, kw_error *err)
+{
+    const bool raw = runner->cli->parsed.options.raw != 0;
+    kw_input input = {.struct_size = sizeof input,
+                      .text = text.data ? text.data : "",
+                      .text_len = text.len,
+                      .no_special = raw || runner->talk.active,
+                      .parse_special = !raw,
+                      .from_start = runner->talk.active};
+    char *written = NULL;
+    if (runner->talk.active) {
+        KW_TRY(kw_conversation_add(&runner->talk, "user", text, err));
+        const kw_status status = kw_conversation_write(&runner->talk, runner->loaded.model,
+                                                       &written, &input.text_len, err);
+        if (status != KW_OK) {
+            kw_conversation_drop(&runner->talk);
+            return status;
+        }
+        input.text = written;
+    }
+    kw_buf_free(&runner->said);
+    const kw_status status =
+        kw_run(runner->session, &input, &runner->constraints, on_event, runner, result, err);
+    kw_free(written);
+    if (!runner->talk.active)
+        return status;
+    if (status != KW_OK) {
+        kw_conversation_drop(&runner->talk);
+        return status;
+    }
+    KW_TRY(kw_buf_status(&runner->said, err));
+    return kw_conversation_add(&runner->talk, "assistant",
+                               (kw_str){runner->said.data, runner->said.len}, err);
+}
+
 kw_status kw_runner_answer(kw_runner *runner, kw_str text, kw_result *result, kw_error *err)
 {
     kw_cli *cli = runner->cli;
-    const bool raw = cli->parsed.options.raw != 0;
-    const kw_input input = {.struct_size = sizeof input,
-                            .text = text.data ? text.data : "",
-                            .text_len = text.len,
-                            .no_special = raw,
-                            .parse_special = !raw};
     *result = (kw_result){.struct_size = sizeof *result};
-    const kw_status status =
-        kw_run(runner->session, &input, &runner->constraints, on_event, runner, result, err);
+    const kw_status status = run_text(runner, text, result, err);
     if (status == KW_OK && cli->parsed.options.json)
         write_json_end(runner, result);
     if (status == KW_OK && !cli->parsed.options.json)
@@ -225,6 +260,12 @@ kw_status kw_runner_answer(kw_runner *runner, kw_str text, kw_result *result, kw
     if (status == KW_OK)
         explain_end(runner, result);
     return status;
+}
+
+void kw_runner_advise(const kw_runner *runner, kw_status status)
+{
+    if (runner->talk.active && (status == KW_E_FORMAT || status == KW_E_UNSUPPORTED))
+        kw_cli_hint(runner->cli, "--template FILE takes another template, --raw none");
 }
 
 static void report_rate(const char *what, size_t n, uint64_t ns)
@@ -245,7 +286,7 @@ void kw_runner_report(kw_runner *runner, const kw_result *result)
                   l->engine_info.isa);
     (void)fprintf(stderr, "  %-13s %s\n", "load", kw_print_ns(l->load_ns, text));
     (void)fprintf(stderr, "  %-13s %s\n", "first token", kw_print_ns(result->first_token_ns, text));
-    report_rate("prefill", result->n_prompt, result->prompt_ns);
+    report_rate("prefill", result->n_prompt - result->n_kept, result->prompt_ns);
     report_rate("decode", result->n_generated, result->generate_ns);
     (void)fprintf(stderr, "  %-13s %d of %d tokens\n", "context",
                   kw_session_position(runner->session), kw_session_context(runner->session));

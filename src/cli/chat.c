@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* chat.c - one text after another. A turn is a line, several lines between """ and """, or lines
- * that end with a backslash; a line that begins with / is a command. The model continues the whole
- * conversation: every turn and every answer stays in the session until /clear. */
+ * that end with a backslash; a line that begins with / is a command. Every turn and every answer
+ * stays until /clear: as messages where there is a chat template, else as one text that the model
+ * continues. */
 #include "cli/chat.h"
 
 #include "base/check.h"
@@ -46,6 +47,7 @@ static void command_clear(chat *c, const char *argument)
 {
     (void)argument;
     kw_error err = {0};
+    kw_conversation_clear(&c->runner->talk);
     const kw_status status = kw_session_rewind(c->runner->session, 0, &err);
     if (status != KW_OK)
         (void)kw_cli_fail(c->cli, status, &err);
@@ -205,15 +207,16 @@ static void answer(chat *c, kw_str text)
     if (status == KW_E_CANCELLED && c->interrupted)
         return;
     c->code = kw_cli_fail(c->cli, status, &err);
+    kw_runner_advise(c->runner, status);
     if (status == KW_E_LIMIT)
         kw_cli_hint(c->cli, "/clear forgets the conversation");
 }
 
-/* A turn follows the last answer on a line of its own. */
+/* Without a template, a turn follows the last answer on a line of its own. */
 static void answer_turn(chat *c, const kw_buf *turn)
 {
     kw_buf text = {0};
-    if (kw_session_position(c->runner->session) > 0 && !c->ended_line)
+    if (!c->runner->talk.active && kw_session_position(c->runner->session) > 0 && !c->ended_line)
         kw_buf_add(&text, "\n", 1);
     kw_buf_add(&text, turn->data ? turn->data : "", turn->len);
     if (!text.failed)
@@ -266,14 +269,14 @@ static void greet(chat *c)
                 kw_session_context(c->runner->session));
 }
 
-int kw_chat(kw_runner *runner, kw_str first, bool have_first)
+int kw_chat_loop(kw_runner *runner, kw_str first, bool have_first)
 {
     chat c = {.runner = runner, .cli = runner->cli, .code = KW_EXIT_OK};
     kw_line_reader_open(&c.reader, runner->cli->env, runner->cli->parsed.options.history != 0);
     greet(&c);
     kw_runner_start(runner);
     if (have_first) {
-        if (runner->cli->parsed.options.display_prompt) {
+        if (runner->cli->parsed.options.display_prompt && !runner->talk.active) {
             runner->shown = first.data;
             runner->shown_len = first.len;
         }

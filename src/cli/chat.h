@@ -7,6 +7,6 @@
 
 /* Asks and answers until the user leaves; first is answered before anything is asked when
  * have_first is set. Returns the exit code. */
-int kw_chat(kw_runner *runner, kw_str first, bool have_first);
+int kw_chat_loop(kw_runner *runner, kw_str first, bool have_first);
 
 #endif

@@ -43,6 +43,7 @@ typedef struct kw_text_list {
 
 typedef struct kw_options {
     const char *model, *tokenizer, *isa, *threads;
+    const char *system, *template_file;
     const char *prompt, *file, *cache_type, *text, *ids, *tokens, *tokens_file, *out, *stage;
     const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type, *against;
     int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;

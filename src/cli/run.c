@@ -155,9 +155,10 @@ static kw_status open_session(kw_runner *runner, const char *model, kw_error *er
     config.context = (int)cli->parsed.options.context;
     runner->batch = config.batch > 0 ? config.batch : 512;
     KW_TRY(kw_session_open(runner->loaded.model, &config, &runner->session, err));
-    if (runner->loaded.info.chat_template && !cli->parsed.options.raw)
-        kw_cli_note(cli, "this model has a chat template, which this version does not apply: the "
-                         "text is continued as it is");
+    if (!cli->parsed.options.raw)
+        KW_TRY(kw_conversation_open(&runner->talk, runner->loaded.model,
+                                    cli->parsed.options.template_file, cli->parsed.options.system,
+                                    err));
     kw_interrupt_target(runner->session);
     kw_interrupt_watch();
     return KW_OK;
@@ -167,14 +168,17 @@ static int answer_once(kw_runner *runner, kw_str prompt, kw_error *err)
 {
     kw_cli *cli = runner->cli;
     kw_result result;
-    if (cli->parsed.options.display_prompt) {
+    if (cli->parsed.options.display_prompt && !runner->talk.active) {
         runner->shown = prompt.data;
         runner->shown_len = prompt.len;
     }
     kw_runner_start(runner);
     const kw_status status = kw_runner_answer(runner, prompt, &result, err);
-    if (status != KW_OK)
-        return kw_cli_fail(cli, status, err);
+    if (status != KW_OK) {
+        const int code = kw_cli_fail(cli, status, err);
+        kw_runner_advise(runner, status);
+        return code;
+    }
     if (cli->parsed.options.verbose)
         kw_runner_report(runner, &result);
     return kw_interrupt_seen() ? KW_EXIT_INTERRUPTED : KW_EXIT_OK;
@@ -205,7 +209,7 @@ static int run(kw_cli *cli)
     else if (have && !cli->parsed.options.interactive)
         code = answer_once(&runner, text, &err);
     else
-        code = kw_chat(&runner, text, have);
+        code = kw_chat_loop(&runner, text, have);
     if (status == KW_E_NOTFOUND && r.model && cli->parsed.n_args == 1 && !exists(r.model) &&
         !strpbrk(r.model, "./"))
         kw_cli_hint(cli, "to continue that word with the built-in model: kwaai run -p '%s'",
@@ -221,7 +225,9 @@ const kw_command kw_command_run = {
     .summary = "continue a text, or talk, with a model",
     .usage = "[MODEL] [PROMPT]",
     .description =
-        "Writes the continuation of PROMPT to standard output, as it comes. MODEL is a .gguf file, "
+        "Writes the continuation of PROMPT, or the answer to it when the model has a chat "
+        "template, "
+        "to standard output, as it comes. MODEL is a .gguf file, "
         "a "
         ".safetensors file, or a directory with config.json, *.safetensors and a tokenizer. "
         "Without "
@@ -230,6 +236,8 @@ const kw_command kw_command_run = {
         "Without MODEL the built-in model is used, which writes small stories, and begins one when "
         "nothing is given. An only argument is the MODEL, unless it holds a space and no such file "
         "is there: then it is the PROMPT for the built-in model.\n\n"
+        "A chat template is the model's own, or that of --template; --system begins the "
+        "conversation, and --raw continues the text as it is.\n\n"
         "Ctrl-C stops the answer. Where it asks, Ctrl-D leaves, and /help lists more.",
     .examples = "  kwaai run\n"
                 "  kwaai run \"The little dog\" -n 50\n"

@@ -138,4 +138,7 @@ kw_status kw_session_advance(kw_session *session, const int32_t *tokens, size_t 
 kw_status kw_engine_tokenizer(const kw_model_file *file, const char *path, const kw_log *log,
                               kw_tokenizer **out, kw_error *err);
 
+/* The chat template of the files in a folder; *out, NULL before, stays so when there is none. */
+kw_status kw_engine_chat_template(const char *dir, char **out, kw_error *err);
+
 #endif

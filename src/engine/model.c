@@ -159,6 +159,8 @@ static kw_status load(kw_model *model, const kw_model_config *config, kw_error *
     KW_TRY(describe(model, err));
     KW_TRY(kw_engine_tokenizer(model->file, config ? config->tokenizer : NULL, &engine->log,
                                &model->tokenizer, err));
+    if (!model->chat_template && model->file->dir)
+        KW_TRY(kw_engine_chat_template(model->file->dir, &model->chat_template, err));
     if (model->tokenizer && (int64_t)kw_tokenizer_size(model->tokenizer) > model->vocab)
         return kw_fail(err, KW_E_FORMAT, "%s: the tokenizer has %zu tokens, the model %lld",
                        model->file->path, kw_tokenizer_size(model->tokenizer),

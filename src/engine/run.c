@@ -33,7 +33,7 @@ typedef struct answer {
     kw_detokenizer decoder;
     kw_buf held; /* text that may be the start of a stop text */
     kw_finish finish;
-    size_t n_prompt, n_generated;
+    size_t n_prompt, n_kept, n_generated;
     uint64_t start_ns, prompt_ns, first_ns, end_ns;
 } answer;
 
@@ -216,6 +216,7 @@ static void finish(answer *a, kw_result *result)
     kw_result r = {.struct_size = result->struct_size,
                    .finish = why,
                    .n_prompt = a->n_prompt,
+                   .n_kept = a->n_kept,
                    .n_generated = a->n_generated,
                    .prompt_ns = a->prompt_ns - a->start_ns,
                    .generate_ns = a->end_ns - a->prompt_ns};
@@ -247,7 +248,7 @@ static kw_status check_arguments(const kw_input *input, const kw_constraints *c,
 kw_status kw_input_tokens_of(const kw_session *s, const kw_input *input, int32_t **tokens,
                              size_t *n, kw_error *err)
 {
-    const bool fresh = s->position == 0 || s->part[KW_NET_ENCODER].graph;
+    const bool fresh = s->position == 0 || input->from_start || s->part[KW_NET_ENCODER].graph;
     if (input->tokens) {
         *tokens = malloc(KW_MAX(input->n_tokens, (size_t)1) * sizeof **tokens);
         if (!*tokens)
@@ -266,6 +267,16 @@ kw_status kw_input_tokens_of(const kw_session *s, const kw_input *input, int32_t
     return kw_fail(err, KW_E_ARG, "run: the input is empty");
 }
 
+/* Rewinds to where the input and what the session holds part. The last token is computed in any
+ * case, for its logits. */
+static void keep_common(kw_session *s, const int32_t *tokens, size_t n)
+{
+    size_t same = 0;
+    while (same + 1 < n && same < (size_t)s->position && s->tokens[same] == tokens[same])
+        same++;
+    s->position = (int)same;
+}
+
 static kw_status read_input(answer *a, const kw_input *input, kw_error *err)
 {
     kw_session *s = a->session;
@@ -279,15 +290,20 @@ static kw_status read_input(answer *a, const kw_input *input, kw_error *err)
         free(tokens);
         return status;
     }
-    if (n > (size_t)(s->context - s->position))
+    const int position = input->from_start ? 0 : s->position;
+    if (n > (size_t)(s->context - position))
         status = kw_fail(err, KW_E_LIMIT,
                          "run: %zu input tokens at position %d do not fit the context of %d "
                          "(-c makes it larger)",
-                         n, s->position, s->context);
+                         n, position, s->context);
     if (status == KW_OK)
-        status = kw_session_check(s, tokens, n, err); /* all of it, before any of it is read */
+        status = kw_session_check_ids(s->model, tokens, n, err); /* all, before any is read */
+    if (status == KW_OK && input->from_start)
+        keep_common(s, tokens, n);
+    const size_t kept = status == KW_OK && input->from_start ? (size_t)s->position : 0;
+    a->n_kept = kept;
     if (status == KW_OK)
-        status = read_prompt(a, tokens, n, true, err);
+        status = read_prompt(a, tokens + kept, n - kept, true, err);
     free(tokens);
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* text.c - every allocation of making and using a tokenizer fails in turn: each ends in KW_E_NOMEM
- * with nothing leaked. (PCRE2 and utf8proc allocate behind the wraps; their failures are not made
- * here.) */
+/* text.c - every allocation of making and using a tokenizer or a chat template fails in turn: each
+ * ends in KW_E_NOMEM with nothing leaked. (PCRE2 and utf8proc allocate behind the wraps; their
+ * failures are not made here.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
+#include "text/template.h"
 #include "text/tokenizer.h"
 
 typedef struct work {
@@ -98,12 +99,53 @@ static void test_sentencepiece(void **state)
                       .sentencepiece = true});
 }
 
+/* A template with most of what takes memory, rendered. */
+static kw_status render_template(kw_error *err)
+{
+    static const char source[] =
+        "{% macro m(a, b='x') %}<{{ a }}{{ b }}>{% endmacro %}{% set ns = namespace(n=[1, 2]) %}"
+        "{% for k, v in d.items() if v %}{{ m(k, b=v|tojson(indent=2)) ~ loop.index }}{% endfor %}"
+        "{% set t %}a{{ 'b c'.split() | map('upper') | join('-') }}{% endset %}{{ t|trim|indent }}"
+        "{{ [3, 1]|sort }}{{ 'x%dy' % 5 }}{{ '{}'.format(1.5) }}{{ t[::-1] }}{{ 2 * 'ab' }}"
+        "{% filter upper %}{{ ns.n + [3] }}{% endfilter %}{{ 'a\\n'|replace('a', 'bb') }}";
+    kw_template *t;
+    kw_buf out = {0};
+    kw_status status = kw_template_parse(KW_STR(source), "test", &t, err);
+    if (status != KW_OK)
+        return status;
+    status = kw_template_render(t, KW_STR("{\"d\": {\"k\": [1, {\"e\\n\": null}], \"z\": 0.5}}"), 0,
+                                NULL, &out, err);
+    kw_buf_free(&out);
+    kw_template_free(t);
+    return status;
+}
+
+static void test_templates(void **state)
+{
+    (void)state;
+    for (long n = 1; n < 10000; n++) {
+        kw_error err = {.message = ""};
+        const long live = kw_alloc_live();
+        kw_alloc_fail_at(n);
+        const kw_status status = render_template(&err);
+        const bool failed = kw_alloc_stop();
+        assert_int_equal(kw_alloc_live(), live);
+        assert_int_equal(status, failed ? KW_E_NOMEM : KW_OK);
+        if (!failed) {
+            assert_true(n > 10);
+            return;
+        }
+    }
+    fail();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_byte_level),
         cmocka_unit_test(test_characters),
         cmocka_unit_test(test_sentencepiece),
+        cmocka_unit_test(test_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
