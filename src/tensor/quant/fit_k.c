@@ -16,6 +16,7 @@
 #include "tensor/quant/fit_values.h"
 
 #include <float.h>
+#include <stdbool.h>
 
 enum { LANES = 16, STEPS = 5, INNER = 2, POLISH = 2, ANCHORS = 4 };
 
@@ -385,16 +386,49 @@ static void refit(const problem *p, moments *t, kw_fit_super *f)
         *f = now;
 }
 
+void kw_fit_emphasis(float out[KW_QK_K], const float *x, const float *w)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < KW_QK_K; i++)
+        sum += x[i] * x[i];
+    const float mean = sum / (float)KW_QK_K;
+    for (size_t i = 0; i < KW_QK_K; i++)
+        out[i] = w[i] * sqrtf(x[i] * x[i] + mean);
+}
+
+uint16_t kw_fit_lengthen(uint16_t d, float error, float xx)
+{
+    const float share = 1.0f - error / xx;
+    return share > 0.5f && share < 1.0f ? kw_fit_f16(kw_f32_from_f16(d) / share) : d;
+}
+
+/* Codes of three bits or fewer: the plain weighted error is then not the best aim. */
+static bool is_coarse(const kw_fit_shape *shape)
+{
+    return shape->hi - shape->lo < 8.0f;
+}
+
 static void begin(problem *p, const kw_fit_shape *shape, const float *x, const float *w)
 {
+    float weights[KW_QK_K];
     p->shape = shape;
     p->n_groups = shape->group == KW_QK_K / LANES ? LANES : LANES / 2;
     kw_assert(p->n_groups * shape->group == KW_QK_K);
-    transpose(p, x, p->x);
     for (size_t i = 0; i < KW_QK_K; i++)
-        p->w[i] = 1.0f;
-    if (w)
-        transpose(p, w, p->w);
+        weights[i] = w ? w[i] : 1.0f;
+    if (is_coarse(shape))
+        kw_fit_emphasis(weights, x, weights);
+    transpose(p, x, p->x);
+    transpose(p, weights, p->w);
+}
+
+/* Sum of weighted squares. */
+static float length(const problem *p)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < KW_QK_K; i++)
+        sum += p->w[i] * p->x[i] * p->x[i];
+    return sum;
 }
 
 static void fit_codes(kw_fit_super *out, const kw_fit_shape *shape, const float *x)
@@ -436,6 +470,11 @@ void kw_fit_super_affine(kw_fit_super *out, const kw_fit_shape *shape, const flo
     try_neighbours(&p, 1, out);
     refit(&p, &t, out);
     fit_codes(out, shape, x);
+    if (is_coarse(shape)) {
+        const float xx = length(&p);
+        out->d = kw_fit_lengthen(out->d, out->error, xx);
+        out->dmin = kw_fit_lengthen(out->dmin, out->error, xx);
+    }
 }
 
 /* ---- codes that stand for any values: group by group ---- */
@@ -507,4 +546,6 @@ void kw_fit_super_scale(kw_fit_super *out, const kw_fit_shape *shape, const floa
         refit(&p, &t, out);
     }
     fit_codes(out, shape, x);
+    if (is_coarse(shape) && s_max != 0.0f)
+        out->d = kw_fit_lengthen(out->d, out->error, length(&p));
 }

@@ -25,6 +25,15 @@ typedef struct kw_fit_super {
     uint8_t codes[KW_QK_K]; /* q - lo */
 } kw_fit_super;
 
+/* The weights of the squared error with few bits: out = w sqrt(x^2 + mean x^2). What a model
+ * predicts suffers less when large weights count for more than w alone would have it. out may be w.
+ */
+void kw_fit_emphasis(float out[KW_QK_K], const float *x, const float *w);
+/* The scale d, made larger so that what it decodes to is as long in the direction of x as x itself.
+ * A least-squares fit is shorter by the share of the sum of squares xx that its error leaves; with
+ * few bits that dampens a whole layer. */
+uint16_t kw_fit_lengthen(uint16_t d, float error, float xx);
+
 /* y = (d * sc) * q - dmin * m. x: [256]; w: [256] weights of the squared error, or NULL */
 void kw_fit_super_affine(kw_fit_super *out, const kw_fit_shape *shape, const float *x,
                          const float *w);

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "tensor/quant/fit.h"
+#include "tensor/quant/fit_k.h"
 #include "tensor/quant/iq_grids.h"
 
 #include <math.h>
@@ -256,9 +257,11 @@ typedef struct search {
 static void begin(search *s, const kw_iq_book *book, const float *x, const float *w)
 {
     *s = (search){.book = book, .spec = book->spec, .n_groups = KW_QK_K / book->spec->group};
+    for (int i = 0; i < KW_QK_K; i++)
+        s->w[i] = w ? w[i] : 1.0f;
+    kw_fit_emphasis(s->w, x, s->w);
     const bool has_signs = s->spec->signs < KW_IQ_SHIFT_GROUP;
     for (int i = 0; i < KW_QK_K; i++) {
-        s->w[i] = w ? w[i] : 1.0f;
         s->wx[i] = s->w[i] * (has_signs ? fabsf(x[i]) : x[i]);
         s->minus[i / 8] = (uint8_t)(s->minus[i / 8] | (x[i] < 0.0f) << (i % 8));
     }
@@ -482,6 +485,15 @@ static float search_under(search *s, float d, float *d_out)
     return error;
 }
 
+/* Sum of weighted squares. */
+static float length(const search *s, const float *x)
+{
+    float sum = 0.0f;
+    for (int i = 0; i < KW_QK_K; i++)
+        sum += s->w[i] * x[i] * x[i];
+    return sum;
+}
+
 void kw_iq_fit(kw_iq_codes *out, const kw_iq_book *book, const float *x, const float *w)
 {
     search s;
@@ -501,4 +513,6 @@ void kw_iq_fit(kw_iq_codes *out, const kw_iq_book *book, const float *x, const f
         best = error;
         *out = s.now;
     }
+    const float xx = length(&s, x);
+    out->d = kw_fit_lengthen(out->d, xx + best, xx); /* best: the error less xx */
 }
