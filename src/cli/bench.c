@@ -56,6 +56,8 @@ static kw_status open_model(bench *b, int n_threads, kw_error *err)
     const kw_options *o = &b->cli->parsed.options;
     if (!o->synthetic) {
         KW_TRY(kw_cli_load(b->cli, b->path, n_threads, &b->loaded, err));
+        if (b->loaded.info.has_encoder)
+            return kw_fail(err, KW_E_UNSUPPORTED, "models with an encoder are not measured");
     } else {
         KW_TRY(kw_cli_open_engine(b->cli, n_threads, &b->loaded.engine, err));
         b->loaded.engine_info.struct_size = sizeof b->loaded.engine_info;

@@ -216,7 +216,8 @@ static void answer(chat *c, kw_str text)
 static void answer_turn(chat *c, const kw_buf *turn)
 {
     kw_buf text = {0};
-    if (!c->runner->talk.active && kw_session_position(c->runner->session) > 0 && !c->ended_line)
+    if (!c->runner->talk.active && kw_session_position(c->runner->session) > 0 && !c->ended_line &&
+        !c->runner->loaded.info.has_encoder)
         kw_buf_add(&text, "\n", 1);
     kw_buf_add(&text, turn->data ? turn->data : "", turn->len);
     if (!text.failed)

@@ -14,22 +14,53 @@ typedef struct job {
     kw_cli *cli;
     kw_loaded loaded;
     kw_session *session;
-    int32_t *ids;
+    int32_t *ids; /* what logits are computed of */
     size_t n_ids;
+    int32_t *source; /* of an encoder, NULL without one */
+    size_t n_source;
     float *logits; /* [batch][vocab] */
     size_t batch;
 } job;
 
-static kw_status check_ids(const job *j, kw_error *err)
+static kw_status check_ids(const job *j, const int32_t *ids, size_t n, kw_error *err)
 {
     const int vocab = j->loaded.info.vocab;
-    if (j->n_ids == 0)
+    if (n == 0)
         return kw_fail(err, KW_E_ARG, "no tokens are given");
-    for (size_t i = 0; i < j->n_ids; i++) {
-        if (j->ids[i] >= vocab)
+    if (n > INT32_MAX)
+        return kw_fail(err, KW_E_LIMIT, "%zu tokens are more than a session holds", n);
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] >= vocab)
             return kw_fail(err, KW_E_ARG, "token %d at position %zu: the vocabulary has %d tokens",
-                           j->ids[i], i, vocab);
+                           ids[i], i, vocab);
     }
+    return KW_OK;
+}
+
+/* With an encoder, what was read is its source, and the decoder has tokens of its own. */
+static kw_status read_decoder_tokens(job *j, kw_error *err)
+{
+    const char *const text = j->cli->parsed.options.decoder_tokens;
+    const kw_model_info *const info = &j->loaded.info;
+    if (info->has_encoder && !info->has_decoder)
+        return kw_fail(err, KW_E_UNSUPPORTED, "%s has no decoder: kwaai embed uses its encoder",
+                       info->name);
+    if (!info->has_encoder && text)
+        return kw_fail(err, KW_E_ARG, "--decoder-tokens: this model has no encoder");
+    if (!info->has_encoder)
+        return KW_OK;
+    KW_TRY(check_ids(j, j->ids, j->n_ids, err));
+    j->source = j->ids;
+    j->n_source = j->n_ids;
+    j->ids = NULL;
+    j->n_ids = 0;
+    if (text)
+        return kw_input_ids(j->cli, text, NULL, &j->ids, &j->n_ids, err);
+    j->ids = malloc(sizeof *j->ids);
+    if (!j->ids)
+        return kw_fail(err, KW_E_NOMEM, "no memory for a token");
+    j->ids[0] = info->decoder_start;
+    j->n_ids = 1;
     return KW_OK;
 }
 
@@ -42,11 +73,10 @@ static kw_status open_job(job *j, const char *path, kw_error *err)
     KW_TRY(kw_cli_threads(cli, &n_threads, err));
     KW_TRY(kw_input_ids(cli, o->tokens, o->tokens_file, &j->ids, &j->n_ids, err));
     KW_TRY(kw_cli_load(cli, path, n_threads, &j->loaded, err));
-    KW_TRY(check_ids(j, err));
+    KW_TRY(read_decoder_tokens(j, err));
+    KW_TRY(check_ids(j, j->ids, j->n_ids, err));
     kw_cli_session_config(cli, &j->loaded, &config);
-    if (j->n_ids > INT32_MAX)
-        return kw_fail(err, KW_E_LIMIT, "%zu tokens are more than a session holds", j->n_ids);
-    config.context = (int)j->n_ids;
+    config.context = (int)KW_MAX(j->n_ids, j->n_source);
     KW_TRY(kw_session_open(j->loaded.model, &config, &j->session, err));
     j->batch = KW_MIN(j->n_ids, (size_t)(config.batch > 0 ? config.batch : 512));
     size_t bytes;
@@ -57,7 +87,7 @@ static kw_status open_job(job *j, const char *path, kw_error *err)
         return kw_fail(err, KW_E_NOMEM, "no memory for the logits of %zu tokens", j->batch);
     kw_interrupt_target(j->session);
     kw_interrupt_watch();
-    return KW_OK;
+    return j->source ? kw_session_encode(j->session, j->source, j->n_source, err) : KW_OK;
 }
 
 static kw_status stream(job *j, kw_st_writer *writer, kw_error *err)
@@ -109,6 +139,7 @@ static int run_logits(kw_cli *cli)
     kw_cli_unload(&j.loaded);
     free(j.logits);
     free(j.ids);
+    free(j.source);
     return status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
 }
 
@@ -120,8 +151,9 @@ const kw_command kw_command_logits = {
         "Feeds the token ids of --tokens, of a file, or of standard input to the model as "
         "they are (no bos token is added), and writes the tensor \"logits\", f32 [tokens, "
         "vocab], as a safetensors file. The values are the same, bit for bit, whatever "
-        "the threads, the batch size or the instruction set. Without MODEL: the built-in "
-        "model.",
+        "the threads, the batch size or the instruction set. Of a model with an encoder and a "
+        "decoder (T5), --tokens go to the encoder and the logits are those of --decoder-tokens. "
+        "Without MODEL: the built-in model.",
     .examples = "  kwaai logits model.gguf --tokens 1,2,3 --out logits.safetensors\n"
                 "  kwaai tokenize m.gguf --file t.txt | kwaai logits m.gguf --out l.safetensors\n",
     .max_args = 1,

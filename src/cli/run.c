@@ -168,7 +168,8 @@ static int answer_once(kw_runner *runner, kw_str prompt, kw_error *err)
 {
     kw_cli *cli = runner->cli;
     kw_result result;
-    if (cli->parsed.options.display_prompt && !runner->talk.active) {
+    if (cli->parsed.options.display_prompt && !runner->talk.active &&
+        !runner->loaded.info.has_encoder) {
         runner->shown = prompt.data;
         runner->shown_len = prompt.len;
     }

@@ -82,13 +82,21 @@ static kw_status pooling_of_dir(const kw_model_file *file, kw_pooling *out, kw_e
     return status;
 }
 
+kw_status kw_model_pooling(const kw_net *net, kw_pooling *out, kw_error *err)
+{
+    *out = KW_POOLING_MODEL;
+    if (kw_model_file_names_gguf(net->file))
+        *out = pooling_of_gguf(net);
+    else if (net->file->dir)
+        KW_TRY(pooling_of_dir(net->file, out, err));
+    return KW_OK;
+}
+
 static kw_status choose_pooling(const kw_net *net, kw_pooling asked, kw_pooling *out, kw_error *err)
 {
     *out = asked;
     if (asked == KW_POOLING_MODEL)
-        *out = pooling_of_gguf(net);
-    if (*out == KW_POOLING_MODEL && net->file->dir && !kw_model_file_names_gguf(net->file))
-        KW_TRY(pooling_of_dir(net->file, out, err));
+        KW_TRY(kw_model_pooling(net, out, err));
     if (*out == KW_POOLING_MODEL)
         *out = kw_net_has(net, KW_NET_ENCODER) ? KW_POOLING_MEAN : KW_POOLING_LAST;
     return KW_OK;

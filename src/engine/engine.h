@@ -133,6 +133,9 @@ kw_status kw_session_check(const kw_session *session, const int32_t *tokens, siz
 kw_status kw_session_advance(kw_session *session, const int32_t *tokens, size_t n, bool last_only,
                              float *logits, kw_error *err);
 
+/* How the model's files say that its hidden states are pooled; KW_POOLING_MODEL: they do not. */
+kw_status kw_model_pooling(const kw_net *net, kw_pooling *out, kw_error *err);
+
 /* The tokenizer that a file (or the directory it lies in, or a path) brings; *out stays NULL when
  * there is none. */
 kw_status kw_engine_tokenizer(const kw_model_file *file, const char *path, const kw_log *log,

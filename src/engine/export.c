@@ -2,6 +2,8 @@
 /* export.c - a GGUF file is what it is; any other gets names, metadata and a tokenizer. */
 #include "engine/export.h"
 
+#include "engine/engine.h"
+
 #include "base/check.h"
 #include "format/gguf_writer.h"
 #include "text/tokenizer.h"
@@ -10,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOKENIZER_KEYS 16
+#define OWN_KEYS 17 /* of a tokenizer, and how to pool */
 
 static kw_status nomem(kw_error *err)
 {
@@ -82,6 +84,22 @@ static kw_status take_vocab(void *user, const kw_vocab *vocab, kw_error *err)
     return KW_OK;
 }
 
+/* What stands beside a model that makes embeddings is a key in GGUF. */
+static kw_status take_pooling(kw_export *e, kw_error *err)
+{
+    kw_pooling pooling;
+    char key[80];
+    KW_TRY(kw_model_pooling(e->net, &pooling, err));
+    if (pooling == KW_POOLING_MODEL)
+        return KW_OK;
+    (void)snprintf(key, sizeof key, "%s.pooling_type", e->net->family->arch[0]);
+    const char *const owned = kw_arena_strdup(&e->arena, kw_str_from(key));
+    if (!owned)
+        return nomem(err);
+    put(e, owned, kw_gguf_u32((uint32_t)pooling)); /* llama.cpp's numbers are ours */
+    return KW_OK;
+}
+
 static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
 {
     kw_net_export made;
@@ -90,11 +108,12 @@ static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
     e->tensors = made.tensors;
     e->n_tensors = made.n_tensors;
     e->n_dropped = made.n_dropped;
-    e->metas = kw_arena_array(&e->arena, made.n_metas + TOKENIZER_KEYS, sizeof *e->metas);
+    e->metas = kw_arena_array(&e->arena, made.n_metas + OWN_KEYS, sizeof *e->metas);
     if (!e->metas)
         return nomem(err);
     memcpy(e->metas, made.metas, made.n_metas * sizeof *e->metas);
     e->n_metas = made.n_metas;
+    KW_TRY(take_pooling(e, err));
     if (!file->dir)
         return KW_OK;
     const kw_status status = kw_vocab_from_path(file->dir, take_vocab, e, err);

@@ -156,32 +156,24 @@ static int64_t positions(const kw_net *net)
     return KW_MIN(trained, (int64_t)KW_DEFAULT_CONTEXT);
 }
 
-/* An encoder that a decoder follows is not shown. */
-static kw_net_part shown_part(const kw_net *net)
-{
-    return kw_net_has(net, KW_NET_DECODER) ? KW_NET_DECODER : KW_NET_ENCODER;
-}
+/* What is printed of one graph. */
+typedef kw_status (*print_fn)(kw_engine *engine, const kw_graph *graph, bool json, kw_buf *out,
+                              kw_error *err);
 
-static kw_status print_graph(const kw_net *net, bool json, kw_buf *out, kw_error *err)
+static kw_status print_graph(kw_engine *engine, const kw_graph *graph, bool json, kw_buf *out,
+                             kw_error *err)
 {
-    kw_graph *graph;
-    KW_TRY(
-        kw_net_build(net, &(kw_net_options){positions(net), KW_F16, shown_part(net)}, &graph, err));
+    (void)engine;
+    (void)err;
     kw_graph_print(graph, json, out);
-    kw_buf_printf(out, "%s", json ? "\n" : "");
-    kw_graph_free(graph);
     return KW_OK;
 }
 
-static kw_status print_plans(kw_engine *engine, const kw_net *net, bool json, kw_buf *out,
+static kw_status print_plans(kw_engine *engine, const kw_graph *graph, bool json, kw_buf *out,
                              kw_error *err)
 {
     static const int64_t bounds[][KW_N_EXTENTS] = {{0, 1, 1}, {0, 512, 1}, {0, 64, 64}};
-    kw_graph *graph;
-    kw_status status =
-        kw_net_build(net, &(kw_net_options){positions(net), KW_F16, shown_part(net)}, &graph, err);
-    if (status != KW_OK)
-        return status;
+    kw_status status = KW_OK;
     kw_buf_printf(out, "%s", json ? "[" : "");
     for (size_t i = 0; status == KW_OK && i < KW_COUNT(bounds); i++) {
         kw_plan *plan;
@@ -192,9 +184,35 @@ static kw_status print_plans(kw_engine *engine, const kw_net *net, bool json, kw
         kw_plan_print(plan, json, out);
         kw_plan_free(plan);
     }
-    kw_buf_printf(out, "%s", json ? "]\n" : "");
-    kw_graph_free(graph);
+    kw_buf_printf(out, "%s", json ? "]" : "");
     return status;
+}
+
+/* The graph of a net; of its encoder and its decoder, under their names, when it has both. */
+static kw_status print_parts(kw_engine *engine, const kw_net *net, print_fn print, bool json,
+                             kw_buf *out, kw_error *err)
+{
+    static const struct {
+        kw_net_part part;
+        const char *name;
+    } parts[] = {{KW_NET_ENCODER, "encoder"}, {KW_NET_DECODER, "decoder"}};
+    const bool both = kw_net_has(net, KW_NET_ENCODER) && kw_net_has(net, KW_NET_DECODER);
+    for (size_t i = 0; i < KW_COUNT(parts); i++) {
+        kw_graph *graph;
+        if (!kw_net_has(net, parts[i].part))
+            continue;
+        const kw_net_options options = {positions(net), KW_F16, parts[i].part};
+        KW_TRY(kw_net_build(net, &options, &graph, err));
+        if (both && json)
+            kw_buf_printf(out, "%s\"%s\":", i == 0 ? "{" : ",\n", parts[i].name);
+        else if (both)
+            kw_buf_printf(out, "%s\n", parts[i].name);
+        const kw_status status = print(engine, graph, json, out, err);
+        kw_graph_free(graph);
+        KW_TRY(status);
+    }
+    kw_buf_printf(out, "%s%s", both && json ? "}" : "", json ? "\n" : "");
+    return KW_OK;
 }
 
 static kw_status inspect(kw_engine *engine, kw_model_file *file, const kw_inspection *what,
@@ -207,10 +225,10 @@ static kw_status inspect(kw_engine *engine, kw_model_file *file, const kw_inspec
     }
     kw_net *net = NULL;
     KW_TRY(kw_net_open(file, &net, err));
-    const kw_status status = what->stage == KW_STAGE_CONFIG ? print_config(net, json, out, err)
-                             : what->stage == KW_STAGE_GRAPH
-                                 ? print_graph(net, json, out, err)
-                                 : print_plans(engine, net, json, out, err);
+    const print_fn print = what->stage == KW_STAGE_GRAPH ? print_graph : print_plans;
+    const kw_status status = what->stage == KW_STAGE_CONFIG
+                                 ? print_config(net, json, out, err)
+                                 : print_parts(engine, net, print, json, out, err);
     kw_net_close(net);
     return status;
 }

@@ -255,6 +255,9 @@ kw_status kw_score_tokens(kw_session *session, const int32_t *tokens, size_t n_t
                           const kw_score_config *config, kw_score *out, kw_error *err)
 {
     scorer s = {.session = session, .config = config};
+    if (kw_net_has(session->model->net, KW_NET_ENCODER))
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "perplexity: models with an encoder are not supported");
     atomic_store_explicit(&session->cancel, false, memory_order_relaxed);
     kw_status status = prepare(&s, tokens, n_tokens, err);
     if (status == KW_OK)

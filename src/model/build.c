@@ -129,6 +129,31 @@ const float *kw_weight_values(kw_build *b, const char *name, int64_t n)
     return NULL;
 }
 
+const float *kw_weight_decoded(kw_build *b, int layer, const char *name, kw_shape shape)
+{
+    char shown[KW_WEIGHT_NAME_BYTES];
+    const kw_tensor_view *view = kw_net_find_weight(b->net, layer, name, shown);
+    int64_t n = 0;
+    (void)kw_shape_count(shape, &n);
+    float *values = kw_arena_array(&b->graph->arena, (size_t)n, sizeof *values);
+    if (!values) {
+        kw_build_fail(b, KW_E_NOMEM, "no memory for a table");
+        return NULL;
+    }
+    memset(values, 0, (size_t)n * sizeof *values); /* what a survey goes on with */
+    if (!view)
+        (void)complain(b, shown, "is missing", shape, (kw_shape){0});
+    else if (use(b, view, shown, shape).id && kw_shape_eq(view->shape, shape) &&
+             view->dtype < KW_N_DTYPES && view->data) {
+        const kw_dtype_traits *const type = kw_dtype_info(view->dtype);
+        if (!type->decode)
+            (void)complain(b, shown, "is of a type without numbers", shape, view->shape);
+        else
+            type->decode(values, view->data, (size_t)n);
+    }
+    return values;
+}
+
 kw_ref kw_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int head_dim)
 {
     char name[64];
@@ -136,6 +161,14 @@ kw_ref kw_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int he
                    kind == KW_STATE_KEYS ? "keys" : "values");
     return kw_state(b->graph, name, kind, b->options.cache, b->options.positions, kv_heads,
                     head_dim);
+}
+
+kw_ref kw_cross_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int head_dim)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "cross.%d.%s", layer,
+                   kind == KW_STATE_KEYS ? "keys" : "values");
+    return kw_build_state(b, name, kind, b->options.cache, kv_heads, head_dim);
 }
 
 kw_ref kw_build_state(kw_build *b, const char *name, kw_state_kind kind, kw_dtype dtype,
@@ -225,6 +258,9 @@ kw_status kw_net_build(const kw_net *net, const kw_net_options *options, kw_grap
                        kw_error *err)
 {
     kw_build b = {.net = net, .options = *options};
+    if (!kw_net_has(net, options->part))
+        return kw_fail(err, KW_E_UNSUPPORTED, "%s: %s has no %s", net->file->path,
+                       net->family->name, options->part == KW_NET_ENCODER ? "encoder" : "decoder");
     const kw_status status = start(&b, err);
     if (status != KW_OK) {
         kw_graph_free(b.graph);

@@ -224,13 +224,22 @@ static kw_status find_order(const kw_net *net, kw_arena *arena, const kw_alias *
     return *out ? KW_OK : kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
 }
 
+/* Whether a table of which a file may have several copies was added already. */
+static bool is_copy(const kw_net_export *out, const kw_alias *alias, const char *name)
+{
+    for (size_t i = 0; !strchr(alias->name, '%') && i < out->n_tensors; i++)
+        if (kw_str_is(out->tensors[i].name, name))
+            return true;
+    return false;
+}
+
 static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
                             kw_net_export *out, kw_error *err)
 {
     char text[NAME_BYTES];
     kw_export_tensor *const t = &out->tensors[out->n_tensors];
     const kw_alias *const alias = gguf_name(net->family, view->name, text, sizeof text);
-    if (!alias) {
+    if (!alias || is_copy(out, alias, text)) {
         out->n_dropped++;
         return KW_OK;
     }

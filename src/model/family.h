@@ -97,8 +97,12 @@ kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, 
 bool kw_weight_exists(const kw_build *b, int layer, const char *name);
 /* A small f32 table of the file for use at build time, NULL when absent. n: its elements. */
 const float *kw_weight_values(kw_build *b, const char *name, int64_t n);
+/* The weight's values as f32, which live as long as the graph; NULL after a failure. */
+const float *kw_weight_decoded(kw_build *b, int layer, const char *name, kw_shape shape);
 /* State of a layer with the session's positions and cache type. */
 kw_ref kw_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int head_dim);
+/* What cross-attention of a decoder's layer reads: the encoder's graph stores it. */
+kw_ref kw_cross_cache(kw_build *b, kw_state_kind kind, int layer, int kv_heads, int head_dim);
 /* A state by its own name and of its own type, with the session's positions. */
 kw_ref kw_build_state(kw_build *b, const char *name, kw_state_kind kind, kw_dtype dtype,
                       int kv_heads, int head_dim);

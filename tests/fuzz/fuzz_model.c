@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* fuzz_model.c - a GGUF image through the whole engine: configuration, weights, tokenizer, plans,
- * one token. The budget keeps what a file asks for in bounds. */
+ * two tokens, a vector. The budget keeps what a file asks for in bounds. */
 #include <kwaai/kwaai.h>
 
 #include <stdlib.h>
@@ -16,10 +16,17 @@ static void compute(kw_model *model)
         return;
     kw_model_get_info(model, &info);
     const int32_t tokens[2] = {0, info.vocab - 1};
+    const kw_input input = {.struct_size = sizeof input, .tokens = tokens, .n_tokens = 2};
     float *logits = malloc((size_t)info.vocab * sizeof *logits);
+    float *vector = malloc((size_t)info.dim * sizeof *vector);
+    if (info.has_encoder)
+        (void)kw_session_encode(session, tokens, 2, NULL);
     if (logits)
         (void)kw_session_eval(session, tokens, 2, true, logits, NULL);
+    if (vector)
+        (void)kw_embed(session, &input, 1, NULL, vector, NULL, NULL);
     free(logits);
+    free(vector);
     kw_session_close(session);
 }
 

@@ -6,6 +6,7 @@
 #include "support/golden.h"
 
 #include "base/check.h"
+#include "engine/quantize.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -124,6 +126,33 @@ static void batches_match(void **state)
     kw_model_file_close(golden);
 }
 
+/* What stands in 1_Pooling/config.json becomes a key in GGUF. */
+static void a_written_file_keeps_the_pooling(void **state)
+{
+    char path[] = "/tmp/kw-bert-XXXXXX";
+    kw_error err = {0};
+    kw_model_file *golden, *file;
+    kw_quantize_result result;
+    golden_run run;
+    (void)state;
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    open_golden(&golden);
+    golden_open(&run, DATA, NULL, NULL);
+    const kw_quantize_config config = {.type = "f16"};
+    if (kw_model_file_open(DATA, NULL, &file, &err) != KW_OK ||
+        kw_quantize(run.engine, file, path, &config, &result, &err) != KW_OK)
+        fail_msg("%s", err.message);
+    kw_model_file_close(file);
+    golden_close(&run);
+    golden_open(&run, path, NULL, NULL);
+    check(&run, golden, KW_POOLING_MODEL, KW_POOLING_CLS, true);
+    golden_close(&run);
+    assert_int_equal(remove(path), 0);
+    kw_model_file_close(golden);
+}
+
 /* Rows that q8_0 rounds: the direction stays. */
 static void quantised_vectors_are_close(void **state)
 {
@@ -153,6 +182,41 @@ static void quantised_vectors_are_close(void **state)
         free(ids);
     }
     golden_close(&run);
+    kw_model_file_close(golden);
+}
+
+/* The longest text, on every instruction set and with two threads. */
+static void bits_are_equal(void **state)
+{
+    static const char *const isas[] = {"scalar", "avx2", "avxvnni", "avx512",
+                                       "amx",    "neon", "i8mm"};
+    kw_model_file *golden;
+    kw_engine_config config;
+    float want[DIM] = {0}, got[DIM];
+    size_t n;
+    (void)state;
+    open_golden(&golden);
+    int32_t *ids = golden_ids(golden_tensor(golden, 2, "input_ids"), &n);
+    for (size_t i = 0; i < KW_COUNT(isas); i++) {
+        kw_engine *probe;
+        golden_run run;
+        kw_engine_config_init(&config, KW_PRESET_DEFAULT);
+        config.isa = isas[i];
+        if (kw_engine_open(&config, &probe, NULL) != KW_OK) {
+            print_message("no %s on this machine: not compared\n", isas[i]);
+            continue;
+        }
+        kw_engine_close(probe);
+        for (int threads = 1; threads <= 2; threads++) {
+            config.n_threads = threads;
+            golden_open(&run, DATA, &config, NULL);
+            embed(&run, ids, n, KW_POOLING_MEAN, false, i + (size_t)threads == 1 ? want : got);
+            if (i + (size_t)threads > 1)
+                assert_memory_equal(got, want, sizeof got);
+            golden_close(&run);
+        }
+    }
+    free(ids);
     kw_model_file_close(golden);
 }
 
@@ -198,7 +262,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vectors_match),
         cmocka_unit_test(batches_match),
+        cmocka_unit_test(a_written_file_keeps_the_pooling),
         cmocka_unit_test(quantised_vectors_are_close),
+        cmocka_unit_test(bits_are_equal),
         cmocka_unit_test(what_it_cannot_do_is_refused),
     };
     return cmocka_run_group_tests_name("bert", tests, NULL, NULL);

@@ -54,6 +54,8 @@ static const model_case models[] = {
     {"golden/falcon/40b-style", FEW_TOKENS},
     {"golden/falcon/rw-alibi", FEW_TOKENS},
     {"golden/gpt2/hub-names", LEARNED_TOKENS},
+    {"golden/t5/v1.0-relu", FEW_TOKENS},
+    {"golden/t5/v1.1-gated-gelu", FEW_TOKENS},
     {"decoders/gemma3", FEW_TOKENS},
     {"decoders/phi3-long", FEW_TOKENS},
     {"decoders/qwen2", FEW_TOKENS},
@@ -81,6 +83,16 @@ static void prompt(int32_t tokens[N_TOKENS], int vocab)
         tokens[i] = (int32_t)(kw_rng_u32(7, 0, i) % (uint32_t)vocab);
 }
 
+/* What a decoder with an encoder attends to: as many tokens as it is given itself. */
+static void read_source(golden_run *run, const int32_t *tokens, const variant *v)
+{
+    kw_model_info info = {.struct_size = sizeof info};
+    kw_model_get_info(run->model, &info);
+    if (info.has_encoder)
+        assert_int_equal(kw_session_encode(run->session, tokens, (size_t)context_of(v), NULL),
+                         KW_OK);
+}
+
 /* Logits of every position, or NULL when this machine lacks the instruction set. */
 static float *compute(const char *path, const variant *v, size_t *bytes)
 {
@@ -100,6 +112,7 @@ static float *compute(const char *path, const variant *v, size_t *bytes)
     kw_engine_close(probe);
     golden_open(&run, path, &config, &session);
     prompt(tokens, run.vocab);
+    read_source(&run, tokens, v);
     const size_t vocab = (size_t)run.vocab, piece = v->piece ? (size_t)v->piece : v->n;
     float *logits = malloc(v->n * vocab * sizeof *logits);
     assert_non_null(logits);
@@ -129,6 +142,7 @@ static void check_last(const char *path, const variant *v, const float *all, siz
     config.n_threads = v->n_threads;
     golden_open(&run, path, &config, &session);
     prompt(tokens, run.vocab);
+    read_source(&run, tokens, v);
     float *last = malloc((size_t)run.vocab * sizeof *last);
     assert_non_null(last);
     assert_int_equal(kw_session_eval(run.session, tokens, v->n, true, last, NULL), KW_OK);

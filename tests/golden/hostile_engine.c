@@ -35,7 +35,26 @@ static void read_image(image *out, const char *path)
     kw_model_file_close(file);
 }
 
-/* True when it loads; then a token is computed too. */
+/* A token, after an encoder has read one, and a vector. */
+static void compute(kw_session *session, const kw_model_info *info)
+{
+    kw_error err = {0};
+    const int32_t token = info->vocab - 1;
+    const kw_input input = {.struct_size = sizeof input, .tokens = &token, .n_tokens = 1};
+    float *logits = malloc((size_t)info->vocab * sizeof *logits);
+    float *vector = malloc((size_t)info->dim * sizeof *vector);
+    assert_true(logits && vector);
+    if (info->has_encoder)
+        assert_int_equal(kw_session_encode(session, &token, 1, &err), KW_OK);
+    if (info->has_decoder)
+        assert_int_equal(kw_session_eval(session, &token, 1, true, logits, &err), KW_OK);
+    if (kw_embed(session, &input, 1, NULL, vector, NULL, &err) != KW_OK)
+        fail_msg("%s", err.message);
+    free(logits);
+    free(vector);
+}
+
+/* True when it loads; then something is computed too. */
 static bool try_load(kw_engine *engine, const void *data, size_t len)
 {
     kw_error err = {0};
@@ -52,13 +71,8 @@ static bool try_load(kw_engine *engine, const void *data, size_t len)
         return false;
     }
     kw_model_get_info(model, &info);
-    if (kw_session_open(model, &config, &session, &err) == KW_OK) {
-        const int32_t token = info.vocab - 1;
-        float *logits = malloc((size_t)info.vocab * sizeof *logits);
-        assert_non_null(logits);
-        assert_int_equal(kw_session_eval(session, &token, 1, true, logits, &err), KW_OK);
-        free(logits);
-    }
+    if (kw_session_open(model, &config, &session, &err) == KW_OK)
+        compute(session, &info);
     if (kw_model_tokenize(model, "Once upon\n", 10, true, true, &ids, &n, &err) == KW_OK)
         kw_free(ids);
     kw_session_close(session);
@@ -78,11 +92,13 @@ static kw_engine *open_engine(void)
 }
 
 static const char *const models[] = {KW_SOURCE_DIR "/models/builtin/stories.gguf",
-                                     "golden/gguf/q4_k/model.gguf"};
+                                     "golden/gguf/q4_k/model.gguf",
+                                     KW_SOURCE_DIR "/tests/golden/bert/bert.gguf",
+                                     KW_SOURCE_DIR "/tests/fuzz/corpus/fuzz_model/t5-f16.gguf"};
 
 static const char *model_path(int which)
 {
-    return which == 0 ? models[0] : golden_path(models[which]);
+    return models[which][0] == '/' ? models[which] : golden_path(models[which]);
 }
 
 static void corrupted_headers(void **state)
@@ -137,6 +153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"corrupted headers, built-in", corrupted_headers, NULL, NULL, (void *)0},
         {"corrupted headers, q4_k", corrupted_headers, NULL, NULL, (void *)1},
+        {"corrupted headers, bert", corrupted_headers, NULL, NULL, (void *)2},
+        {"corrupted headers, t5", corrupted_headers, NULL, NULL, (void *)3},
         {"truncations, built-in", truncations, NULL, NULL, (void *)0},
         {"truncations, q4_k", truncations, NULL, NULL, (void *)1},
     };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* encoder.c - BERT: embeddings of token, position and type; layers that normalise after each
- * residual sum. Sources: Devlin et al. 2018, arXiv:1810.04805; Hendrycks and Gimpel 2016,
- * arXiv:1606.08415 (GELU). */
+ * residual sum. Source: Devlin et al. 2018, arXiv:1810.04805. */
 #include "model/blocks/encoder.h"
 
 #include "base/check.h"
+#include "model/blocks/activation.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,9 +32,8 @@ kw_status kw_find_table(const kw_model_file *file, const char *const *names, siz
     return KW_OK;
 }
 
-/* A count that the file's table has rows for: filled in, or demanded to be the same. */
-static kw_status match_rows(const char *field, int64_t *count, const kw_tensor_view *table,
-                            kw_error *err)
+kw_status kw_match_rows(const char *field, int64_t *count, const kw_tensor_view *table,
+                        kw_error *err)
 {
     const int64_t rows = table->shape.dim[0];
     if (*count == 0)
@@ -57,11 +56,11 @@ static kw_status check_tables(kw_encoder_config *c, const kw_model_file *file, k
                                             "bert.embeddings.position_embeddings.weight"};
     const kw_tensor_view *table;
     KW_TRY(kw_find_table(file, tokens, KW_COUNT(tokens), &table, err));
-    KW_TRY(match_rows("vocab_size", &c->vocab, table, err));
+    KW_TRY(kw_match_rows("vocab_size", &c->vocab, table, err));
     KW_TRY(kw_find_table(file, positions, KW_COUNT(positions), &table, err));
-    KW_TRY(match_rows("max_position_embeddings", &c->context, table, err));
+    KW_TRY(kw_match_rows("max_position_embeddings", &c->context, table, err));
     KW_TRY(kw_find_table(file, types, KW_COUNT(types), &table, err));
-    return match_rows("type_vocab_size", &c->types, table, err);
+    return kw_match_rows("type_vocab_size", &c->types, table, err);
 }
 
 kw_status kw_encoder_check(kw_encoder_config *c, const kw_model_file *file, kw_error *err)
@@ -80,6 +79,8 @@ kw_status kw_encoder_check(kw_encoder_config *c, const kw_model_file *file, kw_e
     if (c->activation.len > 0 && !kw_str_is(c->activation, "gelu"))
         return kw_fail(err, KW_E_UNSUPPORTED, "config: activation \"%.*s\" (gelu is supported)",
                        KW_FMT(c->activation));
+    if (c->causal)
+        return kw_fail(err, KW_E_UNSUPPORTED, "config: BERT as a decoder is not supported");
     if (c->position_kind.len > 0 && !kw_str_is(c->position_kind, "absolute"))
         return kw_fail(err, KW_E_UNSUPPORTED,
                        "config: position_embedding_type \"%.*s\" (absolute is supported)",
@@ -100,23 +101,8 @@ kw_ref kw_linear(kw_build *b, int layer, const char *name, kw_ref x, int64_t n_o
     return kw_add(g, y, kw_weight(b, layer, bias, SHAPE(n_out)));
 }
 
-kw_ref kw_gelu(kw_graph *g, kw_ref x)
-{
-    /* x * 0.5 * (1 + erf(x / sqrt(2))) */
-    const kw_map_program gelu = {1,
-                                 8,
-                                 {{KW_MAP_CONST, 0, 0, 0.70710678118654752440f},
-                                  {KW_MAP_MUL, 0, 1, 0},
-                                  {KW_MAP_ERF, 2, 0, 0},
-                                  {KW_MAP_CONST, 0, 0, 1.0f},
-                                  {KW_MAP_ADD, 3, 4, 0},
-                                  {KW_MAP_CONST, 0, 0, 0.5f},
-                                  {KW_MAP_MUL, 0, 6, 0},
-                                  {KW_MAP_MUL, 7, 5, 0}}};
-    return kw_pointwise(g, &gelu, &x, 1);
-}
-
-kw_ref kw_attend_all(kw_build *b, kw_ref q, kw_ref k, kw_ref v, const kw_attention_attr *attr)
+kw_ref kw_attend_all(kw_build *b, kw_ref q, kw_ref k, kw_ref v, kw_ref bias,
+                     const kw_attention_attr *attr)
 {
     kw_graph *g = kw_build_graph(b);
     const kw_ref at = kw_input_positions(b);
@@ -126,6 +112,8 @@ kw_ref kw_attend_all(kw_build *b, kw_ref q, kw_ref k, kw_ref v, const kw_attenti
                                          attr->kv_heads, attr->head_dim);
     k = kw_store(g, keys, k, at);
     v = kw_store(g, values, v, at);
+    if (bias.id)
+        return kw_attention_biased(g, q, k, v, kw_input_seen(b), bias, at, attr);
     return kw_attention(g, q, k, v, kw_input_seen(b), attr);
 }
 
@@ -149,7 +137,7 @@ static kw_ref attention(kw_build *b, const kw_encoder_config *c, int il, kw_ref 
     const kw_ref q = kw_linear(b, il, "attn_q", x, c->dim, c->dim);
     const kw_ref k = kw_linear(b, il, "attn_k", x, c->dim, c->dim);
     const kw_ref v = kw_linear(b, il, "attn_v", x, c->dim, c->dim);
-    const kw_ref a = kw_attend_all(b, q, k, v, &attr); /* [t, dim] */
+    const kw_ref a = kw_attend_all(b, q, k, v, KW_NONE, &attr); /* [t, dim] */
     return kw_linear(b, il, "attn_output", a, c->dim, c->dim);
 }
 
@@ -165,7 +153,8 @@ kw_ref kw_encoder_build(kw_build *b, const kw_encoder_config *c)
     x = layer_norm(b, c, -1, "token_embd_norm", x);
     for (int il = 0; il < (int)c->layers; il++) {
         x = layer_norm(b, c, il, "attn_output_norm", kw_add(g, x, attention(b, c, il, x)));
-        kw_ref h = kw_gelu(g, kw_linear(b, il, "ffn_up", x, c->ffn, c->dim)); /* [t, ffn] */
+        kw_ref h =
+            kw_activate(g, kw_linear(b, il, "ffn_up", x, c->ffn, c->dim), KW_GELU); /* [t, ffn] */
         h = kw_linear(b, il, "ffn_down", h, c->dim, c->ffn);
         x = layer_norm(b, c, il, "layer_output_norm", kw_add(g, x, h));
     }

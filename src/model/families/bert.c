@@ -19,6 +19,7 @@ static const kw_field fields[] = {
     {"norm_eps", ".attention.layer_norm_epsilon", "layer_norm_eps", AT(norm_eps), KW_FIELD_FLOAT,
      false, 1e-12},
     {"activation", NULL, "hidden_act", AT(activation), KW_FIELD_STRING, false, 0},
+    {"causal", ".attention.causal", "is_decoder", AT(causal), KW_FIELD_BOOL, false, 0},
     {"positions", NULL, "position_embedding_type", AT(position_kind), KW_FIELD_STRING, false, 0},
     {0},
 };
