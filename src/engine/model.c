@@ -81,7 +81,7 @@ static void count_products(kw_model *model, const kw_graph *graph)
 {
     for (uint32_t id = 1; id < graph->n_nodes; id++) {
         const kw_node *node = kw_graph_node(graph, id);
-        if (node->op != KW_OP_MATMUL)
+        if (node->op != KW_OP_MATMUL && node->op != KW_OP_EXPERTS)
             continue;
         const kw_node *w = kw_graph_node(graph, node->src[1]);
         const bool output = node->extent[0] == KW_EXTENT_OUTPUTS;
@@ -89,6 +89,11 @@ static void count_products(kw_model *model, const kw_graph *graph)
         size_t bytes = 0;
         (void)kw_shape_count(w->shape, &n);
         (void)kw_tensor_bytes(w->dtype, w->shape, &bytes);
+        if (node->op == KW_OP_EXPERTS) { /* of all experts, those that a token goes to */
+            const int64_t used = kw_graph_node(graph, node->src[2])->shape.dim[1] / 2;
+            n = n / w->shape.dim[0] * used;
+            bytes = bytes / (size_t)w->shape.dim[0] * (size_t)used;
+        }
         *(output ? &model->output_params : &model->token_params) += (uint64_t)n;
         *(output ? &model->output_bytes : &model->token_bytes) += bytes;
     }

@@ -175,6 +175,34 @@ kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw
     return kw_graph_add(g, &node);
 }
 
+kw_ref kw_experts_leaf(kw_graph *g, const char *name, kw_dtype dtype, kw_shape shape,
+                       const void *const *parts)
+{
+    kw_node node = {.op = KW_OP_WEIGHT, .dtype = dtype, .shape = shape, .name = name};
+    node.weight.data = parts[0];
+    node.weight.parts = parts;
+    return kw_graph_adopt(g, &node);
+}
+
+kw_ref kw_route(kw_graph *g, kw_ref logits, int used, bool renormalise)
+{
+    kw_node node = {.op = KW_OP_ROUTE, .n_src = 1, .src = {logits.id}};
+    node.route.renormalise = renormalise;
+    node.shape = SHAPE(0, 2 * (int64_t)used); /* the rule fills in the rows */
+    return kw_graph_add(g, &node);
+}
+
+kw_ref kw_experts(kw_graph *g, kw_ref x, kw_ref w, kw_ref route)
+{
+    return kw_graph_add(g,
+                        &(kw_node){.op = KW_OP_EXPERTS, .n_src = 3, .src = {x.id, w.id, route.id}});
+}
+
+kw_ref kw_mix(kw_graph *g, kw_ref y, kw_ref route)
+{
+    return kw_graph_add(g, &(kw_node){.op = KW_OP_MIX, .n_src = 2, .src = {y.id, route.id}});
+}
+
 kw_ref kw_rms_norm(kw_graph *g, kw_ref x, kw_ref w, float eps)
 {
     return kw_norm(g, KW_NORM_RMS, x, w, KW_NONE, eps);

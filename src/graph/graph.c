@@ -130,6 +130,12 @@ kw_ref kw_graph_adopt(kw_graph *g, const kw_node *node)
         if (!copy.rope_table.inv_freq)
             return KW_NONE;
     }
+    if (node->op == KW_OP_WEIGHT && node->weight.parts) {
+        const int64_t n = node->shape.dim[0];
+        copy.weight.parts = keep(g, node->weight.parts, n > 0 ? (size_t)n : 0, sizeof(void *));
+        if (!copy.weight.parts)
+            return KW_NONE;
+    }
     if (node->op == KW_OP_WEIGHT && node->weight.owned) {
         int64_t n;
         const bool counts = kw_shape_count(node->shape, &n) && n > 0;

@@ -54,6 +54,9 @@ typedef enum kw_op {
     KW_OP_ROPE_TABLE, /* cos and sin of every position's angles */
     KW_OP_ROPE,
     KW_OP_ATTENTION,
+    KW_OP_ROUTE,   /* which experts a token goes to, and with what weight */
+    KW_OP_EXPERTS, /* products with the matrices of those experts */
+    KW_OP_MIX,     /* their weighted sum */
     KW_N_OPS
 } kw_op;
 
@@ -92,6 +95,8 @@ typedef struct kw_node {
         struct {
             const void *data; /* borrowed, unless owned: then in the graph's arena */
             bool owned;
+            /* rank 3: the matrix of each expert, [shape.dim[0]] in the arena; NULL: data */
+            const void *const *parts;
         } weight;
         struct {
             kw_state_kind kind;
@@ -116,6 +121,9 @@ typedef struct kw_node {
             const double *inv_freq; /* [n_rot / 2] radians per position, in the arena */
         } rope_table;
         kw_attention_attr attention;
+        struct {
+            bool renormalise; /* the weights of the chosen sum to 1 */
+        } route;
     };
     /* MAP: its program. MATMUL: applied to the result when set; register `program_slot` is the
      * result, the others are the sources from src[2] on, in order. */
@@ -199,6 +207,19 @@ kw_ref kw_attention(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref la
  * themselves, which are those of `last` in a decoder. Sets attr's biased. */
 kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref last,
                            kw_ref bias, kw_ref own, const kw_attention_attr *attr);
+
+/* As kw_weight_leaf, shape [experts, n, k], with each expert's matrix at its own place; the array
+ * is copied. */
+kw_ref kw_experts_leaf(kw_graph *g, const char *name, kw_dtype dtype, kw_shape shape,
+                       const void *const *parts);
+/* logits [t, experts] -> f32 [t, 2 * used]: the softmax of the `used` largest (equal ones by index)
+ * in falling order, over all or over the chosen; then which they are */
+kw_ref kw_route(kw_graph *g, kw_ref logits, int used, bool renormalise);
+/* x [t, k], or [t, used * k] with a part for each, w [experts, n, k], route -> [t, used * n]: the
+ * product with the matrix of each expert of a token, in the order of its route */
+kw_ref kw_experts(kw_graph *g, kw_ref x, kw_ref w, kw_ref route);
+/* y [t, used * n], route -> [t, n]: the sum of the parts times their weights, in order */
+kw_ref kw_mix(kw_graph *g, kw_ref y, kw_ref route);
 
 kw_ref kw_rms_norm(kw_graph *g, kw_ref x, kw_ref w, float eps);
 kw_ref kw_add(kw_graph *g, kw_ref a, kw_ref b);

@@ -288,6 +288,60 @@ static kw_status infer_attention(const kw_graph *g, kw_node *node, kw_error *err
     return KW_OK;
 }
 
+#define MAX_EXPERTS 4096 /* an index is exact in f32 */
+
+static kw_status infer_route(const kw_graph *g, kw_node *node, kw_error *err)
+{
+    const kw_node *x = src(g, node, 0);
+    const int64_t n = node->shape.rank == 2 ? node->shape.dim[1] : 0;
+    if (!is_f32(x) || x->shape.rank != 2 || n < 2 || n % 2 != 0 || n / 2 > last_dim(x) ||
+        last_dim(x) > MAX_EXPERTS)
+        return bad(node, err, "needs f32 [t, experts] and takes some of them", x, node);
+    like(node, x);
+    node->shape.dim[1] = n;
+    return KW_OK;
+}
+
+/* A route over rows like those of x. */
+static bool is_route(const kw_node *route, const kw_node *x)
+{
+    return route->op == KW_OP_ROUTE && route->shape.dim[0] == x->shape.dim[0] &&
+           route->extent[0] == x->extent[0];
+}
+
+static kw_status infer_experts(const kw_graph *g, kw_node *node, kw_error *err)
+{
+    const kw_node *x = src(g, node, 0), *w = src(g, node, 1), *route = src(g, node, 2);
+    const bool rows = is_f32(x) || kw_dtype_is_activation(x->dtype);
+    if (!rows || x->shape.rank != 2 || w->op != KW_OP_WEIGHT || w->shape.rank != 3)
+        return bad(node, err, "needs x [t, k] and w [experts, n, k]", x, w);
+    const int64_t used = last_dim(route) / 2, k = w->shape.dim[2];
+    if (!is_route(route, x) || last_dim(src(g, route, 0)) != w->shape.dim[0])
+        return bad(node, err, "needs a route of its tokens to its experts", w, route);
+    if (last_dim(x) != k && (last_dim(x) % used != 0 || last_dim(x) / used != k))
+        return bad(node, err, "needs one row of k for each token or for each expert", x, w);
+    int64_t count;
+    if (!kw_shape_count(SHAPE(used, w->shape.dim[1]), &count))
+        return bad(node, err, "has too many rows", w, route);
+    node->dtype = KW_F32;
+    node->shape = SHAPE(x->shape.dim[0], count);
+    memset(node->extent, 0, sizeof node->extent);
+    node->extent[0] = x->extent[0];
+    return KW_OK;
+}
+
+static kw_status infer_mix(const kw_graph *g, kw_node *node, kw_error *err)
+{
+    const kw_node *y = src(g, node, 0), *route = src(g, node, 1);
+    if (!is_f32(y) || y->shape.rank != 2 || !is_route(route, y) ||
+        last_dim(y) % (last_dim(route) / 2) != 0)
+        return bad(node, err, "needs f32 [t, used * n] and its route", y, route);
+    const int64_t n = last_dim(y) / (last_dim(route) / 2);
+    like(node, y);
+    node->shape.dim[1] = n;
+    return KW_OK;
+}
+
 /* ---- what composites mean -------------------------------------------------------------------- */
 
 /* y = x * rsqrt(mean(x^2) + eps) * w: sum of squares, then two maps. */
@@ -341,6 +395,9 @@ static const kw_op_info ops[KW_N_OPS] = {
     [KW_OP_NORM] = {"norm", infer_norm, lower_norm, 1, 3},
     [KW_OP_ROPE_TABLE] = {"rope_table", infer_rope_table, NULL, 1, 1},
     [KW_OP_ROPE] = {"rope", infer_rope, NULL, 2, 2},
+    [KW_OP_ROUTE] = {"route", infer_route, NULL, 1, 1},
+    [KW_OP_EXPERTS] = {"experts", infer_experts, NULL, 3, 3},
+    [KW_OP_MIX] = {"mix", infer_mix, NULL, 2, 2},
     [KW_OP_ATTENTION] = {"attention", infer_attention, NULL, 4, 7},
 };
 

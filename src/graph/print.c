@@ -55,6 +55,8 @@ static void print_attr(const kw_node *node, kw_buf *out)
                       (double)node->norm.eps);
     if (node->op == KW_OP_NORM && node->norm.parts > 1)
         kw_buf_printf(out, " parts=%d", node->norm.parts);
+    if (node->op == KW_OP_ROUTE)
+        kw_buf_printf(out, "%s", node->route.renormalise ? "over the chosen" : "over all");
     if (node->op == KW_OP_COLUMNS)
         kw_buf_printf(out, "first=%lld width=%lld stride=%lld", (long long)node->columns.first,
                       (long long)node->columns.width, (long long)node->columns.stride);

@@ -90,6 +90,35 @@ bool kw_weight_exists(const kw_build *b, int layer, const char *name)
     return kw_net_find_weight(b->net, layer, name, shown) != NULL;
 }
 
+kw_ref kw_weight_experts(kw_build *b, int layer, const char *name, int64_t experts, int64_t n,
+                         int64_t k)
+{
+    kw_graph *g = b->graph;
+    char full[KW_WEIGHT_NAME_BYTES];
+    (void)snprintf(full, sizeof full, "%s.0.weight", name);
+    const bool apart = kw_weight_exists(b, layer, full);
+    (void)snprintf(full, sizeof full, "%s_exps.weight", name);
+    if (!apart)
+        return kw_weight(b, layer, full, SHAPE(experts, n, k));
+    const void **parts = kw_arena_array(&g->arena, (size_t)experts, sizeof *parts);
+    kw_dtype dtype = KW_F32;
+    if (!parts)
+        kw_build_fail(b, KW_E_NOMEM, "no memory for its experts");
+    for (int64_t e = 0; e < experts && g->error.code == KW_OK; e++) {
+        (void)snprintf(full, sizeof full, "%s.%d.weight", name, (int)e);
+        const kw_ref one = kw_weight(b, layer, full, SHAPE(n, k));
+        if (!one.id)
+            return KW_NONE;
+        const kw_node *node = kw_graph_node(g, one.id);
+        if (e > 0 && node->dtype != dtype)
+            kw_build_fail(b, KW_E_UNSUPPORTED, "the experts of a layer differ in type");
+        dtype = node->dtype;
+        parts[e] = node->weight.data;
+    }
+    return g->error.code == KW_OK ? kw_experts_leaf(g, name, dtype, SHAPE(experts, n, k), parts)
+                                  : KW_NONE;
+}
+
 kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, int64_t first,
                       int64_t n)
 {

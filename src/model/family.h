@@ -94,6 +94,10 @@ kw_ref kw_weight_optional(kw_build *b, int layer, const char *name, kw_shape sha
  * dimension is rows: a view, nothing is copied. */
 kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, int64_t first,
                       int64_t n);
+/* The matrices [experts, n, k] of a layer's experts: one tensor ("ffn_up_exps.weight" for "ffn_up")
+ * or, in older GGUF and in Hugging Face files, one for each ("ffn_up.3.weight"). */
+kw_ref kw_weight_experts(kw_build *b, int layer, const char *name, int64_t experts, int64_t n,
+                         int64_t k);
 bool kw_weight_exists(const kw_build *b, int layer, const char *name);
 /* A small f32 table of the file for use at build time, NULL when absent. n: its elements. */
 const float *kw_weight_values(kw_build *b, const char *name, int64_t n);

@@ -176,8 +176,10 @@ static void emit_supported(pass *p, uint32_t id, const kw_node *node)
 /* Gives a matmul the activations that its weight type wants; siblings share one cast. */
 static void emit_quantized(pass *p, uint32_t id, const kw_node *node)
 {
+    /* A batch for experts is gathered before it is quantised. */
+    const bool few = node->op == KW_OP_EXPERTS && node->shape.dim[0] <= p->backend->few_tokens;
     const kw_dtype wanted =
-        node->op == KW_OP_MATMUL
+        node->op == KW_OP_MATMUL || few
             ? p->backend->activation(p->device, old(p, node->src[1])->dtype, node->shape.dim[0])
             : KW_F32;
     if (wanted == KW_F32 || old(p, node->src[0])->dtype != KW_F32) {

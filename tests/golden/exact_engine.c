@@ -57,6 +57,8 @@ static const model_case models[] = {
     {"golden/t5/v1.0-relu", FEW_TOKENS},
     {"golden/t5/v1.1-gated-gelu", FEW_TOKENS},
     {"decoders/gemma3", FEW_TOKENS},
+    {"decoders/mixtral", FEW_TOKENS},
+    {"decoders/qwen3moe", FEW_TOKENS},
     {"decoders/phi3-long", FEW_TOKENS},
     {"decoders/qwen2", FEW_TOKENS},
     {"decoders/qwen3", FEW_TOKENS},

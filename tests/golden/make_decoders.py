@@ -17,44 +17,44 @@ import transformers
 from safetensors.torch import save_file
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "decoders")
-VOCAB = 48
+VOCAB = 40
 COMMON = dict(vocab_size=VOCAB, max_position_embeddings=64, pad_token_id=None, bos_token_id=1, eos_token_id=2)
 
 # name: (config class, model class, its own values, lengths of the sequences, context of the session)
 MODELS = {
     "qwen2": ("Qwen2Config", "Qwen2ForCausalLM",
-              dict(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3,
-                   num_key_value_heads=1, tie_word_embeddings=True), (1, 7, 23), 0),
+              dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                   num_key_value_heads=1, tie_word_embeddings=True), (1, 7, 21), 0),
     "qwen3": ("Qwen3Config", "Qwen3ForCausalLM",
-              dict(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=6,
-                   num_key_value_heads=2, head_dim=8, tie_word_embeddings=False), (1, 7, 23), 0),
+              dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=4,
+                   num_key_value_heads=2, head_dim=16, tie_word_embeddings=False), (1, 7, 21), 0),
     # windows of 6 in two layers of three, another rotation there, a stretched one in the third
     "gemma3": ("Gemma3TextConfig", "Gemma3ForCausalLM",
-               dict(hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=3,
+               dict(hidden_size=32, intermediate_size=32, num_hidden_layers=3, num_attention_heads=4,
                     num_key_value_heads=1, head_dim=16, query_pre_attn_scalar=12, sliding_window=6,
                     layer_types=["sliding_attention", "sliding_attention", "full_attention"],
                     final_logit_softcapping=20.0, tie_word_embeddings=True,
                     rope_parameters={"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
                                      "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}),
-               (1, 7, 23), 0),
+               (1, 7, 21), 0),
     # the rotation depends on whether the session is longer than the original context
     "phi3-short": ("Phi3Config", "Phi3ForCausalLM", "phi3", (1, 7, 15), 16),
     "phi3-long": ("Phi3Config", "Phi3ForCausalLM", "phi3", (18, 25), 64),
     "mixtral": ("MixtralConfig", "MixtralForCausalLM",
-                dict(hidden_size=24, intermediate_size=16, num_hidden_layers=2, num_attention_heads=3,
-                     num_key_value_heads=1, num_local_experts=4, num_experts_per_tok=2, sliding_window=None,
-                     tie_word_embeddings=False), (1, 7, 23), 0),
+                dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=4,
+                     num_key_value_heads=2, num_local_experts=3, num_experts_per_tok=2, sliding_window=None,
+                     tie_word_embeddings=False), (1, 7, 21), 0),
     "qwen3moe": ("Qwen3MoeConfig", "Qwen3MoeForCausalLM",
-                 dict(hidden_size=24, intermediate_size=40, moe_intermediate_size=16, num_hidden_layers=2,
-                      num_attention_heads=3, num_key_value_heads=1, head_dim=8, num_experts=5,
+                 dict(hidden_size=32, intermediate_size=40, moe_intermediate_size=32, num_hidden_layers=1,
+                      num_attention_heads=4, num_key_value_heads=2, head_dim=8, num_experts=4,
                       num_experts_per_tok=3, norm_topk_prob=False, decoder_sparse_step=1, mlp_only_layers=[],
-                      tie_word_embeddings=False), (1, 7, 23), 0),
+                      tie_word_embeddings=True), (1, 7, 21), 0),
 }
-PHI3 = dict(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+PHI3 = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
             num_key_value_heads=2, original_max_position_embeddings=16, sliding_window=None,
-            tie_word_embeddings=False,
-            rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0, 1.1, 1.25],
-                             "long_factor": [1.0, 2.5, 6.0]})
+            tie_word_embeddings=True,
+            rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0, 1.1, 1.25, 1.5],
+                             "long_factor": [1.0, 2.5, 6.0, 14.0]})
 
 
 def build(name):

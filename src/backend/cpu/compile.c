@@ -114,6 +114,8 @@ static kw_status fill_step(kw_device *device, const kw_unit *unit, const kw_grap
         return kw_step_attention(device, step, err);
     case KW_OP_STORE:
         return kw_step_store(device, step, err);
+    case KW_OP_EXPERTS:
+        return kw_step_experts(device, step, kw_graph_node(g, node->src[1]), err);
     default:
         return kw_step_rowwise(device, step, err);
     }
@@ -174,7 +176,7 @@ static void run_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
     if (exec->args->cancel && atomic_load_explicit(exec->args->cancel, memory_order_relaxed))
         return;
     const kw_step *step = step_of(exec, wave, &chunk);
-    if (exec->first_run && step->matmul)
+    if (exec->first_run && step->node->op == KW_OP_MATMUL)
         map_ahead(step, chunk);
     step->run(step, exec, chunk, scratch);
     if (step->commit && !p->redo[wave])
@@ -347,7 +349,7 @@ static void print_step(const kw_step *step, bool json, kw_buf *out)
 {
     const kw_node *node = step->node;
     /* A matmul's kernel is chosen by the type of its weight. */
-    const bool matmul = node->op == KW_OP_MATMUL;
+    const bool matmul = node->op == KW_OP_MATMUL || node->op == KW_OP_EXPERTS;
     const char *type = matmul ? kw_dtype_info(step->src[1].dtype)->name : "";
     char kernel[64];
     (void)snprintf(kernel, sizeof kernel, "%s%s%s%s", step->kernel, matmul ? "_" : "", type,

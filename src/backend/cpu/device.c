@@ -84,6 +84,7 @@ static bool cpu_supports(const kw_device *device, const kw_graph *graph, const k
         return false;
     switch (node->op) {
     case KW_OP_MATMUL:
+    case KW_OP_EXPERTS:
         return device->kernels.matmul[kw_graph_node(graph, node->src[1])->dtype].weight_class !=
                KW_CLASS_NONE;
     case KW_OP_GATHER:

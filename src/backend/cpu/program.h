@@ -45,6 +45,17 @@ static inline size_t kw_activation_cols(const kw_device *device, kw_dtype dtype,
                                 : device->kernels.columns;
 }
 
+/* What writes a row of floats into its column of a tile of activations. */
+typedef void (*kw_pack_fn)(void *dst, const float *x, size_t k, size_t cols, size_t col);
+
+static inline kw_pack_fn kw_packer(const kw_cpu_kernels *k, kw_dtype activation)
+{
+    return activation == KW_Q8_A32    ? k->quantize_a32
+           : activation == KW_Q8_A256 ? k->quantize_a256
+           : activation == KW_F32_A   ? k->pack_f32
+                                      : k->pack_bf16;
+}
+
 typedef enum kw_place { KW_AT_ARENA, KW_AT_CONST, KW_AT_INPUT, KW_AT_STATE, KW_AT_OUTPUT } kw_place;
 
 typedef struct kw_operand {
@@ -97,8 +108,14 @@ struct kw_step {
     const kw_matmul_kernels *matmul;
     size_t weight_row_bytes;
     void (*map2)(float *out, const float *a, const float *b, size_t n); /* hot program, or NULL */
+    struct {
+        const void *const *parts; /* each expert's matrix; NULL: one after the other */
+        uint32_t n;
+        int64_t k;   /* columns of a matrix */
+        size_t cols; /* of the tiles that a batch is gathered in */
+    } experts;
     /* rows of activations: into their column of a tile */
-    void (*pack)(void *dst, const float *x, size_t k, size_t cols, size_t col);
+    kw_pack_fn pack;
 };
 
 struct kw_program {
@@ -161,6 +178,13 @@ kw_status kw_step_attention(const kw_device *device, kw_step *step, kw_error *er
 /* The second step of an attention whose splits may run in parallel, for the wave after it; false:
  * it has none. */
 bool kw_step_merge(const kw_step *attention, kw_step *merge);
+/* weight: the node of src[1]. */
+kw_status kw_step_experts(const kw_device *device, kw_step *step, const kw_node *weight,
+                          kw_error *err);
+void kw_row_route(const kw_step *step, const kw_exec *exec, int64_t row, float *y,
+                  unsigned char *scratch);
+void kw_row_mix(const kw_step *step, const kw_exec *exec, int64_t row, float *y,
+                unsigned char *scratch);
 kw_status kw_step_store(const kw_device *device, kw_step *step, kw_error *err);
 
 /* A MAP program over n elements, by its hot kernel when it has one. */

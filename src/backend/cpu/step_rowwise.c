@@ -229,7 +229,8 @@ static const struct {
     [KW_OP_GATHER] = {row_gather, "gather"}, [KW_OP_CAST] = {row_copy, "quantize"},
     [KW_OP_MAP] = {row_map, "map"},          [KW_OP_REDUCE] = {row_reduce, "reduce"},
     [KW_OP_NORM] = {row_norm, "norm"},       [KW_OP_ROPE_TABLE] = {row_rope_table, "rope_table"},
-    [KW_OP_ROPE] = {row_rope, "rope"},       [KW_OP_COLUMNS] = {row_columns, "columns"},
+    [KW_OP_ROPE] = {row_rope, "rope"},       [KW_OP_ROUTE] = {kw_row_route, "route"},
+    [KW_OP_MIX] = {kw_row_mix, "mix"},       [KW_OP_COLUMNS] = {row_columns, "columns"},
 };
 
 /* Bytes of scratch that a map needs for sources of one element a row. */
@@ -254,10 +255,7 @@ kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err)
     const kw_cpu_kernels *k = &device->kernels;
     const size_t cols = step->out.cols;
     step->rows_per_chunk = (uint32_t)((ROWS_PER_CHUNK + cols - 1) / cols * cols);
-    step->pack = step->out.dtype == KW_Q8_A32    ? k->quantize_a32
-                 : step->out.dtype == KW_Q8_A256 ? k->quantize_a256
-                 : step->out.dtype == KW_F32_A   ? k->pack_f32
-                                                 : k->pack_bf16;
+    step->pack = kw_packer(k, step->out.dtype);
     step->run = node->op == KW_OP_CAST ? run_cast : quantized ? run_quantized : run_f32;
     if (node->op == KW_OP_NORM)
         step->kernel = node->norm.kind == KW_NORM_RMS
@@ -273,5 +271,7 @@ kw_status kw_step_rowwise(const kw_device *device, kw_step *step, kw_error *err)
         return kw_fail(err, KW_E_ARG, "cpu: gather: rows of %lld elements are no whole blocks",
                        (long long)step->src[0].n);
     step->scratch_bytes = kw_align_up((size_t)step->out.n * sizeof(float), 64) + filled_bytes(step);
+    if (node->op == KW_OP_ROUTE) /* probabilities, and which were taken */
+        step->scratch_bytes += 2 * (size_t)step->src[0].n * sizeof(float);
     return KW_OK;
 }

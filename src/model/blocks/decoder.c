@@ -4,7 +4,8 @@
  * Sources: Touvron et al. 2023, arXiv:2302.13971 (LLaMA); Ainslie et al. 2023, arXiv:2305.13245
  * (grouped queries); Shazeer 2020, arXiv:2002.05202 (gates); Radford et al. 2019 (GPT-2); Gemma
  * Team 2024, arXiv:2408.00118 (post-norms, soft caps); Penedo et al. 2023, arXiv:2306.01116
- * (Falcon's parallel block); Press et al. 2021, arXiv:2108.12409 (ALiBi). */
+ * (Falcon's parallel block); Jiang et al. 2024, arXiv:2401.04088 (Mixtral's experts); Press et al.
+ * 2021, arXiv:2108.12409 (ALiBi). */
 #include "model/blocks/decoder.h"
 
 #include "base/check.h"
@@ -153,9 +154,21 @@ static kw_status find_windows(kw_decoder_config *c, const kw_model_file *file, k
     return KW_OK;
 }
 
+static kw_status check_experts(kw_decoder_config *c, kw_error *err)
+{
+    if (c->experts == 0)
+        return KW_OK;
+    if (c->expert_ffn == 0)
+        c->expert_ffn = c->ffn;
+    KW_TRY(check_range("experts", c->experts, 1, 1024, err));
+    KW_TRY(check_range("experts_used", c->experts_used, 1, KW_MIN(c->experts, (int64_t)64), err));
+    return check_range("expert_ffn", c->expert_ffn, 1, 1 << 22, err);
+}
+
 static kw_status check_flags(kw_decoder_config *c, const kw_model_file *file, kw_error *err)
 {
     KW_TRY(kw_activation_by_name(c->activation_name, &c->activation, err));
+    KW_TRY(check_experts(c, err));
     KW_TRY(check_factor("attention softcap", c->attention_softcap, err));
     KW_TRY(check_factor("logit softcap", c->logit_softcap, err));
     KW_TRY(check_factor("attention scale", c->attention_scale, err));
@@ -289,9 +302,25 @@ static kw_ref block_attention(kw_build *b, const kw_decoder_config *c, int il, k
     return project(b, il, &(rows){"attn_output", c->dim, 0, c->dim, q_dim, c->attention_bias}, a);
 }
 
+/* h [t, dim] -> [t, dim]: the weighted sum of some experts, chosen for each token. */
+static kw_ref block_experts(kw_build *b, const kw_decoder_config *c, int il, kw_ref h)
+{
+    kw_graph *g = kw_build_graph(b);
+    const int64_t n = c->experts, ffn = c->expert_ffn, dim = c->dim;
+    const kw_ref router = kw_weight(b, il, "ffn_gate_inp.weight", SHAPE(n, dim));
+    const kw_ref route = kw_route(g, kw_matmul(g, h, router), (int)c->experts_used, c->renormalise);
+    const kw_ref gate = kw_experts(g, h, kw_weight_experts(b, il, "ffn_gate", n, ffn, dim), route);
+    const kw_ref up = kw_experts(g, h, kw_weight_experts(b, il, "ffn_up", n, ffn, dim), route);
+    const kw_ref inner = kw_activate_mul(g, gate, up, c->activation); /* [t, used * ffn] */
+    const kw_ref down = kw_weight_experts(b, il, "ffn_down", n, dim, ffn);
+    return kw_mix(g, kw_experts(g, inner, down, route), route);
+}
+
 static kw_ref block_ffn(kw_build *b, const kw_decoder_config *c, int il, kw_ref h)
 {
     kw_graph *g = kw_build_graph(b);
+    if (c->experts > 0 && kw_weight_exists(b, il, "ffn_gate_inp.weight"))
+        return block_experts(b, c, il, h);
     const bool bias = c->mlp_bias;
     const int64_t n = c->ffn, whole = c->fused_gate ? 2 * n : n, own = whole - n;
     const char *gate_name = c->fused_gate ? "ffn_up" : "ffn_gate";

@@ -24,8 +24,9 @@ typedef enum kw_position_kind {
 
 typedef struct kw_decoder_config {
     int64_t dim, layers, heads, kv_heads, head_dim, ffn, vocab, context;
-    int64_t n_rot;          /* rotating dimensions of a head */
-    int64_t window;         /* sliding attention; 0: none */
+    int64_t experts, experts_used, expert_ffn; /* of layers that have a router */
+    int64_t n_rot;                             /* rotating dimensions of a head */
+    int64_t window;                            /* sliding attention; 0: none */
     int64_t window_pattern; /* every so many layers one has no window; 0: all have it */
     double norm_eps;
     double rot_fraction;      /* of a head that rotates, where n_rot is not given; 0: all */
@@ -47,6 +48,7 @@ typedef struct kw_decoder_config {
     bool rope_adjacent; /* pairs (2i, 2i+1): GGUF's order; else halves: Hugging Face's */
     bool ungated;       /* feed-forward without a gate: down(act(up(x))) */
     bool fused_gate;    /* "ffn_up" holds the gate's rows, then its own */
+    bool renormalise;   /* the weights of a token's experts sum to 1 */
     bool parallel;      /* attention and feed-forward read the same norm */
     bool post_norms;    /* a norm after attention, and after the feed-forward layer */
     bool head_norms;    /* a norm of each query and key */

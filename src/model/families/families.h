@@ -16,5 +16,6 @@ extern const kw_family kw_family_gpt2;
 extern const kw_family kw_family_phi3;
 extern const kw_family kw_family_qwen2;
 extern const kw_family kw_family_qwen3;
+extern const kw_family kw_family_qwen3_moe;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* llama.c - LLaMA 1, 2, 3.x, TinyLlama, Code Llama, Mistral 7B and what shares their shape.
+/* llama.c - LLaMA 1, 2, 3.x, TinyLlama, Code Llama, Mistral, Mixtral and what shares their shape.
  * Source: Touvron et al. 2023, arXiv:2302.13971; the files' own metadata for everything else. */
 #include "model/blocks/decoder.h"
 #include "model/families/families.h"
@@ -18,6 +18,7 @@ static const kw_alias aliases[] = {
 static kw_status check(void *config, const kw_model_file *file, kw_error *err)
 {
     kw_decoder_config *c = config;
+    c->renormalise = true;
     c->rope_adjacent = kw_model_file_names_gguf(file);
     return kw_decoder_check(c, file, err);
 }
@@ -29,7 +30,7 @@ static size_t rope_factors(const void *config, int which, const char **name, flo
     return which == 0 ? kw_rope_factors(&c->rope, (int)c->n_rot, out) : 0;
 }
 
-static const char *const arch[] = {"llama", "mistral", NULL};
+static const char *const arch[] = {"llama", "mistral", "mixtral", NULL};
 
 const kw_family kw_family_llama = {
     .name = "llama",
