@@ -256,6 +256,24 @@ typedef struct kw_input {
     bool from_start;
 } kw_input;
 
+/* Steps of choosing a token, in llama.cpp's names: they work on what the one before left. */
+typedef enum kw_sampler_step {
+    KW_STEP_PENALTIES, /* repetition, presence, frequency */
+    KW_STEP_DRY,
+    KW_STEP_TOP_N_SIGMA,
+    KW_STEP_TOP_K,
+    KW_STEP_TYPICAL_P,
+    KW_STEP_TOP_P,
+    KW_STEP_MIN_P,
+    KW_STEP_XTC,
+    KW_STEP_TEMPERATURE
+} kw_sampler_step;
+
+typedef struct kw_logit_bias {
+    int32_t token;
+    float bias; /* added to its logit; -INFINITY: never */
+} kw_logit_bias;
+
 /* Limits and choices of one answer. */
 typedef struct kw_constraints {
     size_t struct_size;
@@ -272,9 +290,25 @@ typedef struct kw_constraints {
     const char *const *stop; /* [n_stop] texts that end the answer, not part of it */
     size_t n_stop;
     bool ignore_eos;
+    const kw_logit_bias *logit_bias; /* [n_logit_bias] before every step */
+    size_t n_logit_bias;
+    float typical_p;   /* 1: off */
+    float top_n_sigma; /* deviations below the largest logit that are kept; -1: off */
+    float xtc_probability, xtc_threshold;    /* probability 0: off */
+    float dynatemp_range, dynatemp_exponent; /* temperature +- range by entropy; 0: off */
+    float dry_multiplier, dry_base;          /* multiplier 0: off */
+    int dry_allowed_length, dry_last_n;      /* last_n -1: the whole context */
+    const char *const *dry_breakers;         /* [n_dry_breakers] NULL: newline : " * */
+    size_t n_dry_breakers;
+    int mirostat; /* 1 or 2 take the place of all steps but the temperature; 0: off */
+    float mirostat_tau, mirostat_eta;
+    const kw_sampler_step *samplers; /* [n_samplers] the steps and their order; NULL: all, in the
+                                      * order of kw_sampler_step */
+    size_t n_samplers;
 } kw_constraints;
 
-/* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, no penalties, max_tokens -1, seed 0. */
+/* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, every other step off with llama.cpp's values,
+ * max_tokens -1, seed 0. */
 KW_API void kw_constraints_init(kw_constraints *constraints);
 
 typedef enum kw_event_kind {

@@ -2,9 +2,12 @@
 /* answer.c - constraints from options, events to stdout, timings to stderr. */
 #include "cli/answer.h"
 
+#include "base/check.h"
+#include "base/decimal.h"
 #include "cli/input.h"
 #include "os/system.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,42 +24,148 @@ static uint64_t new_seed(void)
     return (x ^ (x >> 31)) & 0xffffffffu;
 }
 
-static kw_status copy_stops(kw_runner *runner, const kw_options *o, kw_error *err)
+/* Texts of an option, their escapes read where -e says so: an owned array of owned texts. */
+static kw_status copy_texts(const kw_text_list *list, bool escape, const char *option,
+                            const char ***out, kw_error *err)
 {
-    runner->stop_texts = calloc(o->stop.n + 1, sizeof *runner->stop_texts);
-    if (!runner->stop_texts)
-        return kw_fail(err, KW_E_NOMEM, "no memory for %zu stop texts", o->stop.n);
-    for (size_t i = 0; i < o->stop.n; i++) {
+    const char **texts = calloc(list->n + 1, sizeof *texts);
+    *out = texts;
+    if (!texts)
+        return kw_fail(err, KW_E_NOMEM, "no memory for %zu texts", list->n);
+    for (size_t i = 0; i < list->n; i++) {
         kw_buf text = {0};
-        if (o->escape)
-            kw_input_unescape(o->stop.items[i], strlen(o->stop.items[i]), &text);
+        if (escape)
+            kw_input_unescape(list->items[i], strlen(list->items[i]), &text);
         else
-            kw_buf_add(&text, o->stop.items[i], strlen(o->stop.items[i]));
+            kw_buf_add(&text, list->items[i], strlen(list->items[i]));
         KW_TRY(kw_buf_status(&text, err));
         if (text.len == 0) {
             kw_buf_free(&text);
-            return kw_fail(err, KW_E_ARG, "--stop: the text is empty");
+            return kw_fail(err, KW_E_ARG, "--%s: the text is empty", option);
         }
-        runner->stop_texts[i] = text.data;
-        runner->constraints.n_stop = i + 1;
+        texts[i] = text.data;
     }
-    runner->constraints.stop = runner->stop_texts;
     return KW_OK;
 }
 
-static void free_stops(kw_runner *runner)
+/* The array ends with NULL. */
+static void free_texts(const char ***texts)
 {
-    for (size_t i = 0; i < runner->constraints.n_stop; i++)
-        free((void *)(uintptr_t)runner->stop_texts[i]);
-    free(runner->stop_texts);
-    runner->stop_texts = NULL;
-    runner->constraints.n_stop = 0;
+    for (size_t i = 0; *texts && (*texts)[i]; i++)
+        free((void *)(uintptr_t)(*texts)[i]);
+    free(*texts);
+    *texts = NULL;
+}
+
+static void free_choices(kw_runner *runner)
+{
+    free_texts(&runner->stop_texts);
+    free_texts(&runner->breakers);
+    free(runner->biases);
+    runner->biases = NULL;
+}
+
+static kw_status copy_stops(kw_runner *runner, const kw_options *o, kw_error *err)
+{
+    KW_TRY(copy_texts(&o->stop, o->escape, "stop", &runner->stop_texts, err));
+    runner->constraints.stop = runner->stop_texts;
+    runner->constraints.n_stop = o->stop.n;
+    return KW_OK;
+}
+
+/* "15043+1", "15043-0.5", "15043-inf" */
+static kw_status read_bias(const char *text, kw_logit_bias *out, kw_error *err)
+{
+    char *end;
+    const long id = strtol(text, &end, 10);
+    const size_t digits = (size_t)(end - text);
+    const char *sign = end;
+    double bias = 0;
+    if (digits > 0 && digits < 10 && text[0] >= '0' && text[0] <= '9' &&
+        (*sign == '+' || *sign == '-')) {
+        if (strcmp(sign, "-inf") == 0)
+            bias = -INFINITY;
+        else if (!kw_decimal_f64(kw_str_from(sign), &bias))
+            sign = NULL;
+    } else {
+        sign = NULL;
+    }
+    if (!sign)
+        return kw_fail(err, KW_E_ARG,
+                       "--logit-bias %s: expected a token's id and what to add, as "
+                       "15043+1 or 15043-inf",
+                       text);
+    *out = (kw_logit_bias){(int32_t)id, (float)bias};
+    return KW_OK;
+}
+
+static kw_status copy_biases(kw_runner *runner, const kw_options *o, kw_error *err)
+{
+    runner->biases = calloc(o->logit_bias.n + 1, sizeof *runner->biases);
+    if (!runner->biases)
+        return kw_fail(err, KW_E_NOMEM, "no memory for %zu biases", o->logit_bias.n);
+    for (size_t i = 0; i < o->logit_bias.n; i++)
+        KW_TRY(read_bias(o->logit_bias.items[i], &runner->biases[i], err));
+    runner->constraints.logit_bias = runner->biases;
+    runner->constraints.n_logit_bias = o->logit_bias.n;
+    return KW_OK;
+}
+
+static kw_status copy_breakers(kw_runner *runner, const kw_options *o, kw_error *err)
+{
+    const kw_text_list *list = &o->dry_breakers;
+    const bool none = list->n == 1 && strcmp(list->items[0], "none") == 0;
+    if (list->n == 0)
+        return KW_OK;
+    KW_TRY(copy_texts(list, true, "dry-sequence-breaker", &runner->breakers, err));
+    runner->constraints.dry_breakers = runner->breakers;
+    runner->constraints.n_dry_breakers = none ? 0 : list->n;
+    return KW_OK;
+}
+
+/* "top_k;temperature": names of llama.cpp, with - for _ if one likes. */
+static kw_status read_steps(kw_runner *runner, const char *list, kw_error *err)
+{
+    static const struct {
+        const char *name;
+        kw_sampler_step step;
+    } names[] = {{"penalties", KW_STEP_PENALTIES},
+                 {"dry", KW_STEP_DRY},
+                 {"top_n_sigma", KW_STEP_TOP_N_SIGMA},
+                 {"top_k", KW_STEP_TOP_K},
+                 {"typ_p", KW_STEP_TYPICAL_P},
+                 {"typical_p", KW_STEP_TYPICAL_P},
+                 {"typical", KW_STEP_TYPICAL_P},
+                 {"top_p", KW_STEP_TOP_P},
+                 {"nucleus", KW_STEP_TOP_P},
+                 {"min_p", KW_STEP_MIN_P},
+                 {"xtc", KW_STEP_XTC},
+                 {"temperature", KW_STEP_TEMPERATURE},
+                 {"temp", KW_STEP_TEMPERATURE}};
+    size_t n = 0;
+    for (const char *at = list; *at;) {
+        const size_t len = strcspn(at, ";,");
+        char word[24] = "";
+        const kw_sampler_step *found = NULL;
+        for (size_t i = 0; i < len && len < sizeof word; i++)
+            word[i] = at[i] == '-' ? '_' : at[i];
+        for (size_t i = 0; i < KW_COUNT(names) && !found; i++)
+            found = strcmp(names[i].name, word) == 0 ? &names[i].step : NULL;
+        if (!found || n == KW_COUNT(runner->steps))
+            return kw_fail(err, KW_E_ARG, "--samplers: %s \"%.*s\"",
+                           found ? "too many steps at" : "there is no step", (int)len, at);
+        runner->steps[n++] = *found;
+        at += len + (at[len] != '\0');
+    }
+    runner->constraints.samplers = runner->steps;
+    runner->constraints.n_samplers = n;
+    return KW_OK;
 }
 
 kw_status kw_runner_constrain(kw_runner *runner, kw_error *err)
 {
     const kw_options *o = &runner->cli->parsed.options;
-    free_stops(runner);
+    free_choices(runner);
     kw_constraints *c = &runner->constraints;
     kw_constraints_init(c);
     c->max_tokens = (int)o->predict;
@@ -68,14 +177,30 @@ kw_status kw_runner_constrain(kw_runner *runner, kw_error *err)
     c->repeat_last_n = (int)o->repeat_last_n;
     c->presence_penalty = (float)o->presence_penalty;
     c->frequency_penalty = (float)o->frequency_penalty;
+    c->typical_p = (float)o->typical;
+    c->top_n_sigma = (float)o->top_n_sigma;
+    c->xtc_probability = (float)o->xtc_probability;
+    c->xtc_threshold = (float)o->xtc_threshold;
+    c->dynatemp_range = (float)o->dynatemp_range;
+    c->dynatemp_exponent = (float)o->dynatemp_exp;
+    c->dry_multiplier = (float)o->dry_multiplier;
+    c->dry_base = (float)o->dry_base;
+    c->dry_allowed_length = (int)o->dry_allowed_length;
+    c->dry_last_n = (int)o->dry_last_n;
+    c->mirostat = (int)o->mirostat;
+    c->mirostat_eta = (float)o->mirostat_lr;
+    c->mirostat_tau = (float)o->mirostat_ent;
     c->seed = o->seed < 0 ? new_seed() : (uint64_t)o->seed;
     c->ignore_eos = o->ignore_eos != 0;
-    return copy_stops(runner, o, err);
+    KW_TRY(copy_stops(runner, o, err));
+    KW_TRY(copy_biases(runner, o, err));
+    KW_TRY(copy_breakers(runner, o, err));
+    return o->samplers ? read_steps(runner, o->samplers, err) : KW_OK;
 }
 
 void kw_runner_free(kw_runner *runner)
 {
-    free_stops(runner);
+    free_choices(runner);
     kw_conversation_free(&runner->talk);
     kw_buf_free(&runner->said);
     kw_session_close(runner->session);

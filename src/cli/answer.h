@@ -11,8 +11,11 @@ typedef struct kw_runner {
     kw_loaded loaded;
     kw_session *session;
     kw_constraints constraints;
-    const char **stop_texts; /* owned array of owned texts, behind constraints.stop */
-    const char *shown;       /* borrowed: written before the first text of the answer; NULL */
+    const char **stop_texts;   /* owned array of owned texts, behind constraints.stop */
+    kw_logit_bias *biases;     /* owned, behind constraints.logit_bias */
+    const char **breakers;     /* owned array of owned texts, behind constraints.dry_breakers */
+    kw_sampler_step steps[32]; /* behind constraints.samplers */
+    const char *shown;         /* borrowed: written before the first text of the answer; NULL */
     size_t shown_len;
     int batch;
     kw_conversation talk; /* active: every text is a message, and so is its answer */

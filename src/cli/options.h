@@ -50,6 +50,11 @@ typedef struct kw_options {
     int bos, parse_special, special, warmup, roofline, fast;
     int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, chunks, busy;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
+    double typical, top_n_sigma, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exp;
+    double dry_multiplier, dry_base, mirostat_lr, mirostat_ent;
+    int64_t dry_allowed_length, dry_last_n, mirostat;
+    const char *samplers;
+    kw_text_list logit_bias, dry_breakers;
     kw_text_list stop, tensor_types, lora, lora_scaled;
     const char *method, *weights, *base;
     const char *pooling, *decoder_tokens;

@@ -21,7 +21,16 @@ void kw_constraints_init(kw_constraints *constraints)
                                     .top_p = 0.95f,
                                     .min_p = 0.05f,
                                     .repeat_penalty = 1.0f,
-                                    .repeat_last_n = 64};
+                                    .repeat_last_n = 64,
+                                    .typical_p = 1.0f,
+                                    .top_n_sigma = -1.0f,
+                                    .xtc_threshold = 0.1f,
+                                    .dynatemp_exponent = 1.0f,
+                                    .dry_base = 1.75f,
+                                    .dry_allowed_length = 2,
+                                    .dry_last_n = -1,
+                                    .mirostat_tau = 5.0f,
+                                    .mirostat_eta = 0.1f};
 }
 
 typedef struct answer {
@@ -231,18 +240,7 @@ static kw_status check_arguments(const kw_input *input, const kw_constraints *c,
     if (c->struct_size != sizeof *c)
         return kw_fail(err, KW_E_ARG, "run: constraints of %zu bytes, this library has %zu",
                        c->struct_size, sizeof *c);
-    if (!(c->temperature >= 0 && c->temperature <= 1000) || c->top_k < 0 ||
-        !(c->top_p >= 0 && c->top_p <= 1) || !(c->min_p >= 0 && c->min_p <= 1) ||
-        !(c->repeat_penalty > 0 && c->repeat_penalty <= 1000) ||
-        !(fabsf(c->presence_penalty) <= 1000) || !(fabsf(c->frequency_penalty) <= 1000))
-        return kw_fail(err, KW_E_ARG,
-                       "run: temperature %g (0 to 1000), top_k %d (0 or more), top_p %g and "
-                       "min_p %g (0 to 1), repeat_penalty %g (above 0), presence_penalty %g and "
-                       "frequency_penalty %g (-1000 to 1000)",
-                       (double)c->temperature, c->top_k, (double)c->top_p, (double)c->min_p,
-                       (double)c->repeat_penalty, (double)c->presence_penalty,
-                       (double)c->frequency_penalty);
-    return KW_OK;
+    return kw_sampler_check(c, err);
 }
 
 kw_status kw_input_tokens_of(const kw_session *s, const kw_input *input, int32_t **tokens,
@@ -312,7 +310,10 @@ static kw_status run(answer *a, const kw_input *input, kw_error *err)
 {
     KW_TRY(read_input(a, input, err));
     a->prompt_ns = kw_clock_ns();
-    KW_TRY(kw_sampler_open(&a->sampler, a->limits, a->session->model->vocab, err));
+    const kw_model *model = a->session->model;
+    KW_TRY(kw_sampler_open(&a->sampler, a->limits, model->vocab, err));
+    if (model->tokenizer)
+        KW_TRY(kw_sampler_breakers(&a->sampler, model->tokenizer, err));
     return generate(a, err);
 }
 

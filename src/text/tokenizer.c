@@ -442,6 +442,12 @@ int32_t kw_tokenizer_eos(const kw_tokenizer *tokenizer)
     return tokenizer->eos;
 }
 
+kw_str kw_tokenizer_surface(const kw_tokenizer *tokenizer, int32_t id)
+{
+    const kw_tokens *tokens = &tokenizer->bpe.tokens;
+    return id >= 0 && (size_t)id < tokens->n ? tokens->surface[id] : KW_STR("");
+}
+
 bool kw_tokenizer_is_end(const kw_tokenizer *tokenizer, int32_t id)
 {
     for (size_t i = 0; i < tokenizer->n_ends; i++)

@@ -72,6 +72,8 @@ kw_status kw_tokenizer_decode(const kw_tokenizer *tokenizer, const int32_t *ids,
 size_t kw_tokenizer_size(const kw_tokenizer *tokenizer);
 /* Its spelling in the vocabulary; empty when out of range. */
 kw_str kw_tokenizer_piece(const kw_tokenizer *tokenizer, int32_t id);
+/* The bytes that it decodes to within a text; they may be a part of a character. */
+kw_str kw_tokenizer_surface(const kw_tokenizer *tokenizer, int32_t id);
 kw_token_kind kw_tokenizer_kind(const kw_tokenizer *tokenizer, int32_t id);
 /* -1 when it has none. */
 int32_t kw_tokenizer_bos(const kw_tokenizer *tokenizer);

@@ -120,3 +120,18 @@ run 0 run builtin -p "" -n 3
 run 1 run -f no-such-file
 says err 'no-such-file: No such file'
 holds "contradictions are refused"
+
+for option in "--typical 0.5" "--top-nsigma 1" "--xtc-probability 1" "--dynatemp-range 0.5" "--mirostat 1" "--mirostat 2" \
+    "--dry-multiplier 0.8 --dry-sequence-breaker none" "--samplers top-k;temp" "--logit-bias 5+1 -l 6-inf"; do
+    # shellcheck disable=SC2086
+    run 0 run -p "Once" -n 8 --seed 5 $option
+    cp out first
+    # shellcheck disable=SC2086
+    run 0 run -p "Once" -n 8 --seed 5 $option
+    same out first
+done
+run 2 run -p "Once" --samplers "top_k;top_z"
+says err 'there is no step "top_z"'
+run 2 run -p "Once" --logit-bias 5
+says err 'expected a token'
+holds "every step of choosing runs, and again the same"

@@ -397,7 +397,7 @@ static void bad_arguments_are_refused(void **state)
 #define REFUSED(field, value)                                                                      \
     c = greedy();                                                                                  \
     c.field = value;                                                                               \
-    assert_run_refused(m.session, &input, &c, "run: temperature")
+    assert_run_refused(m.session, &input, &c, "run: " #field)
     REFUSED(temperature, -1);
     REFUSED(temperature, NAN);
     REFUSED(temperature, INFINITY);

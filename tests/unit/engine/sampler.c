@@ -335,6 +335,238 @@ static void penalties_turn_greedy_away(void **state)
     kw_sampler_close(&s);
 }
 
+/* ---- the steps that are off unless asked for ---- */
+
+static void logit_bias_comes_first(void **state)
+{
+    const float logits[] = {4, 3, 1};
+    const kw_logit_bias bias[] = {{0, -INFINITY}, {2, 2.5f}, {99, 5}, {-1, 5}};
+    kw_constraints c = plain();
+    (void)state;
+    c.logit_bias = bias;
+    c.n_logit_bias = 4;
+    assert_kept(&c, logits, 3, 0x6);
+    c.temperature = 0;
+    assert_int_equal(sample_once(&c, logits, 3), 2);
+}
+
+/* The longest suffix of the history that stands before an earlier t, the slow and obvious way. */
+static int longest_repetition(const int32_t *h, int n, int32_t t, const bool *breaker)
+{
+    int longest = 0;
+    for (int at = 1; at < n; at++) {
+        int length = 0;
+        while (length < at && h[at - 1 - length] == h[n - 1 - length] &&
+               !(breaker && breaker[h[n - 1 - length]]))
+            length++;
+        if (h[at] == t && length > longest)
+            longest = length;
+    }
+    return longest;
+}
+
+static void dry_lengthens_no_repetition(void **state)
+{
+    enum { VOCAB = 4, LONGEST = 60 };
+    static const float logits[VOCAB] = {1, -1, 0, 2};
+    kw_constraints c = plain();
+    (void)state;
+    c.dry_multiplier = 0.8f;
+    c.logit_bias = &(kw_logit_bias){0, 0}; /* so that all logits are seen in s.adjusted */
+    c.n_logit_bias = 1;
+    for (uint64_t trial = 0; trial < 400; trial++) {
+        int32_t h[LONGEST];
+        bool breaker[VOCAB] = {false};
+        const int n = (int)(kw_rng_u32(11, trial, 0) % LONGEST);
+        for (int i = 0; i < n; i++)
+            h[i] = (int32_t)(kw_rng_u32(11, trial, (uint64_t)i + 1) % VOCAB);
+        breaker[3] = trial % 3 == 0;
+        c.dry_allowed_length = 1 + (int)(trial % 3);
+        kw_sampler s = open_sampler(&c, VOCAB);
+        s.breaker = calloc(VOCAB, 1);
+        assert_non_null(s.breaker);
+        s.breaker[3] = breaker[3];
+        (void)kw_sample(&s, logits, h, (size_t)n, trial);
+        for (int32_t t = 0; t < VOCAB; t++) {
+            const int length = breaker[t] ? 0 : longest_repetition(h, n, t, breaker);
+            const double penalty =
+                length >= c.dry_allowed_length ? 0.8 * pow(1.75, length - c.dry_allowed_length) : 0;
+            assert_true(fabs((double)s.adjusted[t] - ((double)logits[t] - penalty)) <=
+                        1e-5 * (1 + penalty));
+        }
+        kw_sampler_close(&s);
+    }
+}
+
+static void top_n_sigma_keeps_what_is_near_the_largest(void **state)
+{
+    /* mean 2, deviation 2 */
+    const float logits[] = {5, 1, 3, -1, 2, -INFINITY};
+    kw_constraints c = plain();
+    (void)state;
+    c.temperature = 5;
+    c.top_n_sigma = 0.99f;
+    assert_kept(&c, logits, 6, 0x1);
+    c.top_n_sigma = 1.01f;
+    assert_kept(&c, logits, 6, 0x5);
+    c.top_n_sigma = 2.01f;
+    assert_kept(&c, logits, 6, 0x17);
+    c.top_n_sigma = 0; /* off, as below zero */
+    assert_kept(&c, logits, 6, 0x1f);
+    const kw_sampler_step late[] = {KW_STEP_TOP_K, KW_STEP_TOP_N_SIGMA, KW_STEP_TEMPERATURE};
+    c.samplers = late;
+    c.n_samplers = 3;
+    c.top_k = 3; /* of 5, 3, 2: mean 10/3, deviation 1.247 */
+    c.top_n_sigma = 2.3f;
+    assert_kept(&c, logits, 6, 0x5);
+}
+
+static void typical_keeps_what_is_neither_sure_nor_strange(void **state)
+{
+    /* entropy 1.1421 nats; surprises 3.00, 0.69, 1.90, 1.20: in order 3, 1, 2, 0 */
+    static const struct {
+        float typical;
+        uint32_t kept;
+    } cases[] = {{1, 0xf}, {0.29f, 0x8}, {0.31f, 0xa}, {0.79f, 0xa}, {0.81f, 0xe}, {0.96f, 0xf}};
+    float logits[4];
+    kw_constraints c = plain();
+    (void)state;
+    known_logits(logits);
+    for (size_t i = 0; i < KW_COUNT(cases); i++) {
+        c.typical_p = cases[i].typical;
+        assert_kept(&c, logits, 4, cases[i].kept);
+    }
+}
+
+static void xtc_leaves_the_last_of_the_likely(void **state)
+{
+    int counts[4];
+    float logits[4];
+    kw_constraints c = plain();
+    (void)state;
+    known_logits(logits);
+    c.xtc_probability = 1;
+    c.xtc_threshold = 0.1f; /* 0.5, 0.3 and 0.15 are likely */
+    assert_kept(&c, logits, 4, 0x5);
+    c.xtc_threshold = 0.2f;
+    assert_kept(&c, logits, 4, 0xd);
+    c.xtc_threshold = 0.49f; /* one alone stays */
+    assert_kept(&c, logits, 4, 0xf);
+    c.xtc_threshold = 0.51f; /* off */
+    assert_kept(&c, logits, 4, 0xf);
+    c.xtc_threshold = 0.2f;
+    c.xtc_probability = 0.25f;
+    count_draws(&c, logits, 4, 8000, counts);
+    assert_in_range(counts[1], 2800, 3200); /* 0.75 of 0.5 */
+}
+
+static void dynamic_temperature_follows_the_entropy(void **state)
+{
+    const float sure[] = {30, 0, 0, 0}, even[] = {1, 1, 1, 1};
+    float logits[4];
+    int counts[4];
+    kw_constraints c = plain();
+    (void)state;
+    c.temperature = 1;
+    c.dynatemp_range = 1; /* from 0 to 2 */
+    assert_kept(&c, sure, 4, 0x1);
+    assert_kept(&c, even, 4, 0xf);
+    /* entropy 1.1421 of 1.3863: a temperature of 1.6477 */
+    known_logits(logits);
+    count_draws(&c, logits, 4, 20000, counts);
+    double sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += exp((double)logits[i] / 1.6477);
+    for (int i = 0; i < 4; i++)
+        assert_true(fabs(counts[i] / 20000.0 - exp((double)logits[i] / 1.6477) / sum) < 0.02);
+    c.dynatemp_exponent = 0; /* always the upper end */
+    count_draws(&c, logits, 4, 20000, counts);
+    assert_true(fabs(counts[1] / 20000.0 -
+                     sqrt(0.5) / (sqrt(0.05) + sqrt(0.5) + sqrt(0.15) + sqrt(0.3))) < 0.02);
+}
+
+/* Either version brings the mean surprise near tau, from wherever it starts. */
+static void mirostat_reaches_its_surprise(void **state)
+{
+    enum { VOCAB = 2000, DRAWS = 3000 };
+    static float logits[VOCAB];
+    double sum = 0;
+    (void)state;
+    for (int i = 0; i < VOCAB; i++) {
+        logits[i] = (float)(-1.1 * log(i + 1.0)); /* Zipf's law */
+        sum += exp((double)logits[i]);
+    }
+    for (int version = 1; version <= 2; version++) {
+        for (float tau = 3; tau < 6; tau += 2) {
+            kw_constraints c = plain();
+            double surprise = 0;
+            c.mirostat = version;
+            c.mirostat_tau = tau;
+            kw_sampler s = open_sampler(&c, VOCAB);
+            for (uint64_t i = 0; i < DRAWS; i++) {
+                const int32_t id = kw_sample(&s, logits, NULL, 0, i);
+                surprise -= log2(exp((double)logits[id]) / sum);
+            }
+            kw_sampler_close(&s);
+            /* measured before the cut it is a little above tau, which is reached after it */
+            assert_true(surprise / DRAWS > (double)tau - 0.5 &&
+                        surprise / DRAWS < (double)tau + 1.6);
+        }
+    }
+}
+
+static void steps_come_in_the_order_asked_for(void **state)
+{
+    static const kw_sampler_step cold_first[] = {KW_STEP_TEMPERATURE, KW_STEP_MIN_P};
+    static const kw_sampler_step none[] = {KW_STEP_TEMPERATURE};
+    static const kw_sampler_step after[] = {KW_STEP_TOP_K, KW_STEP_TEMPERATURE, KW_STEP_PENALTIES};
+    static const int32_t history[] = {1};
+    float logits[4];
+    kw_constraints c = plain();
+    (void)state;
+    known_logits(logits);
+    c.min_p = 0.31f;
+    c.temperature = 50;
+    c.samplers = cold_first; /* everything is near the best by then */
+    c.n_samplers = 2;
+    assert_kept(&c, logits, 4, 0xf);
+    c.samplers = none;
+    c.n_samplers = 1;
+    c.top_k = 1;
+    assert_kept(&c, logits, 4, 0xf);
+    /* what top-k dropped does not come back, and penalties count after the temperature */
+    c.samplers = after;
+    c.n_samplers = 3;
+    c.top_k = 2;
+    c.temperature = 1;
+    c.presence_penalty = 100;
+    kw_sampler s = open_sampler(&c, 4);
+    for (uint64_t i = 0; i < 100; i++)
+        assert_int_equal(kw_sample(&s, logits, history, 1, i), 3);
+    kw_sampler_close(&s);
+}
+
+static void values_out_of_range_are_named(void **state)
+{
+    kw_error err;
+    kw_constraints c;
+    (void)state;
+    kw_constraints_init(&c);
+    assert_int_equal(kw_sampler_check(&c, &err), KW_OK);
+    c.top_p = NAN;
+    assert_int_equal(kw_sampler_check(&c, &err), KW_E_ARG);
+    assert_non_null(strstr(err.message, "top_p"));
+    kw_constraints_init(&c);
+    c.dry_base = 0.5f;
+    assert_int_equal(kw_sampler_check(&c, &err), KW_E_ARG);
+    assert_non_null(strstr(err.message, "dry_base 0.5 is not in 1 to 100"));
+    kw_constraints_init(&c);
+    const kw_sampler_step wrong[] = {(kw_sampler_step)77};
+    c.samplers = wrong;
+    c.n_samplers = 1;
+    assert_int_equal(kw_sampler_check(&c, &err), KW_E_ARG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +581,15 @@ int main(void)
         cmocka_unit_test(draws_depend_on_seed_and_index_alone),
         cmocka_unit_test(penalties_lower_what_was_said),
         cmocka_unit_test(penalties_turn_greedy_away),
+        cmocka_unit_test(logit_bias_comes_first),
+        cmocka_unit_test(dry_lengthens_no_repetition),
+        cmocka_unit_test(top_n_sigma_keeps_what_is_near_the_largest),
+        cmocka_unit_test(typical_keeps_what_is_neither_sure_nor_strange),
+        cmocka_unit_test(xtc_leaves_the_last_of_the_likely),
+        cmocka_unit_test(dynamic_temperature_follows_the_entropy),
+        cmocka_unit_test(mirostat_reaches_its_surprise),
+        cmocka_unit_test(steps_come_in_the_order_asked_for),
+        cmocka_unit_test(values_out_of_range_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
