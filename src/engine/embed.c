@@ -19,8 +19,9 @@ typedef struct embedder {
     kw_pooling pooling;
     bool normalize;
     size_t dim;
-    float *hidden; /* [rows][dim] of a run */
-    double *sum;   /* [dim] */
+    float *hidden; /* [n_rows][dim] of a run */
+    size_t n_rows;
+    double *sum; /* [dim] */
 } embedder;
 
 void kw_embedding_init(kw_embedding *embedding)
@@ -121,6 +122,22 @@ static void pool(embedder *e, size_t first, size_t n, size_t n_all)
     }
 }
 
+/* Room for the hidden states of a run of n tokens. */
+static kw_status need_rows(embedder *e, size_t n, kw_error *err)
+{
+    size_t count, bytes;
+    if (n <= e->n_rows)
+        return KW_OK;
+    float *more = kw_mul_size(n, e->dim, &count) && kw_mul_size(count, sizeof *more, &bytes)
+                      ? realloc(e->hidden, bytes)
+                      : NULL;
+    if (!more)
+        return kw_fail(err, KW_E_NOMEM, "embed: no memory for %zu vectors of %zu", n, e->dim);
+    e->hidden = more;
+    e->n_rows = n;
+    return KW_OK;
+}
+
 static kw_status decode(embedder *e, const int32_t *tokens, size_t n, kw_error *err)
 {
     kw_session *s = e->session;
@@ -129,6 +146,7 @@ static kw_status decode(embedder *e, const int32_t *tokens, size_t n, kw_error *
         return kw_fail(err, KW_E_LIMIT, "embed: %zu tokens do not fit the context of %d", n,
                        s->context);
     KW_TRY(kw_session_check_ids(s->model, tokens, n, err));
+    KW_TRY(need_rows(e, KW_MIN(n, batch), err));
     for (size_t done = 0; done < n; done += batch) {
         const size_t count = KW_MIN(n - done, batch);
         kw_session_place(s, tokens + done, count, (int)done, 0);
@@ -137,6 +155,16 @@ static kw_status decode(embedder *e, const int32_t *tokens, size_t n, kw_error *
         KW_TRY(kw_part_run(s, KW_NET_HIDDEN, KW_BUCKET_SCORE, count, count, e->hidden, err));
         pool(e, done, count, n);
     }
+    return KW_OK;
+}
+
+static kw_status encode(embedder *e, const int32_t *tokens, size_t n, kw_error *err)
+{
+    /* Too long a text is refused before there is room for it. */
+    if (n <= (size_t)e->session->context)
+        KW_TRY(need_rows(e, n, err));
+    KW_TRY(kw_session_read_source(e->session, tokens, n, e->hidden, err));
+    pool(e, 0, n, n);
     return KW_OK;
 }
 
@@ -163,14 +191,8 @@ static kw_status embed_text(embedder *e, const kw_input *input, float *out, size
     s->source = 0;
     KW_TRY(kw_input_tokens_of(s, input, &tokens, &n, err));
     memset(e->sum, 0, e->dim * sizeof *e->sum);
-    kw_status status;
-    if (s->part[KW_NET_ENCODER].graph) {
-        status = kw_session_read_source(s, tokens, n, e->hidden, err);
-        if (status == KW_OK)
-            pool(e, 0, n, n);
-    } else {
-        status = decode(e, tokens, n, err);
-    }
+    const kw_status status =
+        s->part[KW_NET_ENCODER].graph ? encode(e, tokens, n, err) : decode(e, tokens, n, err);
     free(tokens);
     KW_TRY(status);
     finish(e, n, out);
@@ -190,19 +212,14 @@ static kw_status open_embedder(embedder *e, kw_session *s, const kw_embedding *h
         return kw_fail(err, KW_E_ARG, "embed: pooling %d: must be 0 to %d", (int)asked,
                        (int)KW_POOLING_LAST);
     KW_TRY(choose_pooling(net, asked, &e->pooling, err));
-    const bool encodes = s->part[KW_NET_ENCODER].graph != NULL;
-    if (!encodes)
+    if (!s->part[KW_NET_ENCODER].graph)
         KW_TRY(kw_part_open(s, KW_NET_HIDDEN, err));
     net->family->sizes(net->config, &dim, &layers);
     e->session = s;
     e->dim = (size_t)dim;
     e->normalize = !how || !how->no_normalize;
-    const size_t rows = (size_t)(encodes ? s->context : s->batch);
-    e->hidden = malloc(rows * e->dim * sizeof *e->hidden);
     e->sum = malloc(e->dim * sizeof *e->sum);
-    if (!e->hidden || !e->sum)
-        return kw_fail(err, KW_E_NOMEM, "embed: no memory for %zu vectors of %d", rows, dim);
-    return KW_OK;
+    return e->sum ? KW_OK : kw_fail(err, KW_E_NOMEM, "embed: no memory for a vector of %d", dim);
 }
 
 kw_status kw_embed(kw_session *session, const kw_input *inputs, size_t n, const kw_embedding *how,

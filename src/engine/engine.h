@@ -72,8 +72,8 @@ typedef struct kw_session_part {
 
 /* What lives between runs; graphs that name the same state share it. */
 typedef struct kw_session_state {
-    const char *name; /* borrowed from the first graph that has it */
-    void *data;       /* device memory */
+    char *name; /* owned */
+    void *data; /* device memory */
     size_t bytes;
 } kw_session_state;
 

@@ -32,8 +32,10 @@ void kw_parts_close(kw_session *session)
     kw_engine *engine = session->model->engine;
     for (int i = 0; i < KW_N_NET_PARTS; i++)
         close_part(&session->part[i]);
-    for (size_t i = 0; i < session->n_states; i++)
+    for (size_t i = 0; i < session->n_states; i++) {
         engine->backend->free(engine->device, session->states[i].data, session->states[i].bytes);
+        free(session->states[i].name);
+    }
     free(session->states);
     session->states = NULL;
     session->n_states = 0;
@@ -47,38 +49,58 @@ static kw_session_state *find_state(kw_session *session, const char *name)
     return NULL;
 }
 
+/* Whether a node is the first to name its state. */
+static bool is_new_state(kw_session *session, const kw_graph *g, uint32_t id)
+{
+    const kw_node *node = kw_graph_node(g, id);
+    if (node->op != KW_OP_STATE || find_state(session, node->name))
+        return false;
+    for (uint32_t i = 1; i < id; i++)
+        if (kw_graph_node(g, i)->op == KW_OP_STATE &&
+            strcmp(kw_graph_node(g, i)->name, node->name) == 0)
+            return false;
+    return true;
+}
+
+static kw_status add_state(kw_session *session, const kw_node *node, size_t bytes, kw_error *err)
+{
+    kw_engine *engine = session->model->engine;
+    const size_t name_bytes = strlen(node->name) + 1;
+    kw_session_state *states =
+        realloc(session->states, (session->n_states + 1) * sizeof *session->states);
+    if (states)
+        session->states = states;
+    char *name = malloc(name_bytes);
+    void *data = engine->backend->alloc(engine->device, bytes);
+    if (!states || !name || !data) {
+        free(name);
+        if (data)
+            engine->backend->free(engine->device, data, bytes);
+        return kw_fail(err, KW_E_NOMEM, "session: no memory for a cache of %zu bytes", bytes);
+    }
+    memcpy(name, node->name, name_bytes);
+    states[session->n_states++] = (kw_session_state){name, data, bytes};
+    return KW_OK;
+}
+
 /* The states of the graph that no other graph has named: their bytes are counted before any of them
  * is allocated. */
 static kw_status make_states(kw_session *session, const kw_graph *g, kw_error *err)
 {
     kw_engine *engine = session->model->engine;
-    const size_t first = session->n_states;
     uint64_t total = 0;
-    kw_session_state *states =
-        realloc(session->states, (first + (size_t)g->n_states + 1) * sizeof *states);
-    if (!states)
-        return kw_fail(err, KW_E_NOMEM, "session: no memory for %d states", g->n_states);
-    session->states = states;
-    size_t n = first;
     for (uint32_t id = 1; id < g->n_nodes; id++) {
         const kw_node *node = kw_graph_node(g, id);
-        bool made = node->op != KW_OP_STATE;
-        for (size_t i = 0; !made && i < n; i++)
-            made = strcmp(states[i].name, node->name) == 0;
-        if (made)
-            continue;
-        const size_t bytes = engine->backend->state_bytes(engine->device, node);
-        states[n++] = (kw_session_state){.name = node->name, .bytes = bytes};
-        if (!kw_add_u64(total, bytes, &total))
+        if (is_new_state(session, g, id) &&
+            !kw_add_u64(total, engine->backend->state_bytes(engine->device, node), &total))
             return kw_fail(err, KW_E_LIMIT, "session: a cache of more than 2^64 bytes");
     }
     KW_TRY(kw_session_reserve(session, total, "the key/value cache", err));
-    for (; session->n_states < n; session->n_states++) {
-        kw_session_state *const state = &states[session->n_states];
-        state->data = engine->backend->alloc(engine->device, state->bytes);
-        if (!state->data)
-            return kw_fail(err, KW_E_NOMEM, "session: no memory for a cache of %llu MiB",
-                           (unsigned long long)(total >> 20));
+    for (uint32_t id = 1; id < g->n_nodes; id++) {
+        const kw_node *node = kw_graph_node(g, id);
+        if (is_new_state(session, g, id))
+            KW_TRY(
+                add_state(session, node, engine->backend->state_bytes(engine->device, node), err));
     }
     return KW_OK;
 }
@@ -121,7 +143,7 @@ kw_status kw_part_open(kw_session *session, kw_net_part part, kw_error *err)
     if (session->part[part].graph)
         return KW_OK;
     const kw_status status = open_part(session, part, err);
-    if (status != KW_OK && session->n_states == 0)
+    if (status != KW_OK)
         close_part(&session->part[part]);
     return status;
 }

@@ -184,6 +184,44 @@ static kw_status load_and_answer(const char *path, kw_error *err)
     return status;
 }
 
+static kw_status embed(kw_model *model, kw_error *err)
+{
+    enum { MOST = 512 };
+    static float vectors[2 * MOST];
+    const int32_t tokens[5] = {1, 2, 3, 4, 5};
+    kw_model_info info = {.struct_size = sizeof info};
+    kw_session *session = NULL;
+    const kw_input inputs[2] = {{.struct_size = sizeof inputs[0], .tokens = tokens, .n_tokens = 2},
+                                {.struct_size = sizeof inputs[1], .tokens = tokens, .n_tokens = 5}};
+    kw_model_get_info(model, &info);
+    assert_true(info.dim <= MOST);
+    kw_status status = kw_session_open(model, NULL, &session, err);
+    if (status == KW_OK)
+        status = kw_embed(session, inputs, 2, NULL, vectors, NULL, err);
+    /* A session is of use after a failure. */
+    if (status == KW_E_NOMEM && session && kw_embed(session, inputs, 2, NULL, vectors, NULL, NULL))
+        status = KW_E_INTERNAL;
+    kw_session_close(session);
+    return status;
+}
+
+static kw_status load_and_embed(const char *path, kw_error *err)
+{
+    kw_engine *engine = NULL;
+    kw_model *model = NULL;
+    kw_engine_config config;
+    kw_engine_config_init(&config, KW_PRESET_DEFAULT);
+    config.n_threads = 1;
+    kw_status status = kw_engine_open(&config, &engine, err);
+    if (status == KW_OK)
+        status = kw_model_load(engine, path, NULL, &model, err);
+    if (status == KW_OK)
+        status = embed(model, err);
+    kw_model_close(model);
+    kw_engine_close(engine);
+    return status;
+}
+
 static void count_text(void *user, const char *text, size_t len)
 {
     (void)text;
@@ -245,6 +283,20 @@ static void inspections_survive(void **state)
     tiny_remove(&t);
 }
 
+static void encoders_survive(void **state)
+{
+    const char *bert = KW_SOURCE_DIR "/tests/golden/bert";
+    const char *t5 = KW_SOURCE_DIR "/tests/fuzz/corpus/fuzz_model/t5-f16.gguf";
+    tiny t = tiny_random(KW_Q4_0);
+    (void)state;
+    (void)fail_each(load_and_embed, bert, false);
+    (void)fail_each(load_and_embed, t5, false);
+    (void)fail_each(load_and_answer, t5, false);
+    (void)fail_each(load_and_answer, t5, true);
+    (void)fail_each(load_and_embed, tiny_write(&t), false); /* by a decoder */
+    tiny_remove(&t);
+}
+
 static void shared_models_survive(void **state)
 {
     const char *path = shared_path("golden/gguf/q4_0/model.gguf");
@@ -283,6 +335,7 @@ int main(void)
         cmocka_unit_test(tiny_models_survive),
         cmocka_unit_test(tokenizers_survive),
         cmocka_unit_test(inspections_survive),
+        cmocka_unit_test(encoders_survive),
         cmocka_unit_test(shared_models_survive),
         cmocka_unit_test(hugging_face_directories_survive),
         cmocka_unit_test(the_built_in_model_survives),
