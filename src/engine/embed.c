@@ -126,7 +126,7 @@ static void pool(embedder *e, size_t first, size_t n, size_t n_all)
 static kw_status need_rows(embedder *e, size_t n, kw_error *err)
 {
     size_t count, bytes;
-    if (n <= e->n_rows)
+    if (e->hidden && n <= e->n_rows)
         return KW_OK;
     float *more = kw_mul_size(n, e->dim, &count) && kw_mul_size(count, sizeof *more, &bytes)
                       ? realloc(e->hidden, bytes)
@@ -160,9 +160,8 @@ static kw_status decode(embedder *e, const int32_t *tokens, size_t n, kw_error *
 
 static kw_status encode(embedder *e, const int32_t *tokens, size_t n, kw_error *err)
 {
-    /* Too long a text is refused before there is room for it. */
-    if (n <= (size_t)e->session->context)
-        KW_TRY(need_rows(e, n, err));
+    /* Too long a text is refused, and needs no room. */
+    KW_TRY(need_rows(e, KW_MIN(n, (size_t)e->session->context), err));
     KW_TRY(kw_session_read_source(e->session, tokens, n, e->hidden, err));
     pool(e, 0, n, n);
     return KW_OK;

@@ -255,12 +255,17 @@ bool kw_net_has(const kw_net *net, kw_net_part part)
 static void build_part(kw_build *b)
 {
     const kw_family *f = b->net->family;
-    const void *config = b->net->config;
+    const kw_net_part part = b->options.part;
     kw_graph *g = b->graph;
-    kw_ref value = b->options.part == KW_NET_ENCODER ? f->encode(b, config) : f->build(b, config);
-    if (b->options.part == KW_NET_HIDDEN)
-        value = b->hidden;
-    kw_graph_output(g, value);
+    kw_ref (*const make)(kw_build *, const void *) = part == KW_NET_ENCODER ? f->encode : f->build;
+    if (!make || !kw_net_has(b->net, part)) {
+        kw_build_fail(b, KW_E_UNSUPPORTED,
+                      part == KW_NET_ENCODER ? "this model has no encoder"
+                                             : "this model has no decoder");
+        return;
+    }
+    const kw_ref value = make(b, b->net->config);
+    kw_graph_output(g, part == KW_NET_HIDDEN ? b->hidden : value);
     if (g->n_outputs > 1) {
         const uint32_t first = g->outputs[0];
         g->outputs[0] = g->outputs[g->n_outputs - 1];
@@ -287,9 +292,6 @@ kw_status kw_net_build(const kw_net *net, const kw_net_options *options, kw_grap
                        kw_error *err)
 {
     kw_build b = {.net = net, .options = *options};
-    if (!kw_net_has(net, options->part))
-        return kw_fail(err, KW_E_UNSUPPORTED, "%s: %s has no %s", net->file->path,
-                       net->family->name, options->part == KW_NET_ENCODER ? "encoder" : "decoder");
     const kw_status status = start(&b, err);
     if (status != KW_OK) {
         kw_graph_free(b.graph);
@@ -333,10 +335,12 @@ kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_mis
                   .unreadable = &unreadable};
     b.used = calloc(KW_MAX(net->file->n_tensors, (size_t)1), sizeof *b.used);
     kw_status status = b.used ? KW_OK : kw_fail(err, KW_E_NOMEM, "model: no memory for a survey");
-    for (int part = 0; status == KW_OK && part < KW_N_NET_PARTS; part++) {
-        if (part == KW_NET_HIDDEN || !kw_net_has(net, part))
-            continue; /* the hidden states are part of the decoder */
-        b.options.part = part;
+    /* The hidden states are part of the decoder. */
+    static const kw_net_part parts[] = {KW_NET_DECODER, KW_NET_ENCODER};
+    for (size_t i = 0; status == KW_OK && i < KW_COUNT(parts); i++) {
+        if (!kw_net_has(net, parts[i]))
+            continue;
+        b.options.part = parts[i];
         status = start(&b, err);
         kw_graph_free(b.graph);
         b.graph = NULL;
