@@ -69,6 +69,8 @@ static kw_status choose(const kw_model *model, const kw_recipe *recipe,
 static kw_status convert(kw_model *model, kw_tensor_view *view, kw_dtype to, kw_error *err)
 {
     kw_engine *const engine = model->engine;
+    const int rank = view->shape.rank;
+    const int64_t experts = rank > 2 ? view->shape.dim[0] : 1;
     size_t bytes = 0;
     (void)kw_tensor_bytes(to, view->shape, &bytes);
     KW_TRY(reserve(model, bytes, err));
@@ -83,8 +85,8 @@ static kw_status convert(kw_model *model, kw_tensor_view *view, kw_dtype to, kw_
                                                      .to = to,
                                                      .src = view->data,
                                                      .dst = data,
-                                                     .rows = view->shape.dim[0],
-                                                     .cols = view->shape.dim[1]},
+                                                     .rows = experts * view->shape.dim[rank - 2],
+                                                     .cols = view->shape.dim[rank - 1]},
                                     err));
     const kw_model_part *const part = &model->file->parts[view->part];
     if (part->owned) /* a caller's memory is not ours to empty */

@@ -202,6 +202,51 @@ static void logits_match_as_gguf(void **state)
     assert_int_equal(remove(path), 0);
 }
 
+/* ---- smaller weights --------------------------------------------------------------------------
+ */
+
+static double square_root_of_mean(const float *x, const float *minus, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - (minus ? (double)minus[i] : 0);
+        sum += d * d;
+    }
+    return sqrt(sum / (double)n);
+}
+
+/* How far logits are from the reference, relative to their size, with weights of another type. */
+static double distance(const char *dir, const char *model, const char *type)
+{
+    char path[1200];
+    golden_run run = {0};
+    kw_model_file *file;
+    kw_model_config config;
+    kw_error err = {0};
+    size_t n;
+    const kw_session_config session = {.struct_size = sizeof session, .cache = KW_CACHE_F32};
+    kw_model_config_init(&config);
+    config.type = type;
+    (void)snprintf(path, sizeof path, "%s/golden.safetensors", dir);
+    assert_int_equal(kw_model_file_open(path, NULL, &file, NULL), KW_OK);
+    assert_int_equal(kw_engine_open(NULL, &run.engine, NULL), KW_OK);
+    if (kw_model_load(run.engine, model, &config, &run.model, &err) != KW_OK)
+        fail_msg("%s: %s", dir, err.message);
+    assert_int_equal(kw_session_open(run.model, &session, &run.session, NULL), KW_OK);
+    int32_t *ids = golden_ids(golden_tensor(file, 1, "input_ids"), &n);
+    const kw_tensor_view *want = golden_tensor(file, 1, "logits");
+    run.vocab = (int)want->shape.dim[1];
+    float *got = golden_logits(&run, ids, n);
+    const size_t total = n * (size_t)run.vocab;
+    const double apart = square_root_of_mean(got, want->data, total);
+    const double size = square_root_of_mean(want->data, NULL, total);
+    free(got);
+    free(ids);
+    golden_close(&run);
+    kw_model_file_close(file);
+    return apart / size;
+}
+
 /* The experts of each layer in one tensor, as newer GGUF has them, made of those that the file
  * keeps apart ("blk.0.ffn_up.1.weight"). */
 static void stack_experts(const kw_model_file *file, const char *path)
@@ -267,53 +312,10 @@ static void stacked_experts_match(void **state)
     stack_experts(file, path[1]);
     kw_model_file_close(file);
     check_model(&c, dir, path[1]);
+    const double q8 = distance(dir, path[1], "Q8_0");
+    assert_true(q8 > 0.001 && q8 <= Q8_BOUND);
     for (int i = 0; i < 2; i++)
         assert_int_equal(remove(path[i]), 0);
-}
-
-/* ---- smaller weights --------------------------------------------------------------------------
- */
-
-static double square_root_of_mean(const float *x, const float *minus, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double d = (double)x[i] - (minus ? (double)minus[i] : 0);
-        sum += d * d;
-    }
-    return sqrt(sum / (double)n);
-}
-
-/* How far logits are from the reference, relative to their size, with weights of another type. */
-static double distance(const char *dir, const char *type)
-{
-    char path[1200];
-    golden_run run = {0};
-    kw_model_file *file;
-    kw_model_config config;
-    kw_error err = {0};
-    size_t n;
-    const kw_session_config session = {.struct_size = sizeof session, .cache = KW_CACHE_F32};
-    kw_model_config_init(&config);
-    config.type = type;
-    (void)snprintf(path, sizeof path, "%s/golden.safetensors", dir);
-    assert_int_equal(kw_model_file_open(path, NULL, &file, NULL), KW_OK);
-    assert_int_equal(kw_engine_open(NULL, &run.engine, NULL), KW_OK);
-    if (kw_model_load(run.engine, dir, &config, &run.model, &err) != KW_OK)
-        fail_msg("%s: %s", dir, err.message);
-    assert_int_equal(kw_session_open(run.model, &session, &run.session, NULL), KW_OK);
-    int32_t *ids = golden_ids(golden_tensor(file, 1, "input_ids"), &n);
-    const kw_tensor_view *want = golden_tensor(file, 1, "logits");
-    run.vocab = (int)want->shape.dim[1];
-    float *got = golden_logits(&run, ids, n);
-    const size_t total = n * (size_t)run.vocab;
-    const double apart = square_root_of_mean(got, want->data, total);
-    const double size = square_root_of_mean(want->data, NULL, total);
-    free(got);
-    free(ids);
-    golden_close(&run);
-    kw_model_file_close(file);
-    return apart / size;
 }
 
 /* Models whose rows are whole blocks of 32; where they are no blocks of 256, Q4_K_M takes its next
@@ -331,7 +333,7 @@ static void smaller_weights_are_close(void **state)
         const char *dir = golden_path(dirs[i]);
         if (!dir)
             continue;
-        const double q8 = distance(dir, "Q8_0"), q4 = distance(dir, "Q4_K_M");
+        const double q8 = distance(dir, dir, "Q8_0"), q4 = distance(dir, dir, "Q4_K_M");
         print_message("%-26s Q8_0 %.4f  Q4_K_M %.4f\n", dirs[i], q8, q4);
         assert_true(q8 > 0 && q8 <= Q8_BOUND);
         assert_true(q4 > 0 && q4 <= Q4_BOUND);

@@ -66,6 +66,8 @@ static kw_status check_rope(kw_decoder_config *c, const kw_model_file *file, kw_
                        KW_FMT(c->rope_scaling));
     if (r->scaling == KW_ROPE_LONG && r->factor <= 1.0)
         r->factor = KW_MAX((double)c->context / r->original_context, 1.0);
+    if (r->scaling == KW_ROPE_LONG && r->attention_factor <= 0 && r->original_context > 1)
+        r->attention_factor = kw_rope_magnitude(r);
     if (!(r->original_context >= 1 && r->original_context <= 1e12))
         return kw_fail(err, KW_E_FORMAT, "config: rope original context is %g, must be 1 to 1e12",
                        r->original_context);
@@ -188,6 +190,12 @@ kw_status kw_decoder_check(kw_decoder_config *c, const kw_model_file *file, kw_e
         c->head_dim = c->dim / c->heads;
     KW_TRY(check_range("kv_heads", c->kv_heads, 1, c->heads, err));
     KW_TRY(check_range("head_dim", c->head_dim, 1, KW_DECODER_MAX_HEAD, err));
+    if (c->value_dim == 0)
+        c->value_dim = c->head_dim;
+    if (c->value_dim != c->head_dim)
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "config: heads of %lld dimensions with values of %lld",
+                       (long long)c->head_dim, (long long)c->value_dim);
     KW_TRY(check_range("ffn", c->ffn, 1, 1 << 22, err));
     KW_TRY(check_range("context", c->context, 1, 1 << 28, err));
     KW_TRY(check_range("window", c->window, 0, 1 << 28, err));

@@ -24,6 +24,7 @@ typedef enum kw_position_kind {
 
 typedef struct kw_decoder_config {
     int64_t dim, layers, heads, kv_heads, head_dim, ffn, vocab, context;
+    int64_t value_dim;                         /* of a head: head_dim */
     int64_t experts, experts_used, expert_ffn; /* of layers that have a router */
     int64_t n_rot;                             /* rotating dimensions of a head */
     int64_t window;                            /* sliding attention; 0: none */

@@ -16,6 +16,7 @@ const kw_field kw_decoder_fields[] = {
     {"heads", ".attention.head_count", "num_attention_heads|n_head", AT(heads), INT, true, 0},
     {"kv_heads", ".attention.head_count_kv", "num_key_value_heads", AT(kv_heads), INT, false, 0},
     {"head_dim", ".attention.key_length", "head_dim", AT(head_dim), INT, false, 0},
+    {"value_dim", ".attention.value_length", NULL, AT(value_dim), INT, false, 0},
     {"ffn", ".feed_forward_length", "intermediate_size", AT(ffn), INT, true, 0},
     {"experts", ".expert_count", "num_local_experts|num_experts", AT(experts), INT, false, 0},
     {"experts_used", ".expert_used_count", "num_experts_per_tok", AT(experts_used), INT, false, 0},

@@ -60,6 +60,20 @@ static double yarn_ramp(const kw_rope_config *c, int n_rot, int pair)
     return KW_MIN(KW_MAX(t, 0.0), 1.0);
 }
 
+double kw_rope_magnitude(const kw_rope_config *c)
+{
+    const bool stretched = c->scaling == KW_ROPE_YARN || c->scaling == KW_ROPE_LONG;
+    if (stretched && c->attention_factor > 0)
+        return c->attention_factor;
+    if (!stretched || c->factor <= 1.0)
+        return 1.0;
+    if (c->scaling == KW_ROPE_YARN)
+        return 0.1 * kw_log_e(c->factor) + 1.0;
+    return c->original_context > 1.0
+               ? sqrt(1.0 + kw_log_e(c->factor) / kw_log_e(c->original_context))
+               : 1.0;
+}
+
 float kw_rope_frequencies(const kw_rope_config *c, int n_rot, double *inv_freq)
 {
     for (int i = 0; i < n_rot / 2; i++) {
@@ -74,15 +88,7 @@ float kw_rope_frequencies(const kw_rope_config *c, int n_rot, double *inv_freq)
             inv_freq[i] = freq / c->factor * ramp + freq * (1.0 - ramp);
         }
     }
-    if (c->scaling != KW_ROPE_YARN && c->scaling != KW_ROPE_LONG)
-        return 1.0f;
-    if (c->attention_factor > 0)
-        return (float)c->attention_factor;
-    if (c->scaling == KW_ROPE_LONG)
-        return c->factor <= 1.0 || c->original_context <= 1.0
-                   ? 1.0f
-                   : (float)sqrt(1.0 + kw_log_e(c->factor) / kw_log_e(c->original_context));
-    return c->factor <= 1.0 ? 1.0f : (float)(0.1 * kw_log_e(c->factor) + 1.0);
+    return (float)kw_rope_magnitude(c);
 }
 
 size_t kw_rope_factors(const kw_rope_config *c, int n_rot, float *factors)

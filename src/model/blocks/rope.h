@@ -29,6 +29,8 @@ typedef struct kw_rope_config {
 
 /* "linear", "llama3", "yarn", "longrope", "default", "none", ""; others are refused by name. */
 kw_status kw_rope_scaling_by_name(kw_str name, kw_rope_scaling *out, kw_error *err);
+/* What cos and sin are multiplied by. */
+double kw_rope_magnitude(const kw_rope_config *config);
 /* inv_freq[n_rot / 2]; returns the factor on cos and sin. */
 float kw_rope_frequencies(const kw_rope_config *config, int n_rot, double *inv_freq);
 /* Llama 3's stretching as factors[n_rot / 2] that divide the plain frequencies; returns how many, 0
