@@ -316,7 +316,7 @@ static kw_status infer_experts(const kw_graph *g, kw_node *node, kw_error *err)
     if (!rows || x->shape.rank != 2 || w->op != KW_OP_WEIGHT || w->shape.rank != 3)
         return bad(node, err, "needs x [t, k] and w [experts, n, k]", x, w);
     const int64_t used = last_dim(route) / 2, k = w->shape.dim[2];
-    if (!is_route(route, x) || last_dim(src(g, route, 0)) != w->shape.dim[0])
+    if (used < 1 || !is_route(route, x) || last_dim(src(g, route, 0)) != w->shape.dim[0])
         return bad(node, err, "needs a route of its tokens to its experts", w, route);
     if (last_dim(x) != k && (last_dim(x) % used != 0 || last_dim(x) / used != k))
         return bad(node, err, "needs one row of k for each token or for each expert", x, w);
@@ -333,10 +333,11 @@ static kw_status infer_experts(const kw_graph *g, kw_node *node, kw_error *err)
 static kw_status infer_mix(const kw_graph *g, kw_node *node, kw_error *err)
 {
     const kw_node *y = src(g, node, 0), *route = src(g, node, 1);
-    if (!is_f32(y) || y->shape.rank != 2 || !is_route(route, y) ||
-        last_dim(y) % (last_dim(route) / 2) != 0)
+    const int64_t used = last_dim(route) / 2;
+    if (!is_f32(y) || y->shape.rank != 2 || used < 1 || !is_route(route, y) ||
+        last_dim(y) % used != 0)
         return bad(node, err, "needs f32 [t, used * n] and its route", y, route);
-    const int64_t n = last_dim(y) / (last_dim(route) / 2);
+    const int64_t n = last_dim(y) / used;
     like(node, y);
     node->shape.dim[1] = n;
     return KW_OK;

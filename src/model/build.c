@@ -102,8 +102,10 @@ kw_ref kw_weight_experts(kw_build *b, int layer, const char *name, int64_t exper
         return kw_weight(b, layer, full, SHAPE(experts, n, k));
     const void **parts = kw_arena_array(&g->arena, (size_t)experts, sizeof *parts);
     kw_dtype dtype = KW_F32;
-    if (!parts)
+    if (!parts) {
         kw_build_fail(b, KW_E_NOMEM, "no memory for its experts");
+        return KW_NONE;
+    }
     for (int64_t e = 0; e < experts && g->error.code == KW_OK; e++) {
         (void)snprintf(full, sizeof full, "%s.%d.weight", name, (int)e);
         const kw_ref one = kw_weight(b, layer, full, SHAPE(n, k));

@@ -210,7 +210,7 @@ static kw_status find_order(const kw_net *net, kw_arena *arena, const kw_alias *
                             const kw_tensor_view *view, const int64_t **out, kw_error *err)
 {
     const int64_t dim = kw_net_int_field(net, "head_dim"), rows = view->shape.dim[0];
-    const int64_t groups = KW_MAX(kw_net_int_field(net, "kv_heads"), 1);
+    const int64_t kv_heads = kw_net_int_field(net, "kv_heads"), groups = KW_MAX(kv_heads, 1);
     const bool rotated = alias->flags & KW_ALIAS_ROTATED, grouped = alias->flags & KW_ALIAS_GROUPED;
     if (view->shape.rank == 0 || dim <= 1 || (!rotated && !grouped))
         return KW_OK;

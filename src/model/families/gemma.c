@@ -109,8 +109,10 @@ static kw_status check_later(gemma_config *own, const kw_model_file *file, int64
     kw_decoder_config *c = &own->decoder;
     c->post_norms = true;
     if (kw_model_file_names_gguf(file) && c->attention_scale <= 0 && c->layers == large &&
-        c->heads > 0)
-        own->query_scalar = (double)(c->dim / c->heads);
+        c->heads > 0) {
+        const int64_t share = c->dim / c->heads;
+        own->query_scalar = (double)share;
+    }
     if (own->query_scalar > 0)
         c->attention_scale = 1.0 / sqrt(own->query_scalar);
     return check(own, file, err);
