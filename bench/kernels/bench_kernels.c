@@ -147,7 +147,7 @@ typedef struct bench {
     uint8_t *panel;
     double near_rate, far_rate, byte_peak, float_peak;
     kw_dtype dtype;
-    size_t row_bytes, k, n_rows;
+    size_t row_bytes, k, n_rows, n_cols;
     walk walk;
     kw_attend_args attend;
 } bench;
@@ -256,13 +256,45 @@ static void bench_gemm(bench *b)
         100 * convert / (seconds * 512 / (double)TOKENS));
 }
 
+static void run_few(void *context)
+{
+    bench *b = context;
+    const uint8_t *w = walk_next(&b->walk);
+    b->table.matmul[b->dtype].few(&(kw_few_args){b->y, b->n_rows, w, b->row_bytes, b->n_rows,
+                                                 b->tile, b->k / KW_QK * KW_ACT_BLOCK, b->n_cols,
+                                                 b->k, walk_ahead(&b->walk)});
+}
+
+/* Weights from the second-level cache, and from memory, for each number of columns. */
+static void bench_few(bench *b)
+{
+    static const size_t columns[] = {1, 2, 4, 8, 16, 32};
+    const size_t x_stride = b->k / KW_QK * KW_ACT_BLOCK;
+    activations(b);
+    for (size_t c = 1; c < KW_FEW_COLUMNS; c++)
+        memcpy(b->tile + c * x_stride, b->tile, x_stride);
+    printf("  few   %-5s GB/s cached, from memory", kw_dtype_info(b->dtype)->name);
+    for (size_t i = 0; i < KW_COUNT(columns); i++) {
+        b->n_cols = columns[i];
+        b->n_rows = NEAR_BYTES / b->row_bytes / 16 * 16;
+        b->walk = (walk){b->far, b->n_rows * b->row_bytes, b->n_rows * b->row_bytes, 0};
+        const double near = (double)b->walk.stretch / best_time(run_few, b, 0.1) * 1e-9;
+        b->n_rows = CHUNK / b->row_bytes / 16 * 16;
+        b->walk = (walk){b->far, FAR_BYTES, b->n_rows * b->row_bytes, 0};
+        const double far = (double)b->walk.stretch / run_time(run_few, b, 0.2, true) * 1e-9;
+        printf("   x%zu %.1f, %.1f", b->n_cols, near, far);
+    }
+    printf("\n");
+}
+
 static void bench_matmul(bench *b)
 {
     for (int dtype = 0; dtype < KW_N_DTYPES; dtype++) {
         const char *name = kw_dtype_info((kw_dtype)dtype)->name;
         const bool gemv = !b->filter || strstr("gemv", b->filter) || strstr(name, b->filter);
         const bool gemm = !b->filter || strstr("gemm", b->filter) || strstr(name, b->filter);
-        if (b->table.matmul[dtype].weight_class == KW_CLASS_NONE || !(gemv || gemm))
+        const bool few = !b->filter || strstr("few", b->filter) || strstr(name, b->filter);
+        if (b->table.matmul[dtype].weight_class == KW_CLASS_NONE || !(gemv || gemm || few))
             continue;
         b->dtype = (kw_dtype)dtype;
         b->k = DIM;
@@ -272,6 +304,8 @@ static void bench_matmul(bench *b)
             bench_gemv(b);
         if (gemm)
             bench_gemm(b);
+        if (few && b->table.matmul[dtype].few)
+            bench_few(b);
     }
 }
 

@@ -67,6 +67,8 @@ typedef struct kw_backend {
     /* A plan for at most so many tokens costs little more than one for a single token; a plan for
      * more is made for many. */
     int64_t few_tokens;
+    /* The same of a plan with kernels for a batch that is small; 0: the device has none. */
+    int64_t (*small_tokens)(const kw_device *device);
     kw_status (*open)(const kw_device_config *config, kw_device **out, kw_error *err);
     void (*close)(kw_device *device);
     /* Names the instruction set or chip, and its number of workers. Borrowed. */

@@ -52,11 +52,13 @@ struct kw_adapter {
     uint64_t reserved_bytes;
 };
 
-/* Plans of a part: one token; a few, with rows for all of them or not; a chunk of the prompt; a
- * chunk with rows for every token. Encoders and hidden states have the last alone. */
+/* Plans of a part: one token; a few, and a small batch of some more, with rows for all of them or
+ * not; a chunk of the prompt; a chunk with rows for every token. Encoders and hidden states have
+ * the last alone. */
 typedef enum kw_bucket {
     KW_BUCKET_DECODE,
     KW_BUCKET_FEW,
+    KW_BUCKET_SMALL,
     KW_BUCKET_PROMPT,
     KW_BUCKET_SCORE,
     KW_N_BUCKETS

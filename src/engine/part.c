@@ -109,9 +109,11 @@ static kw_status make_states(kw_session *session, const kw_graph *g, kw_error *e
 static void set_bounds(const kw_session *session, kw_net_part part, kw_session_part *out)
 {
     const int64_t batch = session->batch, score = KW_MIN(batch, SCORE_BATCH);
-    const int64_t few = KW_MIN(batch, session->model->engine->backend->few_tokens);
+    const kw_engine *engine = session->model->engine;
+    const int64_t few = KW_MIN(batch, engine->backend->few_tokens);
+    const int64_t small = KW_MIN(batch, engine->backend->small_tokens(engine->device));
     const int64_t decoder[KW_N_BUCKETS][KW_N_EXTENTS] = {
-        {0, 1, 1}, {0, few, few}, {0, batch, 1}, {0, score, score}};
+        {0, 1, 1}, {0, few, few}, {0, small, small}, {0, batch, 1}, {0, score, score}};
     const int64_t all = part == KW_NET_HIDDEN ? batch : KW_MIN(session->context, FIRST_BOUND);
     const int64_t others[KW_N_BUCKETS][KW_N_EXTENTS] = {[KW_BUCKET_SCORE] = {0, all, all}};
     memcpy(out->bound, part == KW_NET_DECODER ? decoder : others, sizeof out->bound);

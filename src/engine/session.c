@@ -161,8 +161,10 @@ static kw_status step(kw_session *session, const int32_t *tokens, size_t n, size
 {
     const kw_session_part *const part = &session->part[KW_NET_DECODER];
     const bool few = (int64_t)n <= part->bound[KW_BUCKET_FEW][KW_EXTENT_TOKENS];
+    const bool small = (int64_t)n <= part->bound[KW_BUCKET_SMALL][KW_EXTENT_TOKENS];
     const kw_bucket bucket = n == 1       ? KW_BUCKET_DECODE
                              : few        ? KW_BUCKET_FEW
+                             : small      ? KW_BUCKET_SMALL
                              : n_rows > 1 ? KW_BUCKET_SCORE
                                           : KW_BUCKET_PROMPT;
     kw_session_place(session, tokens, n, session->position, session->source - 1);

@@ -166,20 +166,49 @@ static void run_gemm(const kw_cpu_kernels *t, const kw_matmul_kernels *m, const 
     output_free(&panel);
 }
 
-static void check_gemm(const kw_cpu_kernels *t, const problem *p)
+/* y[n_cols][stride] is what was expected, and nothing beyond the rows. */
+static void check_columns(const problem *p, const float *y, size_t stride, const char *kernel)
 {
-    const size_t stride = p->n_rows + 3;
-    output out = output_new(p->n_cols * stride * sizeof(float));
-    float *y = output_data(&out);
-    run_gemm(t, &t->matmul[p->dtype], p, y, stride);
     char what[64];
-    snprintf(what, sizeof what, "gemm %s k=%zu cols=%zu", kw_dtype_info(p->dtype)->name, p->k,
+    snprintf(what, sizeof what, "%s %s k=%zu cols=%zu", kernel, kw_dtype_info(p->dtype)->name, p->k,
              p->n_cols);
     for (size_t c = 0; c < p->n_cols; c++) {
         assert_same(p->expected + c * p->n_rows, y + c * stride, p->n_rows, what);
         for (size_t r = p->n_rows; r < stride; r++)
             assert_true(same_float(y[c * stride + r], 0.0f));
     }
+}
+
+static void check_gemm(const kw_cpu_kernels *t, const problem *p)
+{
+    const size_t stride = p->n_rows + 3;
+    output out = output_new(p->n_cols * stride * sizeof(float));
+    run_gemm(t, &t->matmul[p->dtype], p, output_data(&out), stride);
+    check_columns(p, output_data(&out), stride, "gemm");
+    output_free(&out);
+}
+
+/* The columns are apart; what is prefetched need not be readable. */
+static void check_few(const kw_cpu_kernels *t, const problem *p)
+{
+    const kw_matmul_kernels *m = &t->matmul[p->dtype];
+    const size_t x_stride = kw_activation_bytes(m->activation, p->k, 1), stride = p->n_rows + 3;
+    uint8_t *x = input_new(p->n_cols * x_stride, 4);
+    for (size_t c = 0; c < p->n_cols; c++)
+        pack(t, p, m->activation, x + c * x_stride, c, 1, 0);
+    output out = output_new(p->n_cols * stride * sizeof(float));
+    m->few(&(kw_few_args){.out = output_data(&out),
+                          .out_stride = stride,
+                          .w = p->w,
+                          .row_bytes = p->row_bytes,
+                          .n_rows = p->n_rows,
+                          .x = x,
+                          .x_stride = x_stride,
+                          .n_cols = p->n_cols,
+                          .k = p->k,
+                          .next = p->n_cols % 2 ? p->w + p->n_rows * p->row_bytes : NULL});
+    check_columns(p, output_data(&out), stride, "few");
+    input_free(x, 4);
     output_free(&out);
 }
 
@@ -187,7 +216,9 @@ static void check(const table_pair *t, problem p, fill how)
 {
     problem_new(&p, &t->ref, how);
     check_gemv(&t->isa, &p);
-    if (p.n_rows <= t->isa.matmul[p.dtype].panel_rows)
+    if (t->isa.matmul[p.dtype].few && p.n_cols <= KW_FEW_COLUMNS)
+        check_few(&t->isa, &p);
+    if (p.n_rows <= t->isa.matmul[p.dtype].panel_rows && p.n_cols <= t->isa.matmul[p.dtype].columns)
         check_gemm(&t->isa, &p);
     problem_free(&p);
 }
@@ -220,6 +251,8 @@ static void check_long(const table_pair *t, kw_dtype dtype)
     const size_t columns = t->isa.matmul[dtype].columns;
     const size_t rows = t->isa.matmul[dtype].panel_rows;
     check(t, (problem){dtype, 2048, rows, columns, .shift = 0}, FILL_RANDOM);
+    if (t->isa.matmul[dtype].few)
+        check(t, (problem){dtype, 768, 50, KW_FEW_COLUMNS, .shift = 1}, FILL_RANDOM);
     for (size_t k = 2048; k <= 11008; k += 8960)
         for (fill how = FILL_RANDOM; how < N_FILLS; how++)
             check(t, (problem){dtype, k, 32, 1 + (size_t)how % columns, .shift = 0}, how);

@@ -66,6 +66,11 @@ static const char *cpu_describe(const kw_device *device, int *n_workers)
     return device->kernels.isa;
 }
 
+static int64_t cpu_small_tokens(const kw_device *device)
+{
+    return (int64_t)device->kernels.few_tokens;
+}
+
 const kw_cpu_kernels *kw_cpu_device_kernels(const kw_device *device)
 {
     return &device->kernels;
@@ -165,6 +170,7 @@ static kw_status cpu_sync(kw_device *device, kw_error *err)
 const kw_backend kw_cpu_backend = {
     .name = "CPU",
     .few_tokens = KW_FEW_TOKENS,
+    .small_tokens = cpu_small_tokens,
     .open = cpu_open,
     .close = cpu_close,
     .describe = cpu_describe,

@@ -38,6 +38,7 @@
 #define KW_WIDE_COLUMNS 16 /* of a tile whose superblocks lie in runs */
 #define KW_BF16_COLUMNS 16 /* of a tile of KW_BF16_A */
 #define KW_PANEL_ROWS 32   /* weight rows of a panel of the integer classes */
+#define KW_FEW_COLUMNS 64  /* most of one call of few */
 #define KW_ATTN_TILE 64    /* positions that share one step of the running maximum */
 #define KW_ATTN_BLOCK 16   /* positions that are stored together in the cache */
 #define KW_ATTN_SPLIT 512  /* positions of one partial result; a multiple of the tile */
@@ -77,6 +78,18 @@ typedef struct kw_gemm_args {
     size_t next_bytes;
 } kw_gemm_args;
 
+/* out[c * out_stride + r] = row r . column c, for n_cols <= KW_FEW_COLUMNS columns (activation
+ * tiles with cols = 1, x_stride bytes apart) and n_rows rows of the weight, row_bytes apart. */
+typedef struct kw_few_args {
+    float *out;
+    size_t out_stride;
+    const void *w;
+    size_t row_bytes, n_rows;
+    const void *x;
+    size_t x_stride, n_cols, k;
+    const void *next; /* as that of gemv */
+} kw_few_args;
+
 /* One slot set per weight dtype; all NULL and KW_CLASS_NONE where a type cannot be multiplied. */
 typedef struct kw_matmul_kernels {
     kw_weight_class weight_class;
@@ -95,6 +108,8 @@ typedef struct kw_matmul_kernels {
     /* Converts n_rows <= panel_rows rows; missing rows become zeros. */
     void (*panel)(void *panel, const void *w, size_t row_bytes, size_t n_rows, size_t k);
     void (*gemm)(const kw_gemm_args *args);
+    /* Few columns, rows straight from the file; NULL: there is none. */
+    void (*few)(const kw_few_args *args);
 } kw_matmul_kernels;
 
 /* The cache of one key/value head: tiles of 64 positions, `tile_stride` apart, each of four blocks
@@ -170,6 +185,7 @@ typedef struct kw_cpu_kernels {
     uint32_t needs;     /* kw_cpu_feature bits */
     size_t columns;     /* tokens of one activation tile of int8 */
     size_t columns_f32; /* of KW_F32_A */
+    size_t few_tokens;  /* for which `few` is faster than gemm; 0: it is nowhere */
     kw_matmul_kernels matmul[KW_N_DTYPES];
     /* Kernels for batches that are faster and round otherwise, for who asked for them: panel_bytes,
      * panel and gemm, of the same class. A gemm of NULL: the exact one is the fastest there is. */

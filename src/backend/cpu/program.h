@@ -35,14 +35,20 @@ static inline const kw_matmul_kernels *kw_batch_kernels(const kw_device *device,
     return fast ? &k->fast[weight] : &k->matmul[weight];
 }
 
-/* Columns of the activation tiles of a value with this bound of its rows. */
-static inline size_t kw_activation_cols(const kw_device *device, kw_dtype dtype, int64_t rows)
+/* Columns of the activation tiles that gemm takes. */
+static inline size_t kw_tile_cols(const kw_device *device, kw_dtype dtype)
 {
-    if (rows <= KW_FEW_TOKENS)
-        return 1;
     return dtype == KW_F32_A    ? device->kernels.columns_f32
            : dtype == KW_BF16_A ? KW_BF16_COLUMNS
                                 : device->kernels.columns;
+}
+
+/* Columns of the activation tiles of a value with this bound of its rows. */
+static inline size_t kw_activation_cols(const kw_device *device, kw_dtype dtype, int64_t rows)
+{
+    const bool is_float = dtype == KW_F32_A || dtype == KW_BF16_A;
+    const bool few = !is_float && rows <= (int64_t)device->kernels.few_tokens;
+    return few || rows <= KW_FEW_TOKENS ? 1 : kw_tile_cols(device, dtype);
 }
 
 /* What writes a row of floats into its column of a tile of activations. */

@@ -262,7 +262,7 @@ kw_status kw_step_experts(const kw_device *device, kw_step *step, const kw_node 
     step->run = few ? run_few : run_batch;
     step->count = few ? count_few : count_batch;
     const kw_dtype a = step->matmul->activation;
-    step->experts.cols = a == KW_F32 ? 1 : kw_activation_cols(device, a, step->rows_bound);
+    step->experts.cols = a == KW_F32 ? 1 : kw_tile_cols(device, a);
     step->pack = kw_packer(kernels, a);
     cut(device, step);
     step->scratch_bytes = few ? 0 : carve(step, NULL, &s);

@@ -128,6 +128,30 @@ static void run_few(const kw_step *step, const kw_exec *exec, uint32_t chunk,
         epilogue(step, exec, out + t * n + rows.first, (int64_t)t, rows.first, rows.n);
 }
 
+/* The same, by a kernel for a small batch. */
+static void run_small(const kw_step *step, const kw_exec *exec, uint32_t chunk,
+                      unsigned char *scratch)
+{
+    (void)scratch;
+    const size_t n = (size_t)step->out.n, k = (size_t)step->src[0].n;
+    const size_t tokens = (size_t)kw_step_rows(step, exec->args);
+    const kw_row_range rows = kw_matmul_rows(step, chunk);
+    const unsigned char *w = kw_operand_in(exec, &step->src[1]);
+    float *out = (float *)kw_operand_at(exec, &step->out) + rows.first;
+    step->matmul->few(&(kw_few_args){.out = out,
+                                     .out_stride = n,
+                                     .w = w + rows.first * step->weight_row_bytes,
+                                     .row_bytes = step->weight_row_bytes,
+                                     .n_rows = rows.n,
+                                     .x = kw_operand_in(exec, &step->src[0]),
+                                     .x_stride = kw_activation_bytes(step->src[0].dtype, k, 1),
+                                     .n_cols = tokens,
+                                     .k = k,
+                                     .next = weights_ahead(step, exec, chunk)});
+    for (size_t t = 0; t < tokens; t++)
+        epilogue(step, exec, out + t * n, (int64_t)t, rows.first, rows.n);
+}
+
 /* All tokens times the panels of one chunk. A tile of tokens meets every panel while it is near. */
 static void run_gemm(const kw_step *step, const kw_exec *exec, uint32_t chunk,
                      unsigned char *scratch)
@@ -231,11 +255,12 @@ kw_status kw_step_matmul(const kw_device *device, kw_step *step, kw_error *err)
                        kw_dtype_info(w)->name, k);
     if (step->node->program)
         step->map2 = kw_map_hot(&device->kernels, step->node->program, &hot);
-    if (step->rows_bound <= KW_FEW_TOKENS) {
-        const bool one = step->rows_bound == 1;
-        step->run = one ? run_gemv : run_few;
+    const bool one = step->rows_bound == 1;
+    const bool small = step->matmul->few && step->rows_bound <= (int64_t)device->kernels.few_tokens;
+    if (step->rows_bound <= KW_FEW_TOKENS || small) {
+        step->run = one ? run_gemv : small ? run_small : run_few;
         step->commit = one ? commit_gemv : NULL;
-        step->kernel = one ? "gemv" : "gemv few";
+        step->kernel = one ? "gemv" : small ? "few" : "gemv few";
         cut_gemv(step, (size_t)device->n_workers);
     } else {
         step->run = run_gemm;

@@ -4,10 +4,14 @@
 
 #include "backend/cpu/kernels/all.inc.h"
 
+#include "backend/cpu/kernels/unpack_rows.inc.h"
+
+#include "backend/cpu/kernels/few.inc.h"
 #include "backend/cpu/kernels/gemv_x86.inc.h"
 
 void kw_cpu_isa_avx2(kw_cpu_kernels *out)
 {
     fill_table(out);
     fill_x86(out);
+    fill_few(out);
 }

@@ -25,18 +25,24 @@ typedef struct fetcher {
     uintptr_t at, step_mask;
 } fetcher;
 
-/* For rows [row, row + 4) of n_rows. Beyond the end it goes on from `next`; where there is none it
- * asks again for what is near already. */
-static KV_INLINE fetcher fetch_rows(const uint8_t *w, size_t row_bytes, size_t row, size_t n_rows,
-                                    const void *next)
+/* For rows [row, row + at_once) of n_rows. Beyond the end it goes on from `next`; where there is
+ * none it asks again for what is near already. */
+static KV_INLINE fetcher fetch_tile(const uint8_t *w, size_t row_bytes, size_t row, size_t n_rows,
+                                    const void *next, size_t at_once)
 {
-    const size_t tile = 4 * row_bytes;
-    const size_t ahead = row + (FETCH_AHEAD_BYTES + tile - 1) / tile * 4;
+    const size_t tile = at_once * row_bytes;
+    const size_t ahead = row + (FETCH_AHEAD_BYTES + tile - 1) / tile * at_once;
     if (ahead < n_rows)
         return (fetcher){(uintptr_t)w + ahead * row_bytes, UINTPTR_MAX};
     if (next)
         return (fetcher){(uintptr_t)next + (ahead - n_rows) * row_bytes, UINTPTR_MAX};
     return (fetcher){(uintptr_t)w + row * row_bytes, 0};
+}
+
+static KV_INLINE fetcher fetch_rows(const uint8_t *w, size_t row_bytes, size_t row, size_t n_rows,
+                                    const void *next)
+{
+    return fetch_tile(w, row_bytes, row, n_rows, next, 4);
 }
 
 /* The next `bytes`, a constant: no branch, and a line more than once rather than never. */

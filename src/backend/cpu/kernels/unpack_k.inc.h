@@ -26,16 +26,25 @@ static KV_INLINE bool has_sums(const k_type type)
     return type.dmin_at != 0 || type.bias != 0;
 }
 
-/* Half 0 or 1 of a superblock: four groups. */
-static KV_INLINE void unpack_q4_k(kv_b32 w[4], const uint8_t *block, int half)
-{
-    const uint8_t *qs = block + offsetof(kw_block_q4_k, qs) + 64 * half;
-    const kv_b32 first = kv_load_b32(qs), second = kv_load_b32(qs + 32);
-    w[0] = kv_low4(first);
-    w[1] = kv_high4(first);
-    w[2] = kv_low4(second);
-    w[3] = kv_high4(second);
-}
+/* ---- one row: 32 of its bytes are a register ---- */
+
+#define BYTES kv_b32
+#define BLOCK const uint8_t *
+#define UNPACK(type_name) unpack_##type_name
+#define LOAD(block, at) kv_load_b32((block) + (at))
+#define LOW4 kv_low4
+#define HIGH4 kv_high4
+#define BITS kv_bits_of
+#define OR kv_or
+#include "backend/cpu/kernels/unpack_bytes.inc.h"
+#undef BYTES
+#undef BLOCK
+#undef UNPACK
+#undef LOAD
+#undef LOW4
+#undef HIGH4
+#undef BITS
+#undef OR
 
 static KV_INLINE void scales_q4_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
@@ -47,46 +56,10 @@ static KV_INLINE void scales_q4_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
     *min = kv_twice((b & 0x3f3f3f3fu) | (uint64_t)min_high << 32);
 }
 
-static KV_INLINE void unpack_q6_k(kv_b32 w[4], const uint8_t *block, int half)
-{
-    const uint8_t *ql = block + 64 * half;
-    const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q6_k, qh) + 32 * half);
-    const kv_b32 first = kv_load_b32(ql), second = kv_load_b32(ql + 32);
-    w[0] = kv_or(kv_low4(first), kv_bits_of(high, 4, 0x30));
-    w[1] = kv_or(kv_low4(second), kv_bits_of(high, 2, 0x30));
-    w[2] = kv_or(kv_high4(first), kv_bits_of(high, 0, 0x30));
-    w[3] = kv_or(kv_high4(second), kv_bits_of(high, -2, 0x30));
-}
-
 static KV_INLINE void scales_q6_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
 {
     *scale = kv_widen_i8((const int8_t *)block + offsetof(kw_block_q6_k, scales));
     *min = *scale;
-}
-
-static KV_INLINE void unpack_q5_k(kv_b32 w[4], const uint8_t *block, int half)
-{
-    const uint8_t *qs = block + offsetof(kw_block_q5_k, qs) + 64 * half;
-    const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q5_k, qh));
-    const kv_b32 first = kv_load_b32(qs), second = kv_load_b32(qs + 32);
-    w[0] = kv_or(kv_low4(first), kv_bits_of(high, 4 - 4 * half, 16));
-    w[1] = kv_or(kv_high4(first), kv_bits_of(high, 3 - 4 * half, 16));
-    w[2] = kv_or(kv_low4(second), kv_bits_of(high, 2 - 4 * half, 16));
-    w[3] = kv_or(kv_high4(second), kv_bits_of(high, 1 - 4 * half, 16));
-}
-
-/* The four pairs of bits of each byte. */
-static KV_INLINE void unpack_pairs(kv_b32 w[4], const uint8_t *qs)
-{
-    const kv_b32 x = kv_load_b32(qs);
-    KV_UNROLL
-    for (int i = 0; i < 4; i++)
-        w[i] = kv_bits_of(x, -2 * i, 3);
-}
-
-static KV_INLINE void unpack_q2_k(kv_b32 w[4], const uint8_t *block, int half)
-{
-    unpack_pairs(w, block + offsetof(kw_block_q2_k, qs) + 32 * half);
 }
 
 static KV_INLINE void scales_q2_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
@@ -96,15 +69,6 @@ static KV_INLINE void scales_q2_k(kv_h16 *scale, kv_h16 *min, const uint8_t *blo
     const uint64_t low = 0x0f0f0f0f0f0f0f0f;
     *scale = kv_widen_two(first & low, second & low);
     *min = kv_widen_two(first >> 4 & low, second >> 4 & low);
-}
-
-static KV_INLINE void unpack_q3_k(kv_b32 w[4], const uint8_t *block, int half)
-{
-    const kv_b32 high = kv_load_b32(block + offsetof(kw_block_q3_k, hmask));
-    unpack_pairs(w, block + offsetof(kw_block_q3_k, qs) + 32 * half);
-    KV_UNROLL
-    for (int i = 0; i < 4; i++)
-        w[i] = kv_or(w[i], kv_bits_of(high, 2 - i - 4 * half, 4));
 }
 
 static KV_INLINE void scales_q3_k(kv_h16 *scale, kv_h16 *min, const uint8_t *block)
@@ -172,11 +136,6 @@ static KV_INLINE void unpack_tq1_0(kv_b32 w[4], const uint8_t *block, int half)
     w[1] = digit_of(kv_halves(y[0], y[1]));
     w[2] = digit_of(kv_halves(y[2], y[3]));
     w[3] = digit_of(kv_halves(y[4], tq1_0_last(block + offsetof(kw_block_tq1_0, qh))));
-}
-
-static KV_INLINE void unpack_tq2_0(kv_b32 w[4], const uint8_t *block, int half)
-{
-    unpack_pairs(w, block + offsetof(kw_block_tq2_0, qs) + 32 * half);
 }
 
 /* One scale for all: 1. */

@@ -44,11 +44,12 @@ static KV_INLINE kv_b32 unpack_iq4_nl(const uint8_t *block)
     return kv_lookup(values, kv_nibbles(block + offsetof(kw_block_iq4_nl, qs)));
 }
 
+static const uint8_t mxfp4_values[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
 static KV_INLINE kv_b32 unpack_mxfp4(const uint8_t *block)
 {
-    static const uint8_t values[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
     const kv_b32 codes = kv_nibbles(block + offsetof(kw_block_mxfp4, qs));
-    return kv_lookup(kv_load_twice(values), codes);
+    return kv_lookup(kv_load_twice(mxfp4_values), codes);
 }
 
 #define S32_TYPE(dtype, block, kind, bias)                                                         \

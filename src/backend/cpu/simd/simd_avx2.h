@@ -24,6 +24,7 @@ enum {
     KV_ROWS = 8,         /* rows of one panel vector */
     KV_TILE_VECTORS = 2, /* panel vectors that gemm computes at once */
     KV_COLUMNS = 6,      /* columns of an activation tile */
+    KV_FEW_TOKENS = 8,   /* at most, for which few is faster than gemm */
     KV_F_VECTORS = 1,    /* vectors of rows of float weights that gemm computes at once */
     KV_F_COLS = 6        /* columns likewise */
 };
@@ -513,6 +514,18 @@ static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
     return kind == KV_S8 ? scale : (int32_t)(((uint32_t)scale & 0xffffu) | (uint32_t)scale << 16);
 }
 
+/* The same of each row, and kv_signed. */
+static KV_INLINE kv_rows_i kv_rows_scales(kv_kind kind, kv_rows_i scale)
+{
+    const __m256i low = _mm256_and_si256(scale, _mm256_set1_epi32(0xffff));
+    return kind == KV_S8 ? scale : _mm256_or_si256(low, _mm256_slli_epi32(scale, 16));
+}
+
+static KV_INLINE kv_rows_b kv_rows_signed(kv_rows_b x)
+{
+    return kv_signed(x);
+}
+
 /* sum + scale * acc. */
 static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_acc acc,
                                                kv_rows_i scale)
@@ -532,6 +545,11 @@ static KV_INLINE kv_rows_i kv_rows_zero(void)
 static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_b y)
 {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
+}
+
+static KV_INLINE kv_rows_i kv_rows_iset1(int32_t x)
+{
+    return _mm256_set1_epi32(x);
 }
 
 static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
@@ -577,6 +595,108 @@ static KV_INLINE kv_rows_f kv_rows_mulf(kv_rows_f x, kv_rows_f y)
 static KV_INLINE void kv_rows_storef(float *p, kv_rows_f x)
 {
     _mm256_storeu_ps(p, x);
+}
+
+/* ---- rows side by side in place: a lane is a row ---- */
+
+/* Sixteen bytes of each of KV_ROWS rows, stride apart; out[i] has bytes 4i .. 4i + 3. */
+static KV_INLINE void kv_rows_words(kv_rows_b out[4], const uint8_t *p, size_t stride)
+{
+    __m256i r[4];
+    KV_UNROLL
+    for (size_t i = 0; i < 4; i++) {
+        const __m128i *at = (const __m128i *)(p + i * stride);
+        r[i] = _mm256_castsi128_si256(_mm_loadu_si128(at));
+        at = (const __m128i *)(p + (i + 4) * stride);
+        r[i] = _mm256_inserti128_si256(r[i], _mm_loadu_si128(at), 1);
+    }
+    const __m256i low0 = _mm256_unpacklo_epi32(r[0], r[1]),
+                  low1 = _mm256_unpacklo_epi32(r[2], r[3]);
+    const __m256i high0 = _mm256_unpackhi_epi32(r[0], r[1]);
+    const __m256i high1 = _mm256_unpackhi_epi32(r[2], r[3]);
+    out[0] = _mm256_unpacklo_epi64(low0, low1);
+    out[1] = _mm256_unpackhi_epi64(low0, low1);
+    out[2] = _mm256_unpacklo_epi64(high0, high1);
+    out[3] = _mm256_unpackhi_epi64(high0, high1);
+}
+
+/* As kv_bits_of, kv_or and kv_lookup. */
+static KV_INLINE kv_rows_b kv_rows_bits(kv_rows_b x, int left, int mask)
+{
+    return kv_bits_of(x, left, mask);
+}
+
+static KV_INLINE kv_rows_b kv_rows_or(kv_rows_b x, kv_rows_b y)
+{
+    return _mm256_or_si256(x, y);
+}
+
+static KV_INLINE kv_rows_b kv_rows_lookup(const uint8_t table[16], kv_rows_b i)
+{
+    return _mm256_shuffle_epi8(kv_load_twice(table), i);
+}
+
+/* value in each byte b of a row whose bit 4j + b is set, else 0. */
+static KV_INLINE kv_rows_b kv_rows_spread_bits(kv_rows_b bits, int j, int value)
+{
+    const __m256i place = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404,
+                                            0x08080808, 0x0c0c0c0c);
+    const __m256i bit = _mm256_set1_epi32((int32_t)(0x08040201u << (4 * (j % 2))));
+    const __m256i bytes =
+        _mm256_shuffle_epi8(bits, _mm256_add_epi8(place, _mm256_set1_epi8((char)(j / 2))));
+    const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
+    return _mm256_and_si256(set, _mm256_set1_epi8((char)value));
+}
+
+/* Each row's four bytes as one number: >> n, << n, and mask. */
+static KV_INLINE kv_rows_b kv_rows_right(kv_rows_b x, int n)
+{
+    return _mm256_srli_epi32(x, n);
+}
+
+static KV_INLINE kv_rows_b kv_rows_left(kv_rows_b x, int n)
+{
+    return _mm256_slli_epi32(x, n);
+}
+
+static KV_INLINE kv_rows_b kv_rows_masked(kv_rows_b x, uint32_t mask)
+{
+    return _mm256_and_si256(x, _mm256_set1_epi32((int32_t)mask));
+}
+
+/* Less byte, in each byte. */
+static KV_INLINE kv_rows_b kv_rows_minus(kv_rows_b x, int byte)
+{
+    return _mm256_sub_epi8(x, _mm256_set1_epi8((char)byte));
+}
+
+/* Byte i of each row, signed; bytes i and k as a pair of int16, << left. */
+static KV_INLINE kv_rows_i kv_rows_byte(kv_rows_b x, int i)
+{
+    return _mm256_srai_epi32(_mm256_slli_epi32(x, 24 - 8 * i), 24);
+}
+
+static KV_INLINE kv_rows_b kv_rows_two_bytes(kv_rows_b x, int i, int k, int left)
+{
+    const int low = i << 8 | k << 24 | 0x00800080;
+    const __m256i place =
+        _mm256_setr_epi32(low, low + 0x04000400, low + 0x08000800, low + 0x0c000c00, low,
+                          low + 0x04000400, low + 0x08000800, low + 0x0c000c00);
+    return _mm256_srai_epi16(_mm256_shuffle_epi8(x, place), 8 - left);
+}
+
+/* The f16 in the low half of each row's four bytes; KV_ROWS of them in memory. */
+static KV_INLINE kv_rows_f kv_rows_half(kv_rows_b x)
+{
+    const __m256i low = _mm256_shuffle_epi8(
+        x, _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 4, 5, 8,
+                            9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1));
+    return _mm256_cvtph_ps(_mm256_castsi256_si128(_mm256_permute4x64_epi64(low, 0x08)));
+}
+
+static KV_INLINE kv_rows_f kv_rows_halves(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
 
 #endif

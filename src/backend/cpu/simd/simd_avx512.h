@@ -16,7 +16,8 @@ enum {
     KV_COLUMNS = 6,
     KV_F_VECTORS = 4,
     KV_F_COLS = 6,
-    KV_SIGNED_BIAS = 128
+    KV_SIGNED_BIAS = 128,
+    KV_FEW_TOKENS = 32
 };
 
 #define KV_STEPS _Pragma("GCC unroll 8")
@@ -254,14 +255,22 @@ static KV_INLINE int kv_store_i8(int8_t *p, kv_f x)
 /* ---- one group of a row ---- */
 
 /* A matrix of bits moves and masks at once: its byte 7 - i says which bits make bit i. */
-static KV_INLINE kv_b32 kv_bits_of(kv_b32 x, int left, int mask)
+static KV_INLINE uint64_t kv_bit_matrix(int left, int mask)
 {
     uint64_t matrix = 0;
     KV_UNROLL
     for (int i = 0; i < 8; i++)
         if (mask >> i & 1 && i >= left && i - left < 8)
             matrix |= (uint64_t)1 << (8 * (7 - i) + i - left);
-    return _mm256_gf2p8affine_epi64_epi8(x, _mm256_set1_epi64x((int64_t)matrix), 0);
+    return matrix;
+}
+
+static KV_INLINE kv_b32 kv_bits_of(kv_b32 x, int left, int mask)
+{
+    if (left == 0)
+        return _mm256_and_si256(x, _mm256_set1_epi8((char)mask));
+    const int64_t matrix = (int64_t)kv_bit_matrix(left, mask);
+    return _mm256_gf2p8affine_epi64_epi8(x, _mm256_set1_epi64x(matrix), 0);
 }
 
 static KV_INLINE kv_b32 kv_high4(kv_b32 x)
@@ -441,6 +450,11 @@ static KV_INLINE kv_rows_i kv_rows_dot_pair(kv_rows_i sum, kv_rows_b x, kv_rows_
     return _mm512_dpwssd_epi32(sum, x, y);
 }
 
+static KV_INLINE kv_rows_i kv_rows_iset1(int32_t x)
+{
+    return _mm512_set1_epi32(x);
+}
+
 static KV_INLINE kv_rows_b kv_rows_pair(int16_t x)
 {
     return _mm512_set1_epi16(x);
@@ -484,6 +498,117 @@ static KV_INLINE kv_rows_f kv_rows_mulf(kv_rows_f x, kv_rows_f y)
 static KV_INLINE void kv_rows_storef(float *p, kv_rows_f x)
 {
     _mm512_storeu_ps(p, x);
+}
+
+/* ---- rows side by side in place ---- */
+
+/* A lane of 128 bits has rows 4i .. 4i + 3, each of which was in another register. */
+static KV_INLINE void kv_rows_words(kv_rows_b out[4], const uint8_t *p, size_t stride)
+{
+    __m512i r[4];
+    KV_UNROLL
+    for (size_t i = 0; i < 4; i++) {
+        const __m128i *at = (const __m128i *)(p + i * stride);
+        r[i] = _mm512_castsi128_si512(_mm_loadu_si128(at));
+        at = (const __m128i *)(p + (i + 4) * stride);
+        r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128(at), 1);
+        at = (const __m128i *)(p + (i + 8) * stride);
+        r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128(at), 2);
+        at = (const __m128i *)(p + (i + 12) * stride);
+        r[i] = _mm512_inserti32x4(r[i], _mm_loadu_si128(at), 3);
+    }
+    const __m512i low0 = _mm512_unpacklo_epi32(r[0], r[1]),
+                  low1 = _mm512_unpacklo_epi32(r[2], r[3]);
+    const __m512i high0 = _mm512_unpackhi_epi32(r[0], r[1]);
+    const __m512i high1 = _mm512_unpackhi_epi32(r[2], r[3]);
+    out[0] = _mm512_unpacklo_epi64(low0, low1);
+    out[1] = _mm512_unpackhi_epi64(low0, low1);
+    out[2] = _mm512_unpacklo_epi64(high0, high1);
+    out[3] = _mm512_unpackhi_epi64(high0, high1);
+}
+
+static KV_INLINE kv_rows_b kv_rows_bits(kv_rows_b x, int left, int mask)
+{
+    if (left == 0)
+        return _mm512_and_si512(x, _mm512_set1_epi8((char)mask));
+    return _mm512_gf2p8affine_epi64_epi8(x, _mm512_set1_epi64((int64_t)kv_bit_matrix(left, mask)),
+                                         0);
+}
+
+static KV_INLINE kv_rows_b kv_rows_or(kv_rows_b x, kv_rows_b y)
+{
+    return _mm512_or_si512(x, y);
+}
+
+static KV_INLINE kv_rows_b kv_rows_lookup(const uint8_t table[16], kv_rows_b i)
+{
+    const __m128i t = _mm_loadu_si128((const __m128i *)table);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), i);
+}
+
+static KV_INLINE kv_rows_b kv_rows_signed(kv_rows_b x)
+{
+    return _mm512_xor_si512(x, _mm512_set1_epi8(-128));
+}
+
+static KV_INLINE kv_rows_b kv_rows_spread_bits(kv_rows_b bits, int j, int value)
+{
+    const uint64_t one = (uint64_t)0x08040201 << (4 * (j % 2));
+    const __m512i place = _mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0);
+    const __m512i bytes =
+        _mm512_shuffle_epi8(bits, _mm512_add_epi8(place, _mm512_set1_epi8((char)(j / 2))));
+    const __mmask64 set =
+        _mm512_test_epi8_mask(bytes, _mm512_set1_epi64((int64_t)(one << 32 | one)));
+    return _mm512_maskz_set1_epi8(set, (char)value);
+}
+
+static KV_INLINE kv_rows_b kv_rows_right(kv_rows_b x, int n)
+{
+    return _mm512_srli_epi32(x, (unsigned)n);
+}
+
+static KV_INLINE kv_rows_b kv_rows_left(kv_rows_b x, int n)
+{
+    return _mm512_slli_epi32(x, (unsigned)n);
+}
+
+static KV_INLINE kv_rows_b kv_rows_masked(kv_rows_b x, uint32_t mask)
+{
+    return _mm512_and_si512(x, _mm512_set1_epi32((int32_t)mask));
+}
+
+static KV_INLINE kv_rows_b kv_rows_minus(kv_rows_b x, int byte)
+{
+    return _mm512_sub_epi8(x, _mm512_set1_epi8((char)byte));
+}
+
+static KV_INLINE kv_rows_i kv_rows_byte(kv_rows_b x, int i)
+{
+    return _mm512_srai_epi32(_mm512_slli_epi32(x, (unsigned)(24 - 8 * i)), 24);
+}
+
+static KV_INLINE kv_rows_b kv_rows_two_bytes(kv_rows_b x, int i, int k, int left)
+{
+    const int low = i << 8 | k << 24 | 0x00800080;
+    const __m512i place =
+        _mm512_set4_epi32(low + 0x0c000c00, low + 0x08000800, low + 0x04000400, low);
+    const __m512i high = _mm512_shuffle_epi8(x, place);
+    return _mm512_sra_epi16(high, _mm_cvtsi32_si128(8 - left));
+}
+
+static KV_INLINE kv_rows_f kv_rows_half(kv_rows_b x)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(x));
+}
+
+static KV_INLINE kv_rows_f kv_rows_halves(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+static KV_INLINE kv_rows_i kv_rows_scales(kv_kind kind, kv_rows_i scale)
+{
+    return kind == KV_U4 ? _mm512_and_si512(scale, _mm512_set1_epi32(0xffff)) : scale;
 }
 
 #endif

@@ -94,6 +94,16 @@ static KV_INLINE int32_t kv_rows_scale(kv_kind kind, int scale)
     return kind == KV_U4 ? scale & 0xffff : scale;
 }
 
+static KV_INLINE kv_rows_i kv_rows_scales(kv_kind kind, kv_rows_i scale)
+{
+    return kind == KV_U4 ? _mm256_and_si256(scale, _mm256_set1_epi32(0xffff)) : scale;
+}
+
+static KV_INLINE kv_rows_b kv_rows_signed(kv_rows_b x)
+{
+    return kv_signed(x);
+}
+
 static KV_INLINE kv_rows_i kv_acc_flush_scaled(kv_kind kind, kv_rows_i sum, kv_acc acc,
                                                kv_rows_i scale)
 {
