@@ -35,47 +35,54 @@ static KV_INLINE const uint8_t *attend_block(const attend_call *c, const void *c
     return attend_tile(c, cache) + (size_t)b * kw_attn_block_bytes(c->args->cache, c->dim);
 }
 
-/* Of the tile after this one. */
-static KV_INLINE outer_fetch attend_fetch(const attend_call *c, const void *cache)
+/* Byte `at` of a block is being converted: its line in the next tile, as far away as a whole tile's
+ * work, comes nearer meanwhile. */
+static KV_INLINE void attend_fetch(const attend_call *c, const uint8_t *block, size_t at)
 {
-    const uintptr_t at = (uintptr_t)attend_tile(c, cache) + c->args->tile_stride;
-    return (outer_fetch){at, at + kw_attn_tile_bytes(c->args->cache, c->dim)};
+    if (at % 64 == 0)
+        kv_prefetch(block + c->args->tile_stride + at);
 }
 
-static KV_INLINE void attend_load_f(float *dst, size_t dst_stride, const uint8_t *src, size_t rows,
-                                    size_t vectors, const f_type type)
+/* rows of `vectors` vectors each, dst_stride apart in dst */
+static KV_INLINE void attend_load_f(const attend_call *c, float *dst, size_t dst_stride,
+                                    const uint8_t *src, size_t rows, size_t vectors,
+                                    const f_type type)
 {
     for (size_t r = 0; r < rows; r++)
-        for (size_t v = 0; v < vectors; v++)
-            kv_store(dst + r * dst_stride + 16 * v,
-                     load_f(type, src + (r * vectors + v) * 16 * type.bytes));
+        for (size_t v = 0; v < vectors; v++) {
+            const size_t at = (r * vectors + v) * 16 * type.bytes;
+            attend_fetch(c, src, at);
+            kv_store(dst + r * dst_stride + 16 * v, load_f(type, src + at));
+        }
 }
 
 /* Keys: a scale is a lane's. */
-static KV_INLINE void attend_keys_q8(float *dst, const uint8_t *src, size_t dim, size_t width)
+static KV_INLINE void attend_keys_q8(const attend_call *c, float *dst, const uint8_t *src)
 {
-    const uint8_t *scales = src + KW_ATTN_BLOCK * width;
-    for (size_t d = 0; d < dim; d += 32) {
+    const uint8_t *scales = src + KW_ATTN_BLOCK * c->width;
+    for (size_t d = 0; d < c->dim; d += 32) {
         const kv_f scale = kv_load_f16((const uint16_t *)(const void *)(scales + d));
-        const size_t end = KW_MIN(d + 32, dim);
+        const size_t end = KW_MIN(d + 32, c->dim);
         for (size_t i = d; i < end; i++) {
             const int8_t *x = (const int8_t *)src + 16 * i;
+            attend_fetch(c, src, 16 * i);
             kv_store(dst + KW_ATTN_TILE * i, kv_mul(kv_load_i8(x), scale));
         }
     }
 }
 
 /* Values: a scale is that of two vectors. */
-static KV_INLINE void attend_values_q8(float *dst, const uint8_t *src, size_t dim, size_t width)
+static KV_INLINE void attend_values_q8(const attend_call *c, float *dst, const uint8_t *src)
 {
+    const size_t width = c->width, groups = kw_attn_groups(c->dim);
     const uint8_t *scales = src + KW_ATTN_BLOCK * width;
-    const size_t groups = kw_attn_groups(dim);
     float scale[KW_ATTN_BLOCK * KW_MAX_HEAD_DIM / 32];
     for (size_t i = 0; i < groups; i++)
         kv_store(scale + 16 * i, kv_load_f16((const uint16_t *)(const void *)(scales + 32 * i)));
     for (size_t at = 0; at < KW_ATTN_BLOCK; at++)
         for (size_t d = 0; d < width; d += 16) {
             const kv_f x = kv_load_i8((const int8_t *)src + at * width + d);
+            attend_fetch(c, src, at * width + d);
             kv_store(dst + at * width + d, kv_mul(x, kv_set1(scale[at * groups + d / 32])));
         }
 }
@@ -83,14 +90,14 @@ static KV_INLINE void attend_values_q8(float *dst, const uint8_t *src, size_t di
 static KV_INLINE void attend_load_keys(const attend_call *c, const f_type type)
 {
     for (int b = c->first_block; b < c->end_block; b++)
-        attend_load_f(c->keys + KW_ATTN_BLOCK * b, KW_ATTN_TILE, attend_block(c, c->args->k, b),
+        attend_load_f(c, c->keys + KW_ATTN_BLOCK * b, KW_ATTN_TILE, attend_block(c, c->args->k, b),
                       c->dim, 1, type);
 }
 
 static KV_INLINE void attend_load_values(const attend_call *c, const f_type type)
 {
     for (int b = c->first_block; b < c->end_block; b++)
-        attend_load_f(c->values + (size_t)(KW_ATTN_BLOCK * b) * c->width, c->width,
+        attend_load_f(c, c->values + (size_t)(KW_ATTN_BLOCK * b) * c->width, c->width,
                       attend_block(c, c->args->v, b), KW_ATTN_BLOCK, c->width / 16, type);
 }
 
@@ -104,8 +111,7 @@ static void attend_keys(const attend_call *c)
         attend_load_keys(c, TYPE_F32);
     else
         for (int b = c->first_block; b < c->end_block; b++)
-            attend_keys_q8(c->keys + KW_ATTN_BLOCK * b, attend_block(c, c->args->k, b), c->dim,
-                           c->width);
+            attend_keys_q8(c, c->keys + KW_ATTN_BLOCK * b, attend_block(c, c->args->k, b));
 }
 
 static void attend_values(const attend_call *c)
@@ -118,8 +124,8 @@ static void attend_values(const attend_call *c)
         attend_load_values(c, TYPE_F32);
     else
         for (int b = c->first_block; b < c->end_block; b++)
-            attend_values_q8(c->values + (size_t)(KW_ATTN_BLOCK * b) * c->width,
-                             attend_block(c, c->args->v, b), c->dim, c->width);
+            attend_values_q8(c, c->values + (size_t)(KW_ATTN_BLOCK * b) * c->width,
+                             attend_block(c, c->args->v, b));
 }
 
 /* ---- one tile ---- */
@@ -139,15 +145,13 @@ static KV_INLINE tile_span attend_span(const attend_call *c, int i)
 
 static void attend_scores(const attend_call *c)
 {
-    outer_fetch next = attend_fetch(c, c->args->k);
     const outer_args o = {.a = c->args->q,
                           .a_stride = c->dim,
                           .b = c->keys + KW_ATTN_BLOCK * c->first_block,
                           .b_stride = KW_ATTN_TILE,
                           .out = c->score + KW_ATTN_BLOCK * c->first_block,
                           .out_stride = KW_ATTN_TILE,
-                          .n_k = c->dim,
-                          .fetch = &next};
+                          .n_k = c->dim};
     outer(&o, (size_t)c->args->n_q, (size_t)(c->end_block - c->first_block));
 }
 
@@ -239,7 +243,6 @@ static void attend_softmax(const attend_call *c, int i, int n)
 /* Adds values of the positions [from, to) to n queries from i on. */
 static void attend_add(const attend_call *c, int i, int n, int from, int to)
 {
-    outer_fetch next = attend_fetch(c, c->args->v);
     const outer_args o = {.a = c->score + (size_t)i * KW_ATTN_TILE + from,
                           .a_stride = KW_ATTN_TILE,
                           .b = c->values + (size_t)from * c->width,
@@ -247,8 +250,7 @@ static void attend_add(const attend_call *c, int i, int n, int from, int to)
                           .out = c->args->acc + (size_t)i * c->width,
                           .out_stride = c->width,
                           .n_k = (size_t)(to - from),
-                          .add = true,
-                          .fetch = &next};
+                          .add = true};
     if (from < to)
         outer(&o, (size_t)n, c->width / 16);
 }

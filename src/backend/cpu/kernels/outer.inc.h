@@ -7,11 +7,6 @@
 
 enum { OUTER_ROWS = KV_F_COLS, OUTER_SUMS = KV_F_VECTORS * KV_F_COLS, OUTER_VECTORS = 4 };
 
-/* Memory that is needed soon: two lines come nearer in every step along k, until all have. */
-typedef struct outer_fetch {
-    uintptr_t at, end;
-} outer_fetch;
-
 /* out[i][c] = (add ? out[i][c] : 0) + sum of a[i][k] * b[k][c], fused, k increasing, in n_rows rows
  * and n_vectors vectors of 16 columns. */
 typedef struct outer_args {
@@ -19,7 +14,6 @@ typedef struct outer_args {
     float *out;
     size_t a_stride, b_stride, out_stride, n_k;
     bool add;
-    outer_fetch *fetch;
 } outer_args;
 
 static KV_INLINE void outer_tile(const outer_args *o, size_t row, size_t vector, int n_rows,
@@ -36,13 +30,8 @@ static KV_INLINE void outer_tile(const outer_args *o, size_t row, size_t vector,
         KV_UNROLL
     for (int j = 0; j < n_vectors; j++)
         sum[i][j] = o->add ? kv_load(out + (size_t)i * o->out_stride + 16 * j) : kv_zero();
-    const uintptr_t last = o->fetch->end;
-    uintptr_t next = o->fetch->at;
     for (size_t k = 0; k < o->n_k; k++) {
         kv_f v[OUTER_VECTORS];
-        kv_prefetch((const void *)next);
-        kv_prefetch((const void *)(next + 64));
-        next += next < last ? 128 : 0;
         KV_UNROLL
         for (int j = 0; j < n_vectors; j++)
             v[j] = kv_load(b + k * o->b_stride + 16 * j);
@@ -54,7 +43,6 @@ static KV_INLINE void outer_tile(const outer_args *o, size_t row, size_t vector,
                 sum[i][j] = kv_fma(x, v[j], sum[i][j]);
         }
     }
-    o->fetch->at = next;
     KV_UNROLL
     for (int i = 0; i < n_rows; i++)
         KV_UNROLL
