@@ -183,7 +183,7 @@ typedef enum kw_cache_type {
 typedef struct kw_session_config {
     size_t struct_size;
     int context; /* positions the cache holds; 0: the model's, at most 4096 */
-    int batch;   /* prompt tokens computed at once; 0: 512 */
+    int batch;   /* prompt tokens computed at once; 0: 256 */
     kw_cache_type cache;
     const kw_adapter_use *adapters; /* [n_adapters], read while the session opens */
     size_t n_adapters;

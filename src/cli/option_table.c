@@ -809,7 +809,7 @@ const kw_option kw_option_table[] = {
      .section = KW_SECTION_MACHINE,
      .commands = COMPUTES,
      AT(batch),
-     .help = "prompt tokens computed at once; 0: 512"},
+     .help = "prompt tokens computed at once; 0: 256"},
     {.name = "cache-type",
      .aliases = "-ctk -ctv --cache-type-k --cache-type-v",
      .kind = KW_OPT_CHOICE,

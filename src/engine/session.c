@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_BATCH 512
+#define DEFAULT_BATCH 256 /* half the work space of 512, and as fast */
 #define MAX_CONTEXT (1 << 26)
 
 static const kw_dtype CACHE_DTYPES[] = {[KW_CACHE_F16] = KW_F16,
