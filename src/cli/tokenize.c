@@ -88,8 +88,9 @@ const kw_command kw_command_tokenize = {
     .usage = "[MODEL]",
     .description = "Prints the token ids of --text, of a file, or of standard input, in one line "
                    "separated by commas, as detokenize --ids and logits --tokens take them. MODEL "
-                   "may also be a bare tokenizer: tokenizer.json, tokenizer.model, or a directory "
-                   "with one. Without MODEL: the built-in model.",
+                   "may also be a bare tokenizer: tokenizer.json, tokenizer.model, spiece.model, "
+                   "vocab.json beside merges.txt, vocab.txt, or a directory with one. Without "
+                   "MODEL: the built-in model.",
     .examples =
         "  kwaai tokenize model.gguf --text \"Hello world\"\n"
         "  kwaai tokenize tokenizer.json --file book.txt --no-bos\n"

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OWN_KEYS 17 /* of a tokenizer, and how to pool */
+#define OWN_KEYS 21 /* of a tokenizer, and how to pool */
 
 static kw_status nomem(kw_error *err)
 {
@@ -77,10 +77,18 @@ static kw_status take_vocab(void *user, const kw_vocab *vocab, kw_error *err)
     put_id(e, "tokenizer.ggml.eot_token_id", raw.eot);
     put_id(e, "tokenizer.ggml.unknown_token_id", raw.unk);
     put_id(e, "tokenizer.ggml.padding_token_id", raw.pad);
+    put_id(e, "tokenizer.ggml.cls_token_id", raw.cls);
+    put_id(e, "tokenizer.ggml.seperator_token_id", raw.sep); /* spelled so */
+    if (raw.charsmap.len > 0)
+        put(e, "tokenizer.ggml.precompiled_charsmap",
+            kw_gguf_array(KW_GGUF_U8, raw.charsmap.data, raw.charsmap.len));
     put(e, "tokenizer.ggml.add_bos_token", kw_gguf_bool(raw.add_bos > 0));
     put(e, "tokenizer.ggml.add_eos_token", kw_gguf_bool(raw.add_eos > 0));
     if (raw.add_space_prefix >= 0)
         put(e, "tokenizer.ggml.add_space_prefix", kw_gguf_bool(raw.add_space_prefix > 0));
+    if (raw.remove_extra_whitespaces >= 0)
+        put(e, "tokenizer.ggml.remove_extra_whitespaces",
+            kw_gguf_bool(raw.remove_extra_whitespaces > 0));
     return KW_OK;
 }
 

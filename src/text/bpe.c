@@ -12,6 +12,7 @@
 
 #define NONE UINT32_MAX
 #define MEMO 4096
+#define CACHE_FROM 512 /* pieces of a text that are encoded without the cache */
 #define NOMEM(err) kw_fail((err), KW_E_NOMEM, "tokenizer: out of memory encoding text")
 
 struct kw_symbol {
@@ -37,6 +38,15 @@ static int32_t byte_spelled(const kw_tokens *tokens, unsigned byte)
     return id >= 0 && tokens->kinds[id] == KW_TOKEN_BYTE ? id : -1;
 }
 
+/* The token of a symbol that ends a word, or -1. */
+static int32_t find_end(const kw_bpe *bpe, const char *start, size_t width)
+{
+    char text[4 + KW_WORD_END_MAX];
+    memcpy(text, start, width);
+    memcpy(text + width, bpe->word_end.data, bpe->word_end.len);
+    return kw_tokens_find_raw(&bpe->tokens, text, width + bpe->word_end.len);
+}
+
 kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err)
 {
     const kw_tokens *tokens = &bpe->tokens;
@@ -44,6 +54,7 @@ kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err)
         const char raw = (char)byte;
         bpe->byte_ids[byte] =
             tokens->byte_level ? kw_tokens_find_raw(tokens, &raw, 1) : byte_spelled(tokens, byte);
+        bpe->end_ids[byte] = bpe->word_end.len > 0 ? find_end(bpe, &raw, 1) : -1;
         if (byte < 128)
             bpe->ascii_ids[byte] = kw_tokens_find_raw(tokens, &raw, 1);
     }
@@ -72,6 +83,7 @@ void kw_merger_free(kw_merger *merger)
     free(merger->memo);
     free(merger->unused_left);
     free(merger->stack.items);
+    free(merger->cache);
     *merger = (kw_merger){0};
 }
 
@@ -125,8 +137,9 @@ static bool add_symbol(kw_merger *m, uint32_t start, uint32_t len, int32_t id)
     return true;
 }
 
-/* The first symbols of a piece: its bytes, or its characters. */
-static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_error *err)
+/* The first symbols of a piece: its bytes, or its characters. ends: its last ends a word. */
+static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, bool ends,
+                             kw_error *err)
 {
     m->n_symbols = 0;
     for (size_t at = 0; at < piece.len;) {
@@ -144,8 +157,13 @@ static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_e
             return NOMEM(err);
         at += width;
     }
-    if (m->n_symbols > 0)
-        m->symbols[m->n_symbols - 1].next = NONE;
+    if (m->n_symbols == 0)
+        return KW_OK;
+    symbol *last = &m->symbols[m->n_symbols - 1];
+    last->next = NONE;
+    if (ends)
+        last->id = bpe->tokens.byte_level ? bpe->end_ids[(uint8_t)piece.data[last->start]]
+                                          : find_end(bpe, piece.data + last->start, last->len);
     return KW_OK;
 }
 
@@ -302,10 +320,10 @@ static kw_status add_ids(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_ids *
 }
 
 /* Encodes a part that nothing merges out of. */
-static kw_status encode_part(const kw_bpe *bpe, kw_merger *m, kw_str part, kw_ids *ids,
+static kw_status encode_part(const kw_bpe *bpe, kw_merger *m, kw_str part, bool ends, kw_ids *ids,
                              bool *unknown, kw_error *err)
 {
-    KW_TRY(add_symbols(bpe, m, part, err));
+    KW_TRY(add_symbols(bpe, m, part, ends, err));
     if (m->n_symbols > 1)
         KW_TRY(merge_all(bpe, m, part, err));
     return add_ids(bpe, m, part, ids, unknown, err);
@@ -339,8 +357,8 @@ static kw_status start_lookups(const kw_bpe *bpe, kw_merger *m, kw_error *err)
     return KW_OK;
 }
 
-kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,
-                        kw_error *err)
+static kw_status encode_piece(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,
+                              kw_error *err)
 {
     if (bpe->ignore_merges) {
         const int32_t id = kw_tokens_find_raw(&bpe->tokens, piece.data, piece.len);
@@ -352,8 +370,45 @@ kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_i
     bool unknown = false;
     for (size_t at = 0; at < piece.len;) {
         const size_t end = part_end(bpe, piece, at);
-        KW_TRY(encode_part(bpe, merger, (kw_str){piece.data + at, end - at}, ids, &unknown, err));
+        const bool ends = end == piece.len && bpe->word_end.len > 0;
+        const kw_str part = {piece.data + at, end - at};
+        KW_TRY(encode_part(bpe, merger, part, ends, ids, &unknown, err));
         at = end;
     }
+    return KW_OK;
+}
+
+/* Whether a piece goes through the cache. It is made when a text is long enough to pay for it. */
+static bool is_cached(kw_merger *merger, size_t len)
+{
+    if (len == 0 || len > KW_PIECE_BYTES)
+        return false;
+    if (!merger->cache && ++merger->n_pieces % CACHE_FROM == 0)
+        merger->cache = calloc(KW_PIECE_SLOTS, sizeof(*merger->cache));
+    return merger->cache != NULL;
+}
+
+kw_status kw_bpe_encode(const kw_bpe *bpe, kw_merger *merger, kw_str piece, kw_ids *ids,
+                        kw_error *err)
+{
+    if (!is_cached(merger, piece.len))
+        return encode_piece(bpe, merger, piece, ids, err);
+    uint64_t key[3];
+    kw_piece_slot *slot = &merger->cache[kw_piece_key(piece, key)];
+    if (kw_piece_same(slot, key, piece.len)) {
+        if (!kw_ids_reserve(ids, KW_PIECE_IDS))
+            return NOMEM(err);
+        memcpy(ids->items + ids->n, slot->ids, sizeof(slot->ids));
+        ids->n += slot->n;
+        return KW_OK;
+    }
+    const size_t before = ids->n;
+    KW_TRY(encode_piece(bpe, merger, piece, ids, err));
+    const size_t n = ids->n - before;
+    if (n > KW_PIECE_IDS)
+        return KW_OK;
+    *slot = (kw_piece_slot){{key[0], key[1], key[2]}, (uint32_t)piece.len, (uint32_t)n, {0}};
+    if (n > 0)
+        memcpy(slot->ids, ids->items + before, n * sizeof(*slot->ids));
     return KW_OK;
 }

@@ -9,7 +9,11 @@
 #define KW_TEXT_BPE_H
 
 #include "text/grow.h"
+#include "text/piece_cache.h"
 #include "text/tokens.h"
+
+/* Longest word_end. */
+#define KW_WORD_END_MAX 64
 
 /* What encoding a piece needs to know; immutable. */
 typedef struct kw_bpe {
@@ -21,7 +25,9 @@ typedef struct kw_bpe {
     bool fuse_unk;          /* a run of unknown text is one unknown token */
     bool ignore_merges;     /* a piece that is a token is taken whole */
     bool byte_fallback;
-    bool any_unused; /* some token is KW_TOKEN_UNUSED */
+    bool any_unused;      /* some token is KW_TOKEN_UNUSED */
+    kw_str word_end;      /* what the last symbol of a piece is spelled with besides; or empty */
+    int32_t end_ids[256]; /* byte-level with word_end: the last symbols */
     /* Bit (a << 8 | b): byte b follows byte a inside some token. Elsewhere nothing merges across.
      */
     uint64_t *follows; /* [1024] in the arena; NULL in byte-level vocabularies */
@@ -34,6 +40,8 @@ typedef struct kw_merger {
     kw_pair_slot *memo;        /* owned; pairs looked up lately, where there is no pair table */
     uint32_t *unused_left;     /* owned; bytes of the left part of an unused token */
     kw_spans stack;            /* owned */
+    kw_piece_slot *cache;      /* owned; [KW_PIECE_SLOTS], NULL until many pieces were met */
+    size_t n_pieces;
     size_t n_symbols, n_heap, cap_symbols, cap_heap;
 } kw_merger;
 

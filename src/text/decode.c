@@ -19,6 +19,7 @@ void kw_detokenizer_init(kw_detokenizer *d, const kw_tokenizer *tokenizer, bool 
     d->tokenizer = tokenizer;
     d->n_pending = 0;
     d->first = true;
+    d->space = false;
     d->keep_special = keep_special;
 }
 
@@ -96,11 +97,25 @@ static kw_str join(kw_detokenizer *d, kw_str text)
     return (kw_str){d->out, n};
 }
 
+/* Whether a token ends a word; then its end is taken off. */
+static bool ends_word(const kw_tokenizer *t, kw_str *text)
+{
+    const kw_str end = t->end_decoded;
+    if (end.len == 0 || text->len < end.len ||
+        memcmp(text->data + text->len - end.len, end.data, end.len) != 0)
+        return false;
+    text->len -= end.len;
+    return true;
+}
+
 kw_str kw_detokenizer_push(kw_detokenizer *d, int32_t id)
 {
-    const kw_str text = text_of(d, id);
+    kw_str text = text_of(d, id);
     if (text.len == 0)
         return KW_STR("");
+    if (d->space && d->n_pending < sizeof(d->pending))
+        d->pending[d->n_pending++] = ' ';
+    d->space = ends_word(d->tokenizer, &text);
     const bool whole = kw_utf8_valid(text.data, text.len);
     if (whole && (d->n_pending == 0 || text.len > sizeof(d->out) - 3 * sizeof(d->pending))) {
         d->n_pending = 0;
@@ -114,7 +129,10 @@ kw_str kw_detokenizer_flush(kw_detokenizer *d)
     size_t n = 0;
     for (size_t at = 0; at < d->n_pending; at += bad_width(d, d->pending + at, d->n_pending - at))
         put(d, &n, REPLACEMENT, 3);
+    if (d->space && d->tokenizer->end_kept)
+        put(d, &n, " ", 1);
     d->n_pending = 0;
+    d->space = false;
     return (kw_str){d->out, n};
 }
 

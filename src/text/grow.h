@@ -53,6 +53,15 @@ typedef struct kw_ids {
     size_t n, cap;
 } kw_ids;
 
+/* Room for `more` ids; false when memory is out. */
+static inline bool kw_ids_reserve(kw_ids *ids, size_t more)
+{
+    int32_t *items = (int32_t *)kw_grow(ids->items, &ids->cap, ids->n + more, sizeof(int32_t));
+    if (items)
+        ids->items = items;
+    return items != NULL;
+}
+
 static inline bool kw_ids_add(kw_ids *ids, int32_t id)
 {
     int32_t *items = (int32_t *)kw_grow(ids->items, &ids->cap, ids->n + 1, sizeof(int32_t));

@@ -4,11 +4,18 @@
 #include "text/json_steps.h"
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "text/base64.h"
 #include "text/pretoken.h"
 
 #define METASPACE "\xE2\x96\x81"
 #define IDS_MAX 16
+/* \w of the engine that Whitespace is written for: letters, marks, decimal and letter numbers,
+ * connectors, joiners, and letters in circles and squares. */
+#define WORD                                                                                       \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\xE2\x80\x8C\xE2\x80\x8D\xE2\x92\xB6-"                       \
+    "\xE2\x93\xA9\xF0\x9F\x84\xB0"                                                                 \
+    "-\xF0\x9F\x85\x89\xF0\x9F\x85\x90-\xF0\x9F\x85\xA9\xF0\x9F\x85\xB0-\xF0\x9F\x86\x89"
 
 /* Calls `each` for a value, or for what it holds when it is a Sequence (of Sequences). */
 typedef kw_status (*visit_fn)(const kw_tree *value, const char *subject, void *to, kw_error *err);
@@ -246,7 +253,7 @@ static kw_status add_split(const kw_tree *value, const char *subject, kw_step_li
             KW_TRY(read_mode(value, subject, &step.mode, err));
         step.text = KW_STR("[\\p{P}!-\\/:-@\\[-`{-~]");
     } else if (kw_str_is(type, "Whitespace")) {
-        step.text = KW_STR("\\w+|[^\\w\\s]+");
+        step.text = KW_STR("[" WORD "]+|[^" WORD "\\s]+");
         step.invert = true;
     } else if (kw_str_is(type, "WhitespaceSplit")) {
         step.pre = KW_PRE_WORDS;
@@ -367,55 +374,122 @@ kw_status kw_json_postprocessor(const kw_tree *tree, const char *subject, kw_are
     return KW_OK;
 }
 
-static bool integer_is(const kw_tree *value, const char *key, int64_t wanted)
+/* A decoder while it is read. */
+typedef struct decoding {
+    kw_vocab *vocab;
+    kw_token_edit edits[KW_JSON_MAX_EDITS];
+    size_t n;
+    bool fused; /* what follows sees one text, not tokens */
+} decoding;
+
+static kw_status add_edit(decoding *d, kw_token_edit edit, const char *subject, kw_error *err)
 {
-    const kw_tree *number = kw_tree_get(value, key);
-    return number && number->kind == KW_JSON_NUMBER && number->integer == wanted;
+    if (d->n == KW_JSON_MAX_EDITS)
+        return kw_fail(err, KW_E_LIMIT, "%s: more than %d decoders", subject, KW_JSON_MAX_EDITS);
+    d->edits[d->n++] = edit;
+    return KW_OK;
+}
+
+/* Replace: U+2581 by a space is what most do, and has its own flag. In one text a longer pattern
+ * could lie across tokens. */
+static kw_status add_replace(const kw_tree *value, const char *subject, decoding *d, kw_error *err)
+{
+    const kw_str from = kw_tree_text(kw_tree_get(value, "pattern"), "String");
+    const kw_token_edit edit = {.from = from, .with = kw_tree_text(value, "content")};
+    uint32_t first;
+    const size_t width = kw_utf8_decode(from.data, from.len, &first);
+    if (kw_str_is(from, METASPACE) && kw_str_is(edit.with, " ") && d->n == 0) {
+        d->vocab->metaspace = true;
+        return KW_OK;
+    }
+    if (from.len == 0 || (d->fused && width < from.len))
+        return unsupported(subject, "decoder", KW_STR("Replace"), err);
+    return add_edit(d, edit, subject, err);
+}
+
+/* Strip: at the ends of each token or, in one text, a space before it. */
+static kw_status add_strip(const kw_tree *value, const char *subject, decoding *d, kw_error *err)
+{
+    const kw_tree *start = kw_tree_get(value, "start"), *stop = kw_tree_get(value, "stop");
+    const int64_t left = start ? start->integer : 0, right = stop ? stop->integer : 0;
+    const kw_str what = kw_tree_text(value, "content");
+    if (left < 0 || right < 0)
+        return unsupported(subject, "decoder", KW_STR("Strip"), err);
+    if (!d->fused)
+        return add_edit(
+            d,
+            (kw_token_edit){
+                .from = what, .strip = true, .start = (size_t)left, .stop = (size_t)right},
+            subject, err);
+    if (left > 1 || right > 0 || !kw_str_is(what, " "))
+        return unsupported(subject, "decoder", KW_STR("Strip"), err);
+    d->vocab->drop_first_space = d->vocab->drop_first_space || left == 1;
+    return KW_OK;
+}
+
+static kw_status add_spaces(const kw_tree *value, const char *subject, decoding *d, kw_error *err)
+{
+    const kw_str scheme = kw_tree_text(value, "prepend_scheme");
+    const kw_str sign = kw_tree_text(value, "replacement");
+    d->vocab->drop_first_space = scheme.len > 0 ? !kw_str_is(scheme, "never")
+                                                : kw_tree_bool(value, "add_prefix_space", true);
+    if (sign.len > 0 && !kw_str_is(sign, METASPACE))
+        return add_edit(d, (kw_token_edit){.from = sign, .with = KW_STR(" ")}, subject, err);
+    d->vocab->metaspace = true;
+    return KW_OK;
 }
 
 static kw_status add_decoder(const kw_tree *value, const char *subject, void *to, kw_error *err)
 {
-    kw_vocab *vocab = to;
+    decoding *d = to;
     const kw_str type = kw_tree_text(value, "type");
-    if (kw_str_is(type, "ByteLevel") || kw_str_is(type, "ByteFallback") || kw_str_is(type, "Fuse"))
+    if (kw_str_is(type, "ByteLevel"))
         return KW_OK;
-    if (kw_str_is(type, "Metaspace")) {
-        const kw_str scheme = kw_tree_text(value, "prepend_scheme");
-        vocab->metaspace = true;
-        vocab->drop_first_space = scheme.len > 0 ? !kw_str_is(scheme, "never")
-                                                 : kw_tree_bool(value, "add_prefix_space", true);
+    if (kw_str_is(type, "ByteFallback")) {
+        d->vocab->spelled_bytes = false;
         return KW_OK;
     }
+    if (kw_str_is(type, "Fuse")) {
+        d->fused = true;
+        return KW_OK;
+    }
+    if (kw_str_is(type, "Metaspace"))
+        return add_spaces(value, subject, d, err);
+    if (kw_str_is(type, "Replace"))
+        return add_replace(value, subject, d, err);
+    if (kw_str_is(type, "Strip"))
+        return add_strip(value, subject, d, err);
     if (kw_str_is(type, "WordPiece")) {
-        vocab->spaced = true;
-        vocab->cleanup = kw_tree_bool(value, "cleanup", true);
-        vocab->word_decoded = kw_tree_text(value, "prefix");
+        d->vocab->spaced = true;
+        d->vocab->cleanup = kw_tree_bool(value, "cleanup", true);
+        d->vocab->word_decoded = kw_tree_text(value, "prefix");
         return KW_OK;
     }
-    if (kw_str_is(type, "Replace")) {
-        const kw_str from = kw_tree_text(kw_tree_get(value, "pattern"), "String");
-        if (kw_str_is(from, METASPACE) && kw_str_is(kw_tree_text(value, "content"), " ")) {
-            vocab->metaspace = true;
-            return KW_OK;
-        }
-    }
-    if (kw_str_is(type, "Strip") && kw_str_is(kw_tree_text(value, "content"), " ") &&
-        integer_is(value, "stop", 0)) {
-        if (integer_is(value, "start", 1))
-            vocab->drop_first_space = true;
-        if (integer_is(value, "start", 1) || integer_is(value, "start", 0))
-            return KW_OK;
+    if (kw_str_is(type, "BPEDecoder")) {
+        d->vocab->end_decoded = kw_tree_text(value, "suffix");
+        return KW_OK;
     }
     return unsupported(subject, "decoder", type, err);
 }
 
-kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_vocab *vocab, kw_error *err)
+kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_arena *arena,
+                          kw_vocab *vocab, kw_error *err)
 {
+    decoding d = {.vocab = vocab};
     vocab->metaspace = false;
     vocab->drop_first_space = false;
-    vocab->spelled_unk = true;
+    vocab->spelled_unk = vocab->spelled_bytes = true;
     vocab->spaced = !tree || tree->kind == KW_JSON_NULL; /* then the library writes words */
     vocab->cleanup = false;
     vocab->word_decoded = KW_STR("");
-    return visit(tree, "decoders", subject, add_decoder, vocab, err);
+    KW_TRY(visit(tree, "decoders", subject, add_decoder, &d, err));
+    if (vocab->kind == KW_VOCAB_BYTE_BPE)
+        vocab->spaced = false;
+    kw_token_edit *edits = kw_arena_array(arena, d.n, sizeof(*edits));
+    if (!edits)
+        return kw_fail(err, KW_E_NOMEM, "%s: out of memory", subject);
+    memcpy(edits, d.edits, d.n * sizeof(*edits));
+    vocab->edits = edits;
+    vocab->n_edits = d.n;
+    return KW_OK;
 }

@@ -8,6 +8,7 @@
 #include "text/vocab.h"
 
 #define KW_JSON_MAX_STEPS 64
+#define KW_JSON_MAX_EDITS 16
 
 typedef struct kw_step_list {
     kw_step items[KW_JSON_MAX_STEPS];
@@ -24,7 +25,8 @@ kw_status kw_json_pretokenizer(const kw_tree *tree, const char *subject, kw_step
 /* Sets prefix and suffix, in the arena, where the file says what surrounds a text. */
 kw_status kw_json_postprocessor(const kw_tree *tree, const char *subject, kw_arena *arena,
                                 kw_vocab *vocab, kw_error *err);
-/* Sets metaspace and drop_first_space. */
-kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_vocab *vocab, kw_error *err);
+/* Sets what decoding writes; edits in the arena. */
+kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_arena *arena,
+                          kw_vocab *vocab, kw_error *err);
 
 #endif

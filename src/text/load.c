@@ -53,7 +53,7 @@ kw_status kw_tokenizer_from_tiktoken(kw_str text, const char *subject, kw_tokeni
 /* A folder's files while a tokenizer is made from them. */
 typedef struct source {
     char folder[PATH_BYTES]; /* with its '/'; empty: the current one */
-    kw_map main, merges, config;
+    kw_map main, merges, added, config;
     kw_arena arena;
     kw_vocab vocab;
 } source;
@@ -89,7 +89,12 @@ static kw_status read_pair(source *s, const char *vocab, const char *merges, kw_
 {
     KW_TRY(open_file(s, vocab, &s->main, err));
     KW_TRY(open_file(s, merges, &s->merges, err));
-    return kw_vocab_from_merges(view(&s->main), view(&s->merges), vocab, &s->arena, &s->vocab, err);
+    KW_TRY(
+        kw_vocab_from_merges(view(&s->main), view(&s->merges), vocab, &s->arena, &s->vocab, err));
+    if (!exists(s, "added_tokens.json"))
+        return KW_OK;
+    KW_TRY(open_file(s, "added_tokens.json", &s->added, err));
+    return kw_vocab_apply_added(view(&s->added), "added_tokens.json", &s->arena, &s->vocab, err);
 }
 
 static bool ends_with(const char *name, const char *end)
@@ -173,6 +178,7 @@ kw_status kw_vocab_from_path(const char *path, kw_vocab_use use, void *user, kw_
         status = use(user, &s->vocab, err);
     kw_map_close(&s->main);
     kw_map_close(&s->merges);
+    kw_map_close(&s->added);
     kw_map_close(&s->config);
     kw_arena_free(&s->arena);
     free(s);

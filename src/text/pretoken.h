@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* pretoken.h - the known ways to cut text: their expressions, and ASCII text cut without an engine.
- */
+/* pretoken.h - the well-known ways to cut text, written out: no regular expression engine, and the
+ * same pieces on every machine. */
 #ifndef KW_TEXT_PRETOKEN_H
 #define KW_TEXT_PRETOKEN_H
 
 #include "base/str.h"
 #include "text/steps.h"
 
-/* The portable expression of a known way; empty for KW_PRE_CUSTOM and KW_PRE_NONE. */
-kw_str kw_pretoken_expression(kw_pretokenizer pre);
+/* Whether a way is written out here; KW_PRE_CUSTOM and KW_PRE_NONE are not. */
+bool kw_pretoken_known(kw_pretokenizer pre);
 /* The known way that an expression from a tokenizer.json spells, or KW_PRE_CUSTOM. */
 kw_pretokenizer kw_pretoken_recognise(kw_str expression);
-
-/* End of the piece that starts at text[from], from < len, as the expression would match it; 0 when
- * that depends on a character outside of ASCII. */
-size_t kw_pretoken_ascii(kw_pretokenizer pre, const char *text, size_t from, size_t len);
-
-/* The first word at or after *start of KW_PRE_WORDS or KW_PRE_BERT, in valid UTF-8: sets *start and
- * returns its end; both are len when there is none. */
-size_t kw_pretoken_word(kw_pretokenizer pre, const char *text, size_t len, size_t *start);
+/* The first piece of a known way at or after *start in valid UTF-8: sets *start and returns its
+ * end; both are len when there is none. */
+size_t kw_pretoken_next(kw_pretokenizer pre, const char *text, size_t len, size_t *start);
 
 #endif

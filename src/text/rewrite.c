@@ -46,21 +46,12 @@ kw_status kw_find_next(kw_finder *f, size_t from, bool *found, kw_span *match, k
         *found = find_literal(f, from, match);
         return KW_OK;
     }
-    const kw_pretokenizer pre = f->with->step.pre;
-    if (pre == KW_PRE_WORDS || pre == KW_PRE_BERT) {
-        size_t start = from;
-        const size_t stop = kw_pretoken_word(pre, f->text.data, f->text.len, &start);
-        *found = stop > start;
-        *match = (kw_span){(uint32_t)start, (uint32_t)stop};
-        return KW_OK;
-    }
-    const size_t end = f->with->step.kind == KW_STEP_SPLIT
-                           ? kw_pretoken_ascii(f->with->step.pre, f->text.data, from, f->text.len)
-                           : 0;
-    if (end == 0)
+    if (f->with->step.kind != KW_STEP_SPLIT || !kw_pretoken_known(f->with->step.pre))
         return find_pattern(f, from, found, match, err);
-    *found = true;
-    *match = (kw_span){(uint32_t)from, (uint32_t)end};
+    size_t start = from;
+    const size_t end = kw_pretoken_next(f->with->step.pre, f->text.data, f->text.len, &start);
+    *found = end > start;
+    *match = (kw_span){(uint32_t)start, (uint32_t)end};
     return KW_OK;
 }
 

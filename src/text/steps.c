@@ -43,15 +43,11 @@ static kw_status compile_step(const kw_step *step, kw_arena *arena, kw_compiled_
         return NOMEM(err);
     if (step->kind == KW_STEP_CHARSMAP)
         return compile_map(step, arena, out, err);
-    if (step->pre == KW_PRE_WORDS || step->pre == KW_PRE_BERT)
+    if (step->literal || (step->kind != KW_STEP_SPLIT && step->kind != KW_STEP_REPLACE) ||
+        (step->kind == KW_STEP_SPLIT && kw_pretoken_known(step->pre)))
         return KW_OK;
-    if (step->literal || (step->kind != KW_STEP_SPLIT && step->kind != KW_STEP_REPLACE))
-        return KW_OK;
-    kw_str expression = out->step.text;
-    if (step->kind == KW_STEP_SPLIT && step->pre != KW_PRE_CUSTOM)
-        expression = kw_pretoken_expression(step->pre);
-    else
-        KW_TRY(kw_pattern_portable(out->step.text, arena, &expression, err));
+    kw_str expression;
+    KW_TRY(kw_pattern_portable(out->step.text, arena, &expression, err));
     return kw_pattern_compile(expression, &out->pattern, err);
 }
 

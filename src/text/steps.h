@@ -21,6 +21,7 @@ typedef enum kw_pretokenizer {
     KW_PRE_GPT2,
     KW_PRE_LLAMA3,
     KW_PRE_QWEN2,
+    KW_PRE_CLIP,   /* letters, single numbers, runs of others; between them white space */
     KW_PRE_WORDS,  /* runs of what is no white space; what lies between is not matched */
     KW_PRE_BERT,   /* the same, and each punctuation character by itself */
     KW_PRE_CUSTOM, /* kw_vocab.splitters, or a step's own expression */

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "text/alphabet.h"
+#include "text/grow.h"
 #include "text/vocab.h"
 
 #define METASPACE "\xE2\x96\x81"
@@ -88,7 +89,8 @@ static kw_str spaced(const kw_token_rules *rules, kw_str text, bool first, char 
 
 kw_str kw_surface_of(const kw_token_rules *rules, kw_str text, uint8_t kind, bool first, char *room)
 {
-    const int byte = kind == KW_TOKEN_BYTE && !rules->byte_level ? byte_of(text) : -1;
+    const int byte =
+        kind == KW_TOKEN_BYTE && !rules->byte_level && !rules->spelled_bytes ? byte_of(text) : -1;
     if (byte >= 0) {
         room[0] = (char)byte;
         return (kw_str){room, 1};
@@ -101,4 +103,69 @@ kw_str kw_surface_of(const kw_token_rules *rules, kw_str text, uint8_t kind, boo
         return !plain && kw_alphabet_decode(text, room, &n) ? (kw_str){room, n} : text;
     }
     return rules->metaspace ? with_spaces(text, room) : text;
+}
+
+/* Longest surface that edits may make. */
+#define EDITED_MAX ((size_t)1 << 20)
+
+/* Text with every `from` as `with`, malloc'ed. */
+static char *replace_all(const kw_token_edit *edit, kw_str text, size_t *len)
+{
+    const size_t most = text.len * KW_MAX(edit->with.len, 1);
+    char *out = most <= EDITED_MAX ? malloc(most + 1) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; out && i < text.len;) {
+        const kw_str rest = {text.data + i, text.len - i};
+        const bool found = edit->from.len > 0 && kw_str_starts(rest, edit->from);
+        const kw_str part = found ? edit->with : (kw_str){rest.data, 1};
+        memcpy(out + n, part.data, part.len);
+        n += part.len;
+        i += found ? edit->from.len : 1;
+    }
+    *len = n;
+    return out;
+}
+
+/* A view of text without the characters that an edit strips. */
+static kw_str strip(const kw_token_edit *edit, kw_str text)
+{
+    for (size_t i = 0; i < edit->start && edit->from.len > 0; i++) {
+        if (!kw_str_starts(text, edit->from))
+            break;
+        text.data += edit->from.len;
+        text.len -= edit->from.len;
+    }
+    for (size_t i = 0; i < edit->stop && edit->from.len > 0; i++) {
+        const size_t left = text.len - edit->from.len;
+        if (text.len < edit->from.len ||
+            memcmp(text.data + left, edit->from.data, edit->from.len) != 0)
+            break;
+        text.len = left;
+    }
+    return text;
+}
+
+bool kw_surface_edit(const kw_token_rules *rules, kw_str surface, char **changed, size_t *len)
+{
+    kw_token_edit copy = {.from = KW_STR("")};
+    kw_str text = surface;
+    char *owned = NULL;
+    *changed = NULL;
+    for (size_t i = 0; i < rules->n_edits; i++) {
+        if (rules->edits[i].strip) {
+            text = strip(&rules->edits[i], text);
+            continue;
+        }
+        size_t n;
+        char *next = replace_all(&rules->edits[i], text, &n);
+        free(owned);
+        owned = next;
+        if (!next)
+            return false;
+        text = (kw_str){next, n};
+    }
+    if (rules->n_edits > 0)
+        *changed = replace_all(&copy, text, len);
+    free(owned);
+    return rules->n_edits == 0 || *changed;
 }

@@ -118,9 +118,25 @@ static kw_token_rules rules_of(const kw_vocab *vocab)
 {
     return (kw_token_rules){.byte_level = vocab->kind == KW_VOCAB_BYTE_BPE,
                             .metaspace = vocab->metaspace,
+                            .spelled_bytes = vocab->spelled_bytes,
                             .spaced = vocab->spaced,
                             .cleanup = vocab->cleanup,
+                            .edits = vocab->edits,
+                            .n_edits = vocab->n_edits,
                             .inside = vocab->word_decoded};
+}
+
+/* The end of a word, into the arena. */
+static kw_status copy_end(kw_str end, kw_arena *arena, kw_str *out, kw_error *err)
+{
+    if (end.len > KW_WORD_END_MAX)
+        return kw_fail(err, KW_E_LIMIT, "vocabulary: the end of a word has %zu bytes, over %d",
+                       end.len, KW_WORD_END_MAX);
+    const char *copy = kw_arena_strdup(arena, end);
+    if (!copy)
+        return NOMEM(err);
+    *out = (kw_str){copy, end.len};
+    return KW_OK;
 }
 
 static kw_status build_words(kw_tokenizer *t, const kw_vocab *vocab, kw_error *err)
@@ -141,6 +157,9 @@ static kw_status build_model(kw_tokenizer *t, const kw_vocab *vocab, kw_error *e
     t->kind = vocab->kind;
     KW_TRY(kw_tokens_build(vocab->tokens, vocab->kinds, vocab->n_tokens, &rules, &t->arena,
                            &bpe->tokens, err));
+    KW_TRY(copy_end(vocab->word_end, &t->arena, &bpe->word_end, err));
+    KW_TRY(copy_end(vocab->end_decoded, &t->arena, &t->end_decoded, err));
+    t->end_kept = vocab->end_kept;
     bpe->unk = vocab->unk;
     bpe->fuse_unk = vocab->fuse_unk;
     bpe->byte_fallback = vocab->byte_fallback && !byte_level;

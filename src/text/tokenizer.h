@@ -54,6 +54,7 @@ typedef struct kw_detokenizer {
     char pending[4]; /* bytes of an unfinished character */
     size_t n_pending;
     bool first;        /* nothing was written yet: SPM drops its leading space */
+    bool space;        /* a word has ended: a space comes before what follows */
     bool keep_special; /* write control tokens as text */
     char out[500];     /* what the last push completed, where it is no token's own text */
 } kw_detokenizer;

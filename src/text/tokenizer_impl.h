@@ -24,6 +24,8 @@ struct kw_tokenizer {
     int32_t *prefix, *suffix;
     size_t n_prefix, n_suffix;
     bool drop_first_space, drop_first_spaces; /* one, or one of each token up to the first text */
+    kw_str end_decoded;                       /* in the arena */
+    bool end_kept;
     bool spelled_unk, cleanup_text, eos_once;
 };
 

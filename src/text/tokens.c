@@ -7,6 +7,8 @@
 #include "text/alphabet.h"
 #include "text/tokenizer.h"
 
+#include <stdlib.h>
+
 /* Longest way from a key's home slot; a good hash at half load stays far below it. */
 #define PROBE_MAX 256
 #define NOMEM(err, n) kw_fail((err), KW_E_NOMEM, "vocabulary: out of memory for %zu tokens", (n))
@@ -150,6 +152,35 @@ static kw_status insert(kw_tokens *t, int32_t id, kw_error *err)
                    PROBE_MAX);
 }
 
+/* Applies the edits to what a token writes. */
+static kw_status edit(const kw_token_rules *rules, kw_arena *arena, kw_str *surface, kw_error *err)
+{
+    char *changed;
+    size_t len = 0;
+    if (!kw_surface_edit(rules, *surface, &changed, &len))
+        return kw_fail(err, KW_E_NOMEM, "vocabulary: out of memory decoding tokens");
+    const bool same = !changed || kw_str_eq((kw_str){changed, len}, *surface);
+    const char *copy = same ? surface->data : kw_arena_strdup(arena, (kw_str){changed, len});
+    free(changed);
+    if (!copy)
+        return kw_fail(err, KW_E_NOMEM, "vocabulary: out of memory decoding tokens");
+    if (!same)
+        *surface = (kw_str){copy, len};
+    return KW_OK;
+}
+
+static kw_status edit_all(kw_tokens *t, const kw_token_rules *rules, kw_arena *arena, kw_error *err)
+{
+    for (size_t i = 0; i < t->n && rules->n_edits > 0; i++) {
+        if (t->kinds[i] == KW_TOKEN_BYTE)
+            continue;
+        KW_TRY(edit(rules, arena, &t->surface[i], err));
+        if (t->initial)
+            KW_TRY(edit(rules, arena, &t->initial[i], err));
+    }
+    return KW_OK;
+}
+
 kw_status kw_tokens_build(const kw_str *spelling, const uint8_t *kinds, size_t n,
                           const kw_token_rules *rules, kw_arena *arena, kw_tokens *out,
                           kw_error *err)
@@ -176,6 +207,8 @@ kw_status kw_tokens_build(const kw_str *spelling, const uint8_t *kinds, size_t n
         if (produced(t.kinds[i]))
             t.longest = KW_MAX(t.longest, raw_at(&t, (int32_t)i).len);
     }
+    if (!t.byte_level) /* there the surface is also what BPE compares */
+        KW_TRY(edit_all(&t, rules, arena, err));
     *out = t;
     return KW_OK;
 }

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "text/vocab.h"
 
+#include <float.h>
 #include <math.h>
 
 #define NONE UINT32_MAX
@@ -27,18 +28,20 @@ static double score_at(kw_unigram_scores scores, size_t i)
     return scores.single ? (double)scores.single[i] : scores.exact[i];
 }
 
-/* The least and the greatest score of the tokens that count. */
+/* The least and the greatest score of the tokens that count. The greatest is above 0, as the
+ * reference starts from the least positive float. */
 static void find_range(const kw_tokens *tokens, kw_unigram_scores scores, double *least,
                        double *most)
 {
     bool any = false;
-    *least = *most = 0;
+    *least = 0;
+    *most = (double)FLT_MIN;
     for (size_t i = 0; i < tokens->n; i++) {
         const double score = score_at(scores, i);
         if (isnan(score) || (scores.single && tokens->kinds[i] != KW_TOKEN_NORMAL))
             continue;
         *least = any ? fmin(*least, score) : score;
-        *most = any ? fmax(*most, score) : score;
+        *most = fmax(*most, score);
         any = true;
     }
 }

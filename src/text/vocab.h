@@ -56,8 +56,13 @@ typedef struct kw_vocab {
     const int32_t *prefix, *suffix;  /* instead, when not NULL */
     size_t n_prefix, n_suffix;
 
-    kw_str word_inside;    /* WordPiece: what begins a token inside a word */
-    kw_str word_decoded;   /* spaced: the same, as decoding sees it */
+    kw_str word_inside;         /* WordPiece: what begins a token inside a word */
+    kw_str word_decoded;        /* spaced: the same, as decoding sees it */
+    kw_str word_end;            /* BPE: what the last token of a word ends with (CLIP's </w>) */
+    kw_str end_decoded;         /* decoding: such an end is a space */
+    bool end_kept;              /* also behind the last token */
+    const kw_token_edit *edits; /* [n_edits] decoding: after all else, to each token */
+    size_t n_edits;
     size_t max_word_chars; /* WordPiece: a word of more is unknown; 0: 100 */
 
     /* SPM: BPE and unigram. */
@@ -73,6 +78,7 @@ typedef struct kw_vocab {
     bool fuse_unk;          /* a run of unknown characters is one unknown token */
     bool ignore_merges;     /* a piece that is a token is taken whole before merging */
     bool nfc;               /* normalise first (Qwen 2) */
+    bool spelled_bytes;     /* byte tokens are written as they are spelled */
     bool spelled_unk;       /* the unknown token is written as it is spelled, not as a sign */
     bool spaced;            /* decoding: tokens are words */
     bool cleanup;           /* spaced: no space before punctuation, in each token */
@@ -112,6 +118,10 @@ kw_status kw_vocab_from_tiktoken(kw_str text, const char *subject, kw_arena *are
  * add_eos_token, added_tokens_decoder, tokenizer_class, legacy. */
 kw_status kw_vocab_apply_config(kw_str text, const char *subject, kw_arena *arena, kw_vocab *vocab,
                                 kw_error *err);
+/* Adds the tokens of added_tokens.json, {"<|endoftext|>": 50257, ..}: special where they are
+ * written in angle brackets. */
+kw_status kw_vocab_apply_added(kw_str text, const char *subject, kw_arena *arena, kw_vocab *vocab,
+                               kw_error *err);
 /* The description of the tokenizer at a path (kw_tokenizer_from_path says which), given to `use`
  * while the files that it points into are open. */
 typedef kw_status (*kw_vocab_use)(void *user, const kw_vocab *vocab, kw_error *err);

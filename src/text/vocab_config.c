@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* vocab_config.c - tokenizer_config.json beside a vocabulary. Source: Hugging Face transformers,
  * the serialised arguments of its tokenizers. */
+#include "base/check.h"
 #include "base/json.h"
 #include "text/grow.h"
 #include "text/json_tree.h"
@@ -198,16 +199,53 @@ static kw_status read_config(const kw_tree *config, const char *subject, kw_aren
     return KW_OK;
 }
 
-kw_status kw_vocab_apply_config(kw_str text, const char *subject, kw_arena *arena, kw_vocab *vocab,
-                                kw_error *err)
+static kw_status read_object(kw_str text, const char *subject, kw_arena *arena, kw_tree **out,
+                             kw_error *err)
 {
     kw_json json;
     kw_json_token token;
-    kw_tree *config;
     kw_json_init(&json, text, subject);
     KW_TRY(kw_json_expect(&json, KW_JSON_OBJECT, &token, err));
-    KW_TRY(kw_tree_read(&json, &token, arena, &config, err));
-    KW_TRY(kw_json_expect(&json, KW_JSON_END, &token, err));
+    KW_TRY(kw_tree_read(&json, &token, arena, out, err));
+    return kw_json_expect(&json, KW_JSON_END, &token, err);
+}
+
+kw_status kw_vocab_apply_added(kw_str text, const char *subject, kw_arena *arena, kw_vocab *vocab,
+                               kw_error *err)
+{
+    kw_tree *list;
+    size_t n = vocab->n_tokens, n_keys = 0;
+    KW_TRY(read_object(text, subject, arena, &list, err));
+    for (const kw_tree *at = list->child; at; at = at->next)
+        n_keys++;
+    for (const kw_tree *at = list->child; at; at = at->next)
+        if (at->integer >= 0 && (uint64_t)at->integer < vocab->n_tokens + n_keys)
+            n = KW_MAX(n, (size_t)at->integer + 1);
+    kw_vocab changed = *vocab;
+    kw_str *tokens;
+    uint8_t *kinds;
+    KW_TRY(extend(&changed, n, subject, arena, &tokens, &kinds, err));
+    for (size_t i = 0; i < vocab->n_added; i++) /* they are derived from the kinds again */
+        kinds[vocab->added[i].id] = KW_TOKEN_CONTROL;
+    for (const kw_tree *at = list->child; at; at = at->next) {
+        if (at->integer < 0 || (uint64_t)at->integer >= n || at->key.len == 0)
+            continue;
+        tokens[at->integer] = at->key;
+        kinds[at->integer] = at->key.data[0] == '<' && at->key.data[at->key.len - 1] == '>'
+                                 ? KW_TOKEN_CONTROL
+                                 : KW_TOKEN_USER;
+    }
+    changed.added = NULL;
+    changed.n_added = 0;
+    *vocab = changed;
+    return KW_OK;
+}
+
+kw_status kw_vocab_apply_config(kw_str text, const char *subject, kw_arena *arena, kw_vocab *vocab,
+                                kw_error *err)
+{
+    kw_tree *config;
+    KW_TRY(read_object(text, subject, arena, &config, err));
     kw_vocab changed = *vocab;
     KW_TRY(read_config(config, subject, arena, &changed, err));
     *vocab = changed;

@@ -6,6 +6,7 @@
  * Source: Hugging Face tokenizers, the serialised form of Tokenizer. */
 #include "text/vocab.h"
 
+#include "base/check.h"
 #include "base/json.h"
 #include "text/grow.h"
 #include "text/json_steps.h"
@@ -278,9 +279,10 @@ static kw_status find_kind(const loader *l, bool bytes, kw_vocab_kind *kind, kw_
         return kw_fail(err, KW_E_FORMAT, "%s: the model has no vocab", l->subject);
     if (bpe && !l->has_merges)
         return kw_fail(err, KW_E_FORMAT, "%s: the model has no merges", l->subject);
-    if (bpe && (l->word_prefix.len > 0 || l->word_suffix.len > 0))
-        return kw_fail(err, KW_E_UNSUPPORTED, "%s: words marked by \"%.*s\" are not supported",
-                       l->subject, KW_FMT(l->word_prefix.len ? l->word_prefix : l->word_suffix));
+    if (bpe && l->word_prefix.len > 0)
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "%s: merges of tokens marked by \"%.*s\" inside words are not supported",
+                       l->subject, KW_FMT(l->word_prefix));
     return KW_OK;
 }
 
@@ -380,6 +382,7 @@ static kw_status place_scores(const loader *l, kw_vocab *vocab, kw_error *err)
 static void set_words(const loader *l, kw_vocab *vocab)
 {
     vocab->word_inside = l->word_prefix;
+    vocab->word_end = l->word_suffix;
     vocab->max_word_chars = l->max_chars > 0 ? (size_t)l->max_chars : 0;
 }
 
@@ -394,7 +397,7 @@ static kw_status assemble(loader *l, kw_vocab *vocab, kw_error *err)
     KW_TRY(place_tokens(l, vocab, err));
     KW_TRY(keep_lists(l, vocab, err));
     KW_TRY(kw_json_postprocessor(l->postprocessor, l->subject, l->arena, vocab, err));
-    KW_TRY(kw_json_decoder(l->decoder, l->subject, vocab, err));
+    KW_TRY(kw_json_decoder(l->decoder, l->subject, l->arena, vocab, err));
     vocab->custom_steps = true;
     vocab->pre = KW_PRE_CUSTOM;
     vocab->normalizers = keep(l, normal.items, normal.n, sizeof(kw_step));
@@ -470,6 +473,47 @@ static kw_status add_end_of_text(loader *l, kw_vocab *vocab, kw_error *err)
     return KW_OK;
 }
 
+static int64_t find_entry(const loader *l, const char *text)
+{
+    for (size_t i = 0; i < l->n_entries; i++)
+        if (kw_str_is(l->entries[i].text, text))
+            return l->entries[i].id <= INT32_MAX ? l->entries[i].id : -1;
+    return -1;
+}
+
+/* CLIP's vocabulary ends words with </w> and has a token for the start of a text; the rest of how
+ * it works is not in its files. Source: openai/CLIP, simple_tokenizer.py. */
+static kw_status set_clip(loader *l, kw_vocab *vocab, kw_error *err)
+{
+    static const char start_name[] = "<|startoftext|>";
+    static const kw_step normalizers[] = {
+        {.kind = KW_STEP_NFC},
+        {.kind = KW_STEP_REPLACE, .pre = KW_PRE_CUSTOM, .text = {"\\s+", 3}, .with = {" ", 1}},
+        {.kind = KW_STEP_LOWER}};
+    static const kw_step splitters[] = {
+        {.kind = KW_STEP_SPLIT, .pre = KW_PRE_CLIP, .mode = KW_SPLIT_REMOVED, .invert = true}};
+    const int64_t start = find_entry(l, start_name);
+    if (start < 0 || find_entry(l, "a</w>") < 0)
+        return KW_OK;
+    kw_added_token *added = kw_grow(l->added, &l->cap_added, l->n_added + 1, sizeof(*added));
+    if (!added)
+        return nomem(l, err);
+    l->added = added;
+    added[l->n_added++] =
+        (kw_added_token){.text = KW_STR(start_name), .id = (int32_t)start, .special = true};
+    vocab->word_end = vocab->end_decoded = KW_STR("</w>");
+    vocab->end_kept = true;
+    vocab->custom_steps = true;
+    vocab->normalizers = normalizers;
+    vocab->n_normalizers = KW_COUNT(normalizers);
+    vocab->splitters = splitters;
+    vocab->n_splitters = KW_COUNT(splitters);
+    vocab->bos = (int32_t)start;
+    vocab->unk = vocab->eos;
+    vocab->add_bos = vocab->add_eos = true;
+    return KW_OK;
+}
+
 static kw_status read_both(loader *l, kw_str vocab_json, kw_str merges, kw_vocab *out,
                            kw_error *err)
 {
@@ -482,6 +526,7 @@ static kw_status read_both(loader *l, kw_str vocab_json, kw_str merges, kw_vocab
     KW_TRY(read_merge_lines(l, merges, err));
     kw_vocab_defaults(out, KW_VOCAB_BYTE_BPE);
     KW_TRY(add_end_of_text(l, out, err));
+    KW_TRY(set_clip(l, out, err));
     KW_TRY(place_tokens(l, out, err));
     return keep_lists(l, out, err);
 }

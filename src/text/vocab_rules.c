@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -459,13 +460,154 @@ fail:
     return status;
 }
 
+/* The bytes of a text with a mark before it, in the arena; NULL data without memory. */
+static kw_str marked(kw_str mark, kw_str text, kw_arena *arena)
+{
+    char *out = kw_arena_alloc(arena, mark.len + text.len + 1);
+    if (!out)
+        return (kw_str){NULL, 0};
+    memcpy(out, mark.data, mark.len);
+    memcpy(out + mark.len, text.data, text.len);
+    return (kw_str){out, mark.len + text.len};
+}
+
+/* Words as GGUF spells them: see bert_word. */
+static kw_status unmark_words(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *raw, kw_error *err)
+{
+    kw_str *tokens = kw_arena_array(arena, v->n_tokens, sizeof *tokens);
+    if (!tokens)
+        return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu tokens", v->n_tokens);
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        const kw_str text = raw->tokens[i];
+        const bool bracketed = text.data[0] == '[' && text.data[text.len - 1] == ']';
+        if (bracketed)
+            tokens[i] = text;
+        else if (kw_str_starts(text, v->word_inside))
+            tokens[i] = (kw_str){text.data + v->word_inside.len, text.len - v->word_inside.len};
+        else
+            tokens[i] = marked(KW_STR("\xE2\x96\x81"), text, arena);
+        if (!tokens[i].data)
+            return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu tokens", v->n_tokens);
+    }
+    raw->tokens = tokens;
+    return KW_OK;
+}
+
+static bool same_steps(const kw_step *a, size_t n_a, const kw_step *b, size_t n_b)
+{
+    for (size_t i = 0; i < n_a && n_a == n_b; i++)
+        if (a[i].kind != b[i].kind)
+            return false;
+    return n_a == n_b;
+}
+
+/* Whether a list of words is prepared as a reader of GGUF prepares it. */
+static kw_status is_plain_bert(const kw_vocab *v, kw_arena *arena, bool *plain, kw_error *err)
+{
+    kw_vocab usual = *v;
+    const bool cased = kw_vocab_is_cased(v);
+    KW_TRY(kw_vocab_set_bert(&usual, (kw_bert_rules){.cjk = true, .strip = !cased, .lower = !cased},
+                             arena, err));
+    *plain = v->custom_steps && kw_str_is(v->word_inside, "##") && v->n_splitters == 1 &&
+             v->splitters[0].kind == KW_STEP_SPLIT && v->splitters[0].pre == KW_PRE_BERT &&
+             same_steps(v->normalizers, v->n_normalizers, usual.normalizers, usual.n_normalizers);
+    return KW_OK;
+}
+
+/* What a unigram vocabulary does before its model, as SentencePiece's own flags: those it has, or
+ * those that the steps of a tokenizer.json for T5 and its kin amount to. */
+static bool is_plain_unigram(const kw_vocab *v, kw_ggml_vocab *raw)
+{
+    raw->charsmap = v->charsmap;
+    raw->add_space_prefix = v->add_space_prefix;
+    raw->remove_extra_whitespaces = v->squeeze_spaces;
+    if (!v->custom_steps)
+        return v->metaspace;
+    raw->add_space_prefix = raw->remove_extra_whitespaces = 0;
+    for (size_t i = 0; i < v->n_normalizers; i++) {
+        if (v->normalizers[i].kind != KW_STEP_CHARSMAP)
+            return false;
+        raw->charsmap = v->normalizers[i].text;
+    }
+    for (size_t i = 0; i < v->n_splitters; i++) {
+        const kw_step *const s = &v->splitters[i];
+        if (s->kind == KW_STEP_PREPEND)
+            raw->add_space_prefix = 1;
+        else if (s->kind == KW_STEP_SPLIT && s->pre == KW_PRE_WORDS)
+            raw->remove_extra_whitespaces = 1;
+        else if (s->kind != KW_STEP_REPLACE && s->kind != KW_STEP_SPLIT)
+            return false;
+    }
+    return true;
+}
+
+static void copy_ids(const kw_vocab *v, kw_ggml_vocab *raw)
+{
+    raw->bos = v->bos;
+    raw->eos = v->eos;
+    raw->eot = v->eot;
+    raw->unk = v->unk;
+    raw->pad = v->pad;
+    raw->add_bos = v->prefix ? v->n_prefix > 0 && v->prefix[0] == v->bos : v->add_bos;
+    raw->add_eos = v->suffix ? v->n_suffix > 0 && v->suffix[0] == v->eos : v->add_eos;
+}
+
+static kw_status words_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *out, bool *named,
+                               kw_error *err)
+{
+    kw_ggml_vocab raw;
+    KW_TRY(is_plain_bert(v, arena, named, err));
+    if (!*named)
+        return KW_OK;
+    kw_ggml_vocab_init(&raw);
+    raw.model = KW_STR("bert");
+    KW_TRY(copy_tokens(v, arena, &raw, err));
+    KW_TRY(unmark_words(v, arena, &raw, err));
+    copy_ids(v, &raw);
+    raw.cls = v->bos;
+    raw.sep = v->eos;
+    *out = raw;
+    return KW_OK;
+}
+
+static kw_status unigram_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *out,
+                                 bool *named, kw_error *err)
+{
+    kw_ggml_vocab raw;
+    kw_ggml_vocab_init(&raw);
+    *named = is_plain_unigram(v, &raw);
+    if (!*named)
+        return KW_OK;
+    raw.model = KW_STR("t5");
+    raw.pre = KW_STR("default");
+    float *scores = kw_arena_array(arena, v->n_tokens, sizeof *scores);
+    const char *map = kw_arena_strdup(arena, raw.charsmap);
+    if (!scores || !map)
+        return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for %zu scores", v->n_tokens);
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        scores[i] = v->scores ? v->scores[i] : (float)v->exact_scores[i];
+        if (isnan(scores[i])) /* a token that text does not spell */
+            scores[i] = -1000.0f;
+    }
+    raw.scores = scores;
+    raw.charsmap.data = map;
+    KW_TRY(copy_tokens(v, arena, &raw, err));
+    copy_ids(v, &raw);
+    *out = raw;
+    return KW_OK;
+}
+
 kw_status kw_vocab_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *out, bool *named,
                            kw_error *err)
 {
     kw_ggml_vocab raw;
     bool prefix = false;
     const bool spm = v->kind == KW_VOCAB_SPM_BPE;
-    const way *const w = v->kind == KW_VOCAB_BYTE_BPE ? name_way(v) : NULL;
+    const way *const w = v->kind == KW_VOCAB_BYTE_BPE && v->word_end.len == 0 ? name_way(v) : NULL;
+    if (v->kind == KW_VOCAB_WORDPIECE)
+        return words_to_ggml(v, arena, out, named, err);
+    if (v->kind == KW_VOCAB_UNIGRAM)
+        return unigram_to_ggml(v, arena, out, named, err);
     *named = spm ? is_plain_spm(v, &prefix) : w != NULL;
     if (!*named)
         return KW_OK;
@@ -477,13 +619,7 @@ kw_status kw_vocab_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *ou
         KW_TRY(copy_scores(v, arena, &raw, err));
     else
         KW_TRY(copy_merges(v, arena, &raw, err));
-    raw.bos = v->bos;
-    raw.eos = v->eos;
-    raw.eot = v->eot;
-    raw.unk = v->unk;
-    raw.pad = v->pad;
-    raw.add_bos = v->prefix ? v->n_prefix > 0 && v->prefix[0] == v->bos : v->add_bos;
-    raw.add_eos = v->suffix ? v->n_suffix > 0 && v->suffix[0] == v->eos : v->add_eos;
+    copy_ids(v, &raw);
     raw.add_space_prefix = spm ? prefix : -1;
     *out = raw;
     return KW_OK;

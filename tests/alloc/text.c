@@ -139,6 +139,21 @@ static void test_templates(void **state)
     fail();
 }
 
+static void test_unigram(void **state)
+{
+    (void)state;
+    fail_each(&(work){.json = read_file("golden/tokenizers/sentencepiece/unigram-user.model"),
+                      .sentencepiece = true});
+    fail_each(&(work){.json = read_file("golden/tokenizers/models/unigram-precompiled.json")});
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    fail_each(&(work){.json = read_file("golden/tokenizers/models/wordpiece-cased.json")});
+    fail_each(&(work){.json = read_file("golden/tokenizers/models/bpe-edits.json")});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +161,10 @@ int main(void)
         cmocka_unit_test(test_characters),
         cmocka_unit_test(test_sentencepiece),
         cmocka_unit_test(test_templates),
+}
+
+        cmocka_unit_test(test_unigram),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

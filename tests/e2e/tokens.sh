@@ -49,6 +49,27 @@ else
     skipped "no $shared/weights/tinystories656K: bare tokenizers are not tried"
 fi
 
+vocabularies=$shared/golden/tokenizers
+if [ -d "$vocabularies" ]; then
+    tokenizes() { # PATH IDS
+        run 0 tokenize "$vocabularies/$1" --text "Hello world" --no-bos
+        [ "$(cat out)" = "$2" ] || failed "$1: $(cat out), expected $2"
+    }
+    tokenizes llama2-spm/llama2.tokenizer.model 15043,3186
+    tokenizes ggml-vocab/ggml-vocab-llama-spm.gguf 15043,3186
+    tokenizes llama3/tokenizer.model 9906,1917
+    tokenizes gpt2 15496,995
+    tokenizes gpt2/vocab.bpe 15496,995
+    tokenizes bert-uncased/vocab.txt 7592,2088
+    tokenizes bert-uncased 7592,2088
+    tokenizes t5-unigram/t5.spiece.model "$("$KWAAI" tokenize "$vocabularies/t5-unigram/t5.spiece.model" \
+        --text " Hello   world " --no-bos)"
+    tokenizes tokenizer-json/clip-style 3306,1002
+    holds "a tokenizer of every kind, as a file and as a folder"
+else
+    skipped "no $vocabularies: tokenizers of other kinds are not tried"
+fi
+
 run 0 logits --tokens "$(cat ids)" --out all.safetensors
 silent out
 n=$(tr ',' '\n' <ids | wc -l)

@@ -3,6 +3,8 @@
  * reference implementation (named in the meta.json beside each). */
 #include "gguf_reader.h"
 
+#include "base/utf8.h"
+
 #define GOLDEN "golden/tokenizers/"
 
 static kw_tokenizer *from_path(const char *path)
@@ -348,20 +350,10 @@ static void test_hf_pipelines(void **state)
     free_text(model);
 }
 
-/* What this build does not have is refused by name. */
-static void test_hf_refused(void **state)
+static void test_hf_clip(void **state)
 {
     (void)state;
-    static const char *const names[][2] = {{"clip-style", "</w>"}};
-    for (size_t i = 0; i < 1; i++) {
-        char path[PATH_SIZE], file[PATH_SIZE];
-        kw_tokenizer *t;
-        kw_error err;
-        snprintf(file, sizeof(file), GOLDEN "tokenizer-json/%s/tokenizer.json", names[i][0]);
-        NEED_SHARED(file, path);
-        assert_int_equal(kw_tokenizer_from_path(path, &t, &err), KW_E_UNSUPPORTED);
-        assert_non_null(strstr(err.message, names[i][1]));
-    }
+    check_hf(GOLDEN "tokenizer-json/clip-style", true, 104, false);
 }
 
 static void test_hf_bert(void **state)
@@ -520,6 +512,163 @@ static void test_t5_hf(void **state)
         kw_arena_free(&arena);
     }
     free_text(model);
+}
+
+/* Appends a token's JSON and its id. */
+static size_t put_entry(char *out, const char *text, size_t len, const char *end, int id)
+{
+    size_t n = (size_t)sprintf(out, "%s\"", id ? "," : "{");
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"' || text[i] == '\\')
+            out[n++] = '\\';
+        out[n++] = text[i];
+    }
+    return n + (size_t)sprintf(out + n, "%s\":%d", end, id);
+}
+
+/* vocab.json and merges.txt of CLIP, from the one list of merges that its authors publish. */
+static void clip_files(const char *list, size_t len, char *vocab, char *merges)
+{
+    enum { N_MERGES = 48894 };
+    size_t n = 0, n_merges = 0, id = 0;
+    static const int starts[][2] = {{0x21, 0x7E}, {0xA1, 0xAC}, {0xAE, 0xFF}, {0x100, 0x143}};
+    for (int end = 0; end < 2; end++)
+        for (size_t i = 0; i < 4; i++)
+            for (int c = starts[i][0]; c <= starts[i][1]; c++) {
+                char utf8[4];
+                const size_t width = kw_utf8_encode((uint32_t)c, utf8);
+                n += put_entry(vocab + n, utf8, width, end ? "</w>" : "", (int)id++);
+            }
+    const char *at = memchr(list, '\n', len);
+    assert_non_null(at);
+    at++;
+    for (size_t i = 0; i < N_MERGES; i++) {
+        const char *stop = strchr(at, '\n'), *space = strchr(at, ' ');
+        char joined[512];
+        assert_true(stop && space && space < stop && stop - at < 500);
+        memcpy(merges + n_merges, at, (size_t)(stop + 1 - at));
+        n_merges += (size_t)(stop + 1 - at);
+        memcpy(joined, at, (size_t)(space - at));
+        memcpy(joined + (space - at), space + 1, (size_t)(stop - space - 1));
+        n += put_entry(vocab + n, joined, (size_t)(stop - at - 1), "", (int)id++);
+        at = stop + 1;
+    }
+    n += put_entry(vocab + n, "<|startoftext|>", 15, "", (int)id++);
+    n += put_entry(vocab + n, "<|endoftext|>", 13, "", (int)id++);
+    strcpy(vocab + n, "}");
+    merges[n_merges] = 0;
+    assert_int_equal(id, 49408);
+}
+
+/* OpenAI's CLIP: ids as a tokenizer.json has them (no repair of broken HTML), and the way back. */
+static void test_clip(void **state)
+{
+    (void)state;
+    enum { ROOM = 4 << 20 };
+    char path[PATH_SIZE], command[PATH_SIZE + 16];
+    kw_arena arena = {0};
+    kw_vocab v;
+    kw_tokenizer *t;
+    kw_error err;
+    char *list = calloc(3, ROOM);
+    assert_non_null(list);
+    NEED_SHARED(GOLDEN "clip/bpe_simple_vocab_16e6.txt.gz", path);
+    (void)snprintf(command, sizeof(command), "gzip -dc %s", path);
+    FILE *pipe = popen(command, "r");
+    const size_t len = pipe ? fread(list, 1, ROOM - 1, pipe) : 0;
+    if (!pipe || pclose(pipe) != 0 || len == 0) {
+        print_message("skipped: gzip is not there\n");
+        free(list);
+        skip();
+    }
+    clip_files(list, len, list + ROOM, list + 2 * (size_t)ROOM);
+    check_ok(kw_vocab_from_merges(kw_str_from(list + ROOM), kw_str_from(list + 2 * (size_t)ROOM),
+                                  "clip", &arena, &v, &err),
+             &err);
+    check_ok(kw_tokenizer_create(&v, &t, &err), &err);
+    NEED_SHARED(GOLDEN "clip/cases.json", path);
+    size_t n_cases = 0, n;
+    for (const kw_tree *c = read_tree(path, &arena)->child; c; c = c->next, n_cases++) {
+        const kw_str text = from_hex(kw_tree_text(c, "text_hex"), &arena);
+        check_encode(t, "clip", text, KW_ENCODE_PARSE, kw_tree_get(c, "ids_nfc"));
+        const int32_t *ids = ids_of(kw_tree_get(c, "ids"), &n, &arena);
+        check_decode(t, "clip", ids, n, true, kw_tree_text(c, "decoded"));
+    }
+    assert_int_equal(n_cases, 98);
+    int32_t *ids;
+    check_ok(kw_tokenizer_encode(t, KW_STR("a"), KW_ENCODE_SPECIAL, &ids, &n, &err), &err);
+    assert_true(n == 3 && ids[0] == 49406 && ids[1] == 320 && ids[2] == 49407);
+    free(ids);
+    kw_tokenizer_free(t);
+    kw_arena_free(&arena);
+    free(list);
+}
+
+/* Whisper's English vocabulary is GPT-2's. */
+static void test_whisper_gpt2(void **state)
+{
+    (void)state;
+    char path[PATH_SIZE];
+    NEED_SHARED(GOLDEN "gpt2/encoder.json", path);
+    kw_tokenizer *t = from_path(path);
+    check_plain(t, GOLDEN "whisper-gpt2/cases.json", 98);
+    check_decodes(t, GOLDEN "whisper-gpt2/decode.json", 30);
+    kw_tokenizer_free(t);
+}
+
+/* Whisper's special tokens, as added_tokens.json lists them beside vocab.json. */
+static void test_whisper_specials(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *vocab, *specials;
+    } list[] = {{GOLDEN "whisper-multilingual/multilingual.tiktoken",
+                 GOLDEN "whisper-multilingual/special.json"},
+                {GOLDEN "gpt2/encoder.json", GOLDEN "whisper-gpt2/special.json"}};
+    for (size_t i = 0; i < 2; i++) {
+        char path[PATH_SIZE];
+        kw_arena arena = {0};
+        kw_vocab vocab;
+        kw_tokenizer *t;
+        kw_error err;
+        kw_str merges = KW_STR("");
+        if (i == 1) {
+            NEED_SHARED(GOLDEN "gpt2/vocab.bpe", path);
+            merges = read_file(path);
+        }
+        NEED_SHARED(list[i].vocab, path);
+        const kw_str text = read_file(path);
+        if (i == 1)
+            check_ok(kw_vocab_from_merges(text, merges, "gpt2", &arena, &vocab, &err), &err);
+        else
+            check_ok(kw_vocab_from_tiktoken(text, "multilingual", &arena, &vocab, &err), &err);
+        NEED_SHARED(list[i].specials, path);
+        const kw_str all = read_file(path);
+        const kw_tree *specials = kw_tree_get(read_tree(path, &arena), "special_tokens");
+        const char *start = strstr(all.data, "\"special_tokens\":");
+        assert_non_null(start);
+        start = strchr(start, '{');
+        const kw_str object = {start, (size_t)(strchr(start, '}') + 1 - start)};
+        check_ok(kw_vocab_apply_added(object, "added_tokens.json", &arena, &vocab, &err), &err);
+        check_ok(kw_tokenizer_create(&vocab, &t, &err), &err);
+        size_t n_specials = 0;
+        for (const kw_tree *s = specials->child; s; s = s->next, n_specials++) {
+            int32_t *ids;
+            size_t n;
+            check_ok(kw_tokenizer_encode(t, s->key, KW_ENCODE_PARSE, &ids, &n, &err), &err);
+            assert_int_equal(n, 1);
+            assert_int_equal(ids[0], s->integer);
+            assert_int_equal(kw_tokenizer_kind(t, ids[0]), KW_TOKEN_CONTROL);
+            free(ids);
+        }
+        assert_true(n_specials > 1500);
+        kw_tokenizer_free(t);
+        kw_arena_free(&arena);
+        free_text(text);
+        free_text(all);
+        if (i == 1)
+            free_text(merges);
+    }
 }
 
 /* BERT's vocab.txt against transformers' own BertTokenizer. */
@@ -712,7 +861,10 @@ int main(void)
         cmocka_unit_test(test_hf_llama3),
         cmocka_unit_test(test_hf_gemma),
         cmocka_unit_test(test_hf_falcon),
-        cmocka_unit_test(test_hf_refused),
+        cmocka_unit_test(test_hf_clip),
+        cmocka_unit_test(test_clip),
+        cmocka_unit_test(test_whisper_gpt2),
+        cmocka_unit_test(test_whisper_specials),
         cmocka_unit_test(test_hf_bert),
         cmocka_unit_test(test_hf_t5),
         cmocka_unit_test(test_t5_unigram),

@@ -63,7 +63,6 @@ static void test_json_refused(void **state)
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[[\"a\",\"b\",\"c\"]]}}", KW_E_FORMAT,
          "test.file"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[7]}}", KW_E_FORMAT, "test.file"},
-        {MODEL(",\"end_of_word_suffix\":\"</w>\"}}"), KW_E_UNSUPPORTED, "</w>"},
         {MODEL(",\"continuing_subword_prefix\":\"##\"}}"), KW_E_UNSUPPORTED, "##"},
         {AFTER("\"normalizer\":{\"type\":\"Uppercase\"}"), KW_E_UNSUPPORTED,
          "normalizer \"Uppercase\""},
@@ -86,7 +85,8 @@ static void test_json_refused(void **state)
                "}"),
          KW_E_FORMAT, "bos id 9"},
         {AFTER("\"decoder\":{\"type\":\"CTC\"}"), KW_E_UNSUPPORTED, "decoder \"CTC\""},
-        {AFTER("\"decoder\":{\"type\":\"Strip\",\"content\":\" \",\"start\":3,\"stop\":0}"),
+        {AFTER("\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":"
+               "\"Strip\",\"content\":\" \",\"start\":3,\"stop\":0}]}"),
          KW_E_UNSUPPORTED, "Strip"},
         {AFTER("\"added_tokens\":[{\"content\":\"x\"}]"), KW_E_FORMAT, "no id"},
         {AFTER("\"added_tokens\":[{\"id\":99999999,\"content\":\"x\"}]"), KW_E_LIMIT, "too large"},
