@@ -195,6 +195,17 @@ static kw_status set_kinds(const kw_ggml_vocab *raw, kw_arena *arena, kw_vocab *
     return KW_OK;
 }
 
+/* The bytes of a text with a mark before it, in the arena; NULL data without memory. */
+static kw_str marked(kw_str mark, kw_str text, kw_arena *arena)
+{
+    char *out = kw_arena_alloc(arena, mark.len + text.len + 1);
+    if (!out)
+        return (kw_str){NULL, 0};
+    memcpy(out, mark.data, mark.len);
+    memcpy(out + mark.len, text.data, text.len);
+    return (kw_str){out, mark.len + text.len};
+}
+
 /* A word of BERT's vocabulary as its own files spell it: GGUF marks words by U+2581, and leaves
  * out the mark of what goes on in one. */
 static kw_status bert_word(kw_str text, kw_arena *arena, kw_str *out, kw_error *err)
@@ -207,13 +218,8 @@ static kw_status bert_word(kw_str text, kw_arena *arena, kw_str *out, kw_error *
     }
     if (text.len == 0 || (text.data[0] == '[' && text.data[text.len - 1] == ']'))
         return KW_OK;
-    char *inside = kw_arena_alloc(arena, text.len + 2);
-    if (!inside)
-        return kw_fail(err, KW_E_NOMEM, "gguf: out of memory for tokens");
-    memcpy(inside, "##", 2);
-    memcpy(inside + 2, text.data, text.len);
-    *out = (kw_str){inside, text.len + 2};
-    return KW_OK;
+    *out = marked(KW_STR("##"), text, arena);
+    return out->data ? KW_OK : kw_fail(err, KW_E_NOMEM, "gguf: out of memory for tokens");
 }
 
 /* BERT and its kin: [CLS] before, [SEP] after. The file does not say whether case counts. */
@@ -458,17 +464,6 @@ static kw_status copy_scores(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *
 fail:
     kw_arena_free(&scratch);
     return status;
-}
-
-/* The bytes of a text with a mark before it, in the arena; NULL data without memory. */
-static kw_str marked(kw_str mark, kw_str text, kw_arena *arena)
-{
-    char *out = kw_arena_alloc(arena, mark.len + text.len + 1);
-    if (!out)
-        return (kw_str){NULL, 0};
-    memcpy(out, mark.data, mark.len);
-    memcpy(out + mark.len, text.data, text.len);
-    return (kw_str){out, mark.len + text.len};
 }
 
 /* Words as GGUF spells them: see bert_word. */

@@ -161,8 +161,6 @@ int main(void)
         cmocka_unit_test(test_characters),
         cmocka_unit_test(test_sentencepiece),
         cmocka_unit_test(test_templates),
-}
-
         cmocka_unit_test(test_unigram),
         cmocka_unit_test(test_words),
     };
