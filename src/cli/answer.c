@@ -84,7 +84,7 @@ static kw_status read_bias(const char *text, kw_logit_bias *out, kw_error *err)
     if (digits > 0 && digits < 10 && text[0] >= '0' && text[0] <= '9' &&
         (*sign == '+' || *sign == '-')) {
         if (strcmp(sign, "-inf") == 0)
-            bias = -INFINITY;
+            bias = -(double)INFINITY;
         else if (!kw_decimal_f64(kw_str_from(sign), &bias))
             sign = NULL;
     } else {

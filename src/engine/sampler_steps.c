@@ -116,7 +116,7 @@ void kw_step_top_n_sigma(kw_draw *d)
     const float *flat = d->flat;
     const kw_candidate *c = d->s->candidates;
     const size_t n = flat ? vocab : d->n;
-    double sum = 0, squares = 0, count = 0, best = -INFINITY;
+    double sum = 0, squares = 0, count = 0, best = -(double)INFINITY;
     for (size_t i = 0; i < n; i++) {
         const double x = (double)(flat ? flat[i] : c[i].logit);
         if (!isfinite(x))

@@ -509,8 +509,8 @@ static void mirostat_reaches_its_surprise(void **state)
             }
             kw_sampler_close(&s);
             /* measured before the cut it is a little above tau, which is reached after it */
-            assert_true(surprise / DRAWS > (double)tau - 0.5 &&
-                        surprise / DRAWS < (double)tau + 1.6);
+            assert_true(surprise / (double)DRAWS > (double)tau - 0.5 &&
+                        surprise / (double)DRAWS < (double)tau + 1.6);
         }
     }
 }

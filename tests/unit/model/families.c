@@ -114,7 +114,7 @@ static void bad_flags_are_refused(void **state)
         double value;
     } faults[] = {
         {"gemma2", "gemma2.final_logit_softcapping", "logit softcap is -1", -1},
-        {"gemma2", "gemma2.attn_logit_softcapping", "attention softcap is nan", NAN},
+        {"gemma2", "gemma2.attn_logit_softcapping", "attention softcap is nan", (double)NAN},
         {"gemma2", "gemma2.attention.scale", "attention scale is 1e+07", 1e7},
         {"gemma3", "gemma3.attention.sliding_window_pattern", "window pattern is 2000", 2000},
         {"qwen2", "qwen2.attention.value_length", "with values of 5", 5},
