@@ -2,6 +2,7 @@
 /* image.c - the lists that the readers fill. */
 #include "format/image.h"
 
+#include "base/check.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -46,6 +47,21 @@ kw_status kw_image_push_meta(kw_image *image, size_t *capacity, kw_arena *arena,
     items[image->n_metas++] = *meta;
     image->metas = items;
     return KW_OK;
+}
+
+kw_shape kw_shape_fold(const int64_t *sizes, int rank)
+{
+    const int n_folded = KW_MAX(rank - KW_MAX_RANK, 0);
+    kw_shape shape = {.rank = rank - n_folded};
+    bool empty = false;
+    for (int i = 0; i < rank; i++)
+        empty = empty || sizes[i] == 0;
+    int64_t first = 1;
+    for (int i = 0; i <= n_folded && i < rank; i++)
+        first *= empty ? KW_MIN(sizes[i], 1) : sizes[i];
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = i == 0 && n_folded > 0 ? first : sizes[n_folded + i];
+    return shape;
 }
 
 static int compare_views(const void *left, const void *right)

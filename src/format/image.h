@@ -26,11 +26,14 @@ kw_status kw_gguf_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, 
 kw_status kw_safetensors_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out,
                                kw_error *err);
 
-/* A zip archive that holds a PyTorch checkpoint. */
+/* A zip archive that holds a PyTorch checkpoint or NumPy's arrays. */
 kw_status kw_archive_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
 /* A PyTorch checkpoint from before the archives: a row of pickles. */
 kw_status kw_pytorch_legacy_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out,
                                   kw_error *err);
+
+kw_status kw_npy_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
+kw_status kw_llama2c_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
 
 /* Growing arrays in an arena, for counts that are known only at the end. */
 kw_status kw_image_push_tensor(kw_image *image, size_t *capacity, kw_arena *arena,
@@ -38,6 +41,9 @@ kw_status kw_image_push_tensor(kw_image *image, size_t *capacity, kw_arena *aren
 kw_status kw_image_push_meta(kw_image *image, size_t *capacity, kw_arena *arena,
                              const kw_meta *meta, kw_error *err);
 
+/* The shape of an array of any rank, whose sizes multiply to less than 2^63 or hold a 0: leading
+ * dimensions beyond KW_MAX_RANK are folded into the first. */
+kw_shape kw_shape_fold(const int64_t *sizes, int rank);
 /* Puts views into the order of their data; ties go by size and name. */
 void kw_views_sort(kw_tensor_view *views, size_t n);
 /* The metadata value of that key, found by walking; NULL when absent. */

@@ -31,7 +31,9 @@ static kw_status open_path(kw_model_file *file, const char *path, bool no_mmap, 
     const kw_magic magic = kw_magic_of(bytes, &other);
     if (magic == KW_MAGIC_GGUF)
         return kw_gguf_open(file, path, map, no_mmap, err);
-    if (magic == KW_MAGIC_SAFETENSORS || magic == KW_MAGIC_ZIP || magic == KW_MAGIC_PICKLE)
+    if (magic == KW_MAGIC_LLAMA2C)
+        return kw_llama2c_open(file, path, map, no_mmap, err);
+    if (magic != KW_MAGIC_JSON && magic != KW_MAGIC_OTHER)
         return kw_hf_open_single(file, path, map, no_mmap, err);
     kw_status status;
     if (magic == KW_MAGIC_JSON)
@@ -94,13 +96,15 @@ const char *kw_file_kind_name(kw_file_kind kind)
 {
     static const char *const names[] = {[KW_FILE_GGUF] = "gguf",
                                         [KW_FILE_SAFETENSORS] = "safetensors",
-                                        [KW_FILE_PYTORCH] = "pytorch"};
+                                        [KW_FILE_PYTORCH] = "pytorch",
+                                        [KW_FILE_NUMPY] = "numpy",
+                                        [KW_FILE_LLAMA2C] = "llama2.c"};
     return names[kind];
 }
 
 bool kw_model_file_names_gguf(const kw_model_file *file)
 {
-    return file->kind == KW_FILE_GGUF;
+    return file->kind == KW_FILE_GGUF || file->kind == KW_FILE_LLAMA2C;
 }
 
 void kw_model_file_close(kw_model_file *file)

@@ -17,7 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum kw_file_kind { KW_FILE_GGUF, KW_FILE_SAFETENSORS, KW_FILE_PYTORCH } kw_file_kind;
+typedef enum kw_file_kind {
+    KW_FILE_GGUF,
+    KW_FILE_SAFETENSORS,
+    KW_FILE_PYTORCH,
+    KW_FILE_NUMPY,
+    KW_FILE_LLAMA2C
+} kw_file_kind;
 
 typedef struct kw_tensor_view {
     kw_str name;
@@ -25,8 +31,8 @@ typedef struct kw_tensor_view {
     const char *type_name; /* as the format writes it ("Q5_K", "F8_E4M3"); static or in the arena */
     kw_shape shape; /* more than KW_MAX_RANK dimensions: the leading ones folded into dim[0] */
     int file_rank;  /* dimensions in the file */
-    /* In a map, at any address, or a copy in order of what lies scattered there (PyTorch); NULL
-     * when the size of its type is unknown. */
+    /* In a map, at any address, or a copy of what lies there in another order or
+     * encoding (PyTorch, NumPy, llama2.c); NULL when the size of its type is unknown. */
     const void *data;
     uint64_t bytes;
     uint64_t offset; /* from the start of its file */
@@ -76,7 +82,7 @@ typedef struct kw_model_part {
 typedef struct kw_model_file {
     kw_file_kind kind;
     char *path;           /* as given, or "(built-in)" */
-    uint32_t version;     /* GGUF 2 or 3; 0 otherwise */
+    uint32_t version;     /* GGUF: 2 or 3, llama2.c: 0 to 2; 0 otherwise */
     kw_model_part *parts; /* every mapped file that holds tensors */
     int n_parts;
     kw_tensor_view *tensors; /* part by part, in the order of their data */

@@ -3,6 +3,7 @@
 #include "format/parts.h"
 
 #include "base/check.h"
+#include "format/llama2c.h"
 #include "format/paths.h"
 
 #include <string.h>
@@ -50,7 +51,6 @@ kw_magic kw_magic_of(kw_str bytes, const char **other)
         {"algg", 4, "a ggml adapter from before GGUF: convert it"},
         {"L119547037146038801333356L", 26,
          "a PyTorch checkpoint of pickle protocol 0: save it with protocol 2"},
-        {"\x93NUMPY", 6, "a NumPy array"},
         {"\x89HDF\r\n\x1a\n", 8, "an HDF5 file (Keras?)"},
         {"\x1f\x8b", 2, "a gzip archive"},
     };
@@ -66,6 +66,10 @@ kw_magic kw_magic_of(kw_str bytes, const char **other)
     }
     if (begins(bytes, "PK\3\4", 4))
         return KW_MAGIC_ZIP;
+    if (begins(bytes, "\x93NUMPY", 6))
+        return KW_MAGIC_NUMPY;
+    if (begins(bytes, "24ka", 4) || kw_llama2c_is_version_0(bytes))
+        return KW_MAGIC_LLAMA2C;
     if (is_pickle(bytes))
         return KW_MAGIC_PICKLE;
     if (bytes.len > TAR_MAGIC_AT + 5 && memcmp(bytes.data + TAR_MAGIC_AT, "ustar", 5) == 0) {
@@ -133,6 +137,12 @@ kw_status kw_parts_parse(kw_model_file *file, size_t i, kw_image *image, kw_erro
         break;
     case KW_MAGIC_PICKLE:
         status = kw_pytorch_legacy_parse(bytes, (int)i, &file->arena, image, err);
+        break;
+    case KW_MAGIC_NUMPY:
+        status = kw_npy_parse(bytes, (int)i, &file->arena, image, err);
+        break;
+    case KW_MAGIC_LLAMA2C:
+        status = kw_llama2c_parse(bytes, (int)i, &file->arena, image, err);
         break;
     default:
         status =

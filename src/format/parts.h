@@ -16,6 +16,8 @@ typedef enum kw_magic {
     KW_MAGIC_SAFETENSORS,
     KW_MAGIC_ZIP,
     KW_MAGIC_PICKLE,
+    KW_MAGIC_NUMPY,
+    KW_MAGIC_LLAMA2C,
     KW_MAGIC_JSON,
     KW_MAGIC_OTHER
 } kw_magic;
@@ -44,6 +46,9 @@ kw_status kw_gguf_open(kw_model_file *file, const char *path, kw_map map, bool n
 kw_status kw_hf_open_dir(kw_model_file *file, const char *path, bool no_mmap, kw_error *err);
 kw_status kw_hf_open_single(kw_model_file *file, const char *path, kw_map map, bool no_mmap,
                             kw_error *err);
+/* With the tokenizer that lies beside it, if there is one. */
+kw_status kw_llama2c_open(kw_model_file *file, const char *path, kw_map map, bool no_mmap,
+                          kw_error *err);
 /* The text of an index; the map stays the caller's. */
 kw_status kw_hf_open_index(kw_model_file *file, const char *path, kw_str text, bool no_mmap,
                            kw_error *err);

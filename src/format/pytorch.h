@@ -8,8 +8,6 @@
 #include "format/pickle.h"
 #include "format/zip.h"
 
-enum { KW_PT_MAX_RANK = 32 };
-
 /* kw_pickle_global.id */
 enum kw_pt_global {
     KW_PT_CONTAINER,

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "format/gguf_wire.h"
+#include "format/strided.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,8 +44,7 @@ typedef struct tensor {
     kw_str storage;
     uint64_t first; /* element of the storage */
     uint64_t n;     /* elements */
-    int rank;
-    int64_t size[KW_PT_MAX_RANK], stride[KW_PT_MAX_RANK];
+    kw_strided layout;
 } tensor;
 
 static kw_str path_of(const collector *c)
@@ -106,7 +106,7 @@ static kw_status read_numbers(const collector *c, const kw_pickle_object *o, int
         o = arg(o->call.args, 0);
     if (!o || o->kind != KW_PICKLE_TUPLE)
         return bad_tensor(c, "its sizes or strides are no tuple");
-    if (o->list.n > KW_PT_MAX_RANK)
+    if (o->list.n > KW_STRIDED_MAX_RANK)
         return bad_tensor(c, "more than 32 dimensions");
     for (size_t i = 0; i < o->list.n; i++) {
         uint64_t v = 0;
@@ -126,12 +126,12 @@ static kw_status check_reach(const collector *c, tensor *t)
     const uint64_t n_storage = t->storage.len / t->type->bytes;
     uint64_t last = t->first, way = 0;
     t->n = 1;
-    for (int i = 0; i < t->rank; i++) {
-        if (!kw_mul_u64(t->n, (uint64_t)t->size[i], &t->n) || t->n > INT64_MAX)
+    for (int i = 0; i < t->layout.rank; i++) {
+        if (!kw_mul_u64(t->n, (uint64_t)t->layout.size[i], &t->n) || t->n > INT64_MAX)
             return bad_tensor(c, "its sizes multiply past 2^63");
     }
-    for (int i = 0; i < t->rank && t->n > 0; i++) {
-        if (!kw_mul_u64((uint64_t)t->size[i] - 1, (uint64_t)t->stride[i], &way) ||
+    for (int i = 0; i < t->layout.rank && t->n > 0; i++) {
+        if (!kw_mul_u64((uint64_t)t->layout.size[i] - 1, (uint64_t)t->layout.stride[i], &way) ||
             !kw_add_u64(last, way, &last))
             return bad_tensor(c, "its strides reach past 2^64");
     }
@@ -153,9 +153,9 @@ static kw_status read_tensor(const collector *c, const kw_pickle_global *functio
     if (!storage || storage->kind != KW_PICKLE_PERSISTENT || !whole(arg(args, 1), &t->first))
         return bad_tensor(c, "no storage, or no offset in it");
     KW_TRY(kw_pt_read_ref(storage, &ref, c->err));
-    KW_TRY(read_numbers(c, arg(args, 2), t->size, &t->rank));
-    KW_TRY(read_numbers(c, arg(args, 3), t->stride, &n_strides));
-    if (n_strides != t->rank)
+    KW_TRY(read_numbers(c, arg(args, 2), t->layout.size, &t->layout.rank));
+    KW_TRY(read_numbers(c, arg(args, 3), t->layout.stride, &n_strides));
+    if (n_strides != t->layout.rank)
         return bad_tensor(c, "not as many strides as sizes");
     t->type = ref.type;
     if (function->id == KW_PT_TENSOR_TYPED) {
@@ -180,10 +180,10 @@ static kw_status read_tensor(const collector *c, const kw_pickle_global *functio
 static bool is_contiguous(const tensor *t)
 {
     int64_t expected = 1;
-    for (int i = t->rank; t->n > 0 && i-- > 0;) {
-        if (t->size[i] != 1 && t->stride[i] != expected)
+    for (int i = t->layout.rank; t->n > 0 && i-- > 0;) {
+        if (t->layout.size[i] != 1 && t->layout.stride[i] != expected)
             return false;
-        expected *= t->size[i];
+        expected *= t->layout.size[i];
     }
     return true;
 }
@@ -191,8 +191,6 @@ static bool is_contiguous(const tensor *t)
 /* Copies the elements into order. */
 static kw_status copy_elements(collector *c, const tensor *t, uint64_t bytes, const void **out)
 {
-    const size_t width = t->type->bytes;
-    int64_t at[KW_PT_MAX_RANK] = {0};
     uint64_t limit = 0, total = 0;
     if (!kw_mul_u64(c->file.len, COPY_FACTOR, &limit))
         limit = UINT64_MAX;
@@ -205,32 +203,10 @@ static kw_status copy_elements(collector *c, const tensor *t, uint64_t bytes, co
     unsigned char *const copy = kw_arena_alloc(c->arena, (size_t)bytes);
     if (!copy)
         return kw_fail(c->err, KW_E_NOMEM, "pytorch: no memory for %" PRIu64 " bytes", bytes);
-    uint64_t from = t->first;
-    for (uint64_t k = 0; k < t->n; k++) {
-        memcpy(copy + (size_t)k * width, t->storage.data + (size_t)from * width, width);
-        for (int i = t->rank; i-- > 0;) {
-            from += (uint64_t)t->stride[i];
-            if (++at[i] < t->size[i])
-                break;
-            from -= (uint64_t)t->size[i] * (uint64_t)t->stride[i];
-            at[i] = 0;
-        }
-    }
+    kw_strided_copy(copy, t->storage.data + (size_t)t->first * t->type->bytes, t->type->bytes,
+                    &t->layout, t->n);
     *out = copy;
     return KW_OK;
-}
-
-/* Leading dimensions beyond KW_MAX_RANK are folded into the first. */
-static void set_shape(const tensor *t, kw_tensor_view *view)
-{
-    const int n_folded = KW_MAX(t->rank - KW_MAX_RANK, 0);
-    int64_t first = 1;
-    view->file_rank = t->rank;
-    view->shape.rank = t->rank - n_folded;
-    for (int i = 0; i <= n_folded && i < t->rank; i++)
-        first *= t->n > 0 ? t->size[i] : KW_MIN(t->size[i], 1);
-    for (int i = 0; i < view->shape.rank; i++)
-        view->shape.dim[i] = i == 0 && n_folded > 0 ? first : t->size[n_folded + i];
 }
 
 static kw_status add_tensor(collector *c, const kw_pickle_global *function,
@@ -262,7 +238,8 @@ static kw_status add_tensor(collector *c, const kw_pickle_global *function,
     view.name = (kw_str){kw_arena_strdup(c->arena, path), path.len};
     if (!view.name.data)
         return kw_fail(c->err, KW_E_NOMEM, "pytorch: no memory for a name");
-    set_shape(&t, &view);
+    view.shape = kw_shape_fold(t.layout.size, t.layout.rank);
+    view.file_rank = t.layout.rank;
     if (!is_contiguous(&t))
         KW_TRY(copy_elements(c, &t, bytes, &view.data));
     return kw_image_push_tensor(&c->image, &c->tensor_capacity, c->arena, &view, c->err);

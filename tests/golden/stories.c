@@ -22,6 +22,8 @@ typedef struct story {
 
 static const story stories[] = {
     {"weights/stories260K/stories260K.gguf", "## stories260K/stories260K.bin greedy"},
+    {"weights/stories260K/stories260K.bin", "## stories260K/stories260K.bin greedy"},
+    {"weights/stories260K/checkpoint_v1.bin", "## stories260K/stories260K.bin greedy"},
     {"weights/tinystories656K", "## 656K prompt"},
 };
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Writes the first corpora of fuzz_pytorch, fuzz_pickle and fuzz_zip: one small file for each thing that a
-checkpoint, a pickle or an archive may hold. Needs torch and numpy. Usage: make_seeds.py tests/fuzz/corpus"""
+"""Writes the first corpora of the fuzzers of foreign formats: one small file for each thing that a checkpoint, a
+pickle, an archive or an array may hold. Needs torch and numpy. Usage: make_seeds.py tests/fuzz/corpus"""
 
 import collections
 import io
@@ -96,3 +96,29 @@ wide = struct.pack("<IQHHIIQQQQ", 0x06064b50, 44, 45, 45, 0, 0, n, n, size, star
 locator = struct.pack("<IIQI", 0x07064b50, 0, end, 1)
 narrow = data[end:end + 8] + struct.pack("<HHIIH", 0xffff, 0xffff, 0xffffffff, 0xffffffff, 0)
 put("fuzz_zip", "zip64-end", data[:end] + wide + locator + narrow)
+
+for name, array in [("f32", numpy.arange(6, dtype="<f4").reshape(2, 3)), ("fortran", numpy.asfortranarray(numpy.eye(2, 3))),
+                    ("scalar", numpy.array(True)), ("deep", numpy.zeros((1, 2, 1, 2, 1), "<i2")), ("big", numpy.zeros(2, ">f8")),
+                    ("objects", numpy.array([None])), ("fields", numpy.zeros(1, [("a", "<i4"), ("b", "<f4")]))]:
+    out = io.BytesIO()
+    numpy.save(out, array)
+    put("fuzz_numpy", name + ".npy", out.getvalue())
+out = io.BytesIO()
+numpy.savez(out, first=numpy.arange(3, dtype="<i4"), second=numpy.asfortranarray(numpy.eye(2, 3)))
+put("fuzz_numpy", "two.npz", out.getvalue())
+
+# llama2.c: dim, hidden, layers, heads, kv_heads, vocab, context
+numbers = (8, 12, 2, 2, 1, 6, 4)
+dim, hidden, layers, heads, kv_heads, vocab, context = numbers
+kv = dim // heads * kv_heads
+matrices = [vocab * dim] + [layers * n for n in (dim * dim, kv * dim, kv * dim, dim * dim, hidden * dim, hidden * dim, hidden * dim)]
+norms = (2 * layers + 1) * dim
+floats = norms + sum(matrices)
+angles = context * dim // heads
+put("fuzz_llama2c", "version0", struct.pack("<7i", *numbers) + bytes(4 * (floats + angles)))
+put("fuzz_llama2c", "version0-head", struct.pack("<7i", *numbers[:5], -vocab, context) + bytes(4 * (floats + angles + vocab * dim)))
+put("fuzz_llama2c", "version1", struct.pack("<Ii7iB", 0x616b3432, 1, *numbers, 1).ljust(256, b"\0") + bytes(4 * floats))
+put("fuzz_llama2c", "version2", struct.pack("<Ii7iBi", 0x616b3432, 2, *numbers, 0, 4).ljust(256, b"\0")
+    + bytes(4 * norms + 2 * (sum(matrices) + vocab * dim)))
+tokens = [b"<unk>", b"\n<s>\n", b"\n</s>\n", b"<0x0A>", b" a", b"b"]
+put("fuzz_llama2c", "tokenizer", struct.pack("<I", 6) + b"".join(struct.pack("<fI", -i, len(t)) + t for i, t in enumerate(tokens)))
