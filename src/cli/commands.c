@@ -10,8 +10,8 @@ const kw_command *const kw_commands[] = {
     &kw_command_run,        &kw_command_inspect, &kw_command_tensors,    &kw_command_tokenize,
     &kw_command_detokenize, &kw_command_logits,  &kw_command_embed,      &kw_command_bench,
     &kw_command_quantize,   &kw_command_imatrix, &kw_command_perplexity, &kw_command_merge,
-    &kw_command_doctor,     &kw_command_help,    &kw_command_completion, &kw_command_man,
-    &kw_command_version,
+    &kw_command_convert,    &kw_command_doctor,  &kw_command_help,       &kw_command_completion,
+    &kw_command_man,        &kw_command_version,
 };
 const size_t kw_n_commands = KW_COUNT(kw_commands);
 

@@ -17,6 +17,7 @@ extern const kw_command kw_command_quantize;
 extern const kw_command kw_command_imatrix;
 extern const kw_command kw_command_perplexity;
 extern const kw_command kw_command_merge;
+extern const kw_command kw_command_convert;
 extern const kw_command kw_command_doctor;
 extern const kw_command kw_command_help;
 extern const kw_command kw_command_completion;

@@ -14,7 +14,8 @@
 #define COMPUTES (KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_BENCH | KW_CMD_PERPLEXITY)
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
-     KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_DOCTOR | KW_CMD_VERSION)
+     KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_CONVERT | KW_CMD_DOCTOR |         \
+     KW_CMD_VERSION)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -142,6 +143,31 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_QUANTIZE,
      AT(dry_run),
      .help = "say which types and sizes would come out, and write nothing"},
+
+    /* ---- converting ---- */
+    {.name = "to",
+     .kind = KW_OPT_CHOICE,
+     .meta = "FORMAT",
+     .choices = "gguf safetensors",
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_CONVERT,
+     AT(to),
+     .help = "gguf or safetensors; without it OUT's ending says which"},
+    {.name = "type",
+     .kind = KW_OPT_TEXT,
+     .meta = "TYPE",
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_CONVERT,
+     AT(type),
+     .choices = "f32 f16 bf16 q8_0 q6_k q5_k_m q4_k_m q4_0",
+     .help = "the type or mixture of the matrices (kwaai quantize lists them; safetensors: f32, "
+             "f16, bf16); without it they keep theirs"},
+    {.name = "allow-requantize",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_TYPES,
+     .commands = KW_CMD_CONVERT,
+     AT(allow_requantize),
+     .help = "quantise what is quantised already, which loses more than from floats"},
 
     /* ---- merging ---- */
     {.name = "method",
@@ -785,7 +811,7 @@ const kw_option kw_option_table[] = {
      .initial = "0",
      .section = KW_SECTION_MACHINE,
      .commands = KW_CMD_RUN | KW_CMD_LOGITS | KW_CMD_EMBED | KW_CMD_IMATRIX | KW_CMD_PERPLEXITY |
-                 KW_CMD_QUANTIZE | KW_CMD_MERGE | KW_CMD_DOCTOR | KW_CMD_INSPECT,
+                 KW_CMD_QUANTIZE | KW_CMD_MERGE | KW_CMD_CONVERT | KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(threads),
      .help = "threads to compute with; 0: one for each physical core, of the fast ones where cores "
              "differ"},
@@ -826,8 +852,8 @@ const kw_option kw_option_table[] = {
      .meta = "NAME",
      .choices = "scalar avx2 avxvnni avx512 amx neon i8mm",
      .section = KW_SECTION_MACHINE,
-     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_MERGE | KW_CMD_DOCTOR |
-                 KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_MERGE | KW_CMD_CONVERT |
+                 KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(isa),
      .help = "kernels for this instruction set at most: scalar, avx2, avxvnni, avx512, amx, neon, "
              "i8mm; results are the "
@@ -900,7 +926,7 @@ const kw_option kw_option_table[] = {
      .letter = 'v',
      .kind = KW_OPT_FLAG,
      .section = KW_SECTION_OUTPUT,
-     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_INSPECT,
+     .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_CONVERT | KW_CMD_INSPECT,
      AT(verbose),
      .help = "tell on stderr what is done and how long it took"},
     {.name = "help",

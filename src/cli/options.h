@@ -27,12 +27,13 @@ enum kw_command_bit {
     KW_CMD_IMATRIX = 1 << 9,
     KW_CMD_PERPLEXITY = 1 << 10,
     KW_CMD_MERGE = 1 << 11,
-    KW_CMD_DOCTOR = 1 << 12,
-    KW_CMD_HELP = 1 << 13,
-    KW_CMD_COMPLETION = 1 << 14,
-    KW_CMD_MAN = 1 << 15,
-    KW_CMD_VERSION = 1 << 16,
-    KW_CMD_ALL = (1 << 17) - 1
+    KW_CMD_CONVERT = 1 << 12,
+    KW_CMD_DOCTOR = 1 << 13,
+    KW_CMD_HELP = 1 << 14,
+    KW_CMD_COMPLETION = 1 << 15,
+    KW_CMD_MAN = 1 << 16,
+    KW_CMD_VERSION = 1 << 17,
+    KW_CMD_ALL = (1 << 18) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -56,7 +57,7 @@ typedef struct kw_options {
     const char *samplers;
     kw_text_list logit_bias, dry_breakers;
     kw_text_list stop, tensor_types, lora, lora_scaled;
-    const char *method, *weights, *base;
+    const char *method, *weights, *base, *to;
     const char *pooling, *decoder_tokens;
     int normalize;
     const char *kl_base, *imatrix, *output_type, *embedding_type;

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "cli/interrupt.h"
 #include "cli/load.h"
-#include "engine/quantize.h"
+#include "cli/steps.h"
 #include "os/system.h"
 
 #include <string.h>
@@ -19,39 +19,6 @@ typedef struct job {
     uint64_t start_ns;
 } job;
 
-static void print_step(job *j, const kw_quantize_step *s)
-{
-    char shape[96], in[16], out[16];
-    kw_out *const o = &j->cli->out;
-    kw_out_foreign(o, s->name.data, s->name.len);
-    kw_out_printf(o, "%*s %-18s %-6s", (int)KW_MAX(1, 32 - (int)KW_MIN(s->name.len, (size_t)32)),
-                  "", kw_shape_print(s->shape, shape, sizeof shape), s->from);
-    if (strcmp(s->from, s->to) != 0)
-        kw_out_printf(o, " -> %-6s %s -> %s", s->to, kw_print_bytes(s->bytes_in, in),
-                      kw_print_bytes(s->bytes_out, out));
-    if (s->wanted)
-        kw_out_printf(o, " (rows are no whole %s blocks)", s->wanted);
-    kw_out_puts(o, "\n");
-}
-
-static void json_step(job *j, const kw_quantize_step *s)
-{
-    kw_json_writer *const w = &j->json;
-    kw_json_open(w, NULL, '{');
-    kw_json_text(w, "name", s->name.data, s->name.len);
-    kw_json_open(w, "shape", '[');
-    for (int d = 0; d < s->shape.rank; d++)
-        kw_json_int(w, NULL, s->shape.dim[d]);
-    kw_json_close(w, ']');
-    kw_json_puts(w, "from", s->from);
-    kw_json_puts(w, "to", s->to);
-    kw_json_puts(w, "fallback_from", s->wanted);
-    kw_json_bool(w, "importance", s->importance);
-    kw_json_int(w, "bytes_in", (int64_t)s->bytes_in);
-    kw_json_int(w, "bytes_out", (int64_t)s->bytes_out);
-    kw_json_close(w, '}');
-}
-
 /* kw_quantize_config.progress */
 static bool on_progress(void *user, const kw_quantize_step *step, double share)
 {
@@ -61,16 +28,15 @@ static bool on_progress(void *user, const kw_quantize_step *step, double share)
         j->told = step->index + 1;
         j->n_coarse += step->coarse;
         if (o->json)
-            json_step(j, step);
+            kw_cli_json_step(&j->json, step);
         else if (o->dry_run || o->verbose)
-            print_step(j, step);
+            kw_cli_print_step(j->cli, step);
         else if (step->wanted)
             kw_cli_note(j->cli, "%.*s: rows of %lld are no whole %s blocks: %s instead",
                         KW_FMT(step->name), (long long)step->shape.dim[step->shape.rank - 1],
                         step->wanted, step->to);
     }
-    kw_cli_progress(j->cli, "[%zu/%zu] %.*s: %s -> %s, %d %%", step->index + 1, step->n,
-                    KW_FMT(step->name), step->from, step->to, (int)(share * 100.0));
+    kw_cli_step_progress(j->cli, step, share);
     return !kw_interrupt_seen();
 }
 

@@ -6,13 +6,15 @@
 
 #include "base/check.h"
 #include "format/gguf_writer.h"
+#include "format/hf.h"
+#include "format/paths.h"
 #include "text/tokenizer.h"
 #include "text/vocab_rules.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define OWN_KEYS 21 /* of a tokenizer, and how to pool */
+#define OWN_KEYS 28 /* of a tokenizer, how to pool, the name */
 
 static kw_status nomem(kw_error *err)
 {
@@ -108,6 +110,61 @@ static kw_status take_pooling(kw_export *e, kw_error *err)
     return KW_OK;
 }
 
+/* ---- what else the folder says ---- */
+
+/* The folder's own name is the model's. */
+static kw_status put_name(kw_export *e, const char *dir, kw_error *err)
+{
+    size_t end = strlen(dir);
+    while (end > 0 && dir[end - 1] == '/')
+        end--;
+    const char *const path = kw_arena_strdup(&e->arena, (kw_str){dir, end});
+    if (!path)
+        return nomem(err);
+    const kw_str name = kw_path_base(path);
+    if (name.len > 0 && !kw_str_is(name, ".") && !kw_str_is(name, ".."))
+        put(e, "general.name", kw_gguf_string(name));
+    return KW_OK;
+}
+
+/* The text of a file of the folder into the arena; empty when there is none. */
+static kw_status read_text(kw_export *e, const char *dir, const char *name, kw_str *out,
+                           kw_error *err)
+{
+    kw_map map;
+    *out = (kw_str){NULL, 0};
+    char *const path = kw_path_join(&e->arena, kw_str_from(dir), kw_str_from(name));
+    if (!path)
+        return nomem(err);
+    if (!kw_file_exists(path) || kw_file_is_dir(path))
+        return KW_OK;
+    KW_TRY(kw_map_open(path, false, &map, err));
+    const kw_str mapped = {(const char *)map.data, map.len};
+    const bool taken = mapped.len > 0 && mapped.len <= KW_HF_MAX_JSON_BYTES;
+    if (taken)
+        *out = (kw_str){kw_arena_strdup(&e->arena, mapped), mapped.len};
+    kw_map_close(&map);
+    return taken && !out->data ? nomem(err) : KW_OK;
+}
+
+/* The chat template: a file of its own, or a value of tokenizer_config.json. */
+static kw_status put_chat(kw_export *e, const char *dir, kw_error *err)
+{
+    kw_str text, config;
+    KW_TRY(read_text(e, dir, "chat_template.jinja", &text, err));
+    KW_TRY(read_text(e, dir, "tokenizer_config.json", &config, err));
+    if (text.len == 0 && config.len > 0) {
+        kw_image image;
+        KW_TRY(kw_hf_config_parse(config, "tokenizer_config.json", &e->arena, &image, err));
+        const kw_value *const value = kw_image_meta(&image, "chat_template");
+        if (value && value->kind == KW_VALUE_STRING)
+            text = value->s;
+    }
+    if (text.len > 0)
+        put(e, "tokenizer.chat_template", kw_gguf_string(text));
+    return KW_OK;
+}
+
 static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
 {
     kw_net_export made;
@@ -124,6 +181,8 @@ static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
     KW_TRY(take_pooling(e, err));
     if (!file->dir)
         return KW_OK;
+    KW_TRY(put_name(e, file->dir, err));
+    KW_TRY(put_chat(e, file->dir, err));
     const kw_status status = kw_vocab_from_path(file->dir, take_vocab, e, err);
     if (status == KW_E_NOTFOUND)
         (void)snprintf(e->warning, sizeof e->warning,

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/export.h"
 #include "engine/recipe.h"
+#include "engine/rows.h"
 
 #include "base/check.h"
 #include "format/gguf_writer.h"
@@ -18,8 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLAB_ELEMS ((int64_t)1 << 22) /* rows converted between two looks at progress */
-#define QUANTIZATION_VERSION 2        /* of ggml's blocks */
+#define QUANTIZATION_VERSION 2 /* of ggml's blocks */
 
 typedef struct override {
     kw_pattern *pattern; /* owned */
@@ -28,19 +28,18 @@ typedef struct override {
 
 typedef struct item {
     const kw_export_tensor *from;
-    kw_dtype to;
-    int64_t rows, cols;
+    kw_rows rows;
     kw_quantize_step step;
-    const float *importance;
 } item;
 
 typedef struct job {
     kw_engine *engine;
+    const kw_model_file *file;
     const kw_quantize_config *config;
     kw_export model;
     const kw_recipe *recipe; /* NULL: base for all */
     kw_recipe_model traits;
-    kw_dtype base, output_type, embedding_type; /* KW_N_DTYPES: not given */
+    kw_dtype base, output_type, embedding_type; /* KW_N_DTYPES: not given; base: as they are */
     override *overrides;
     size_t n_overrides;
     item *items;
@@ -68,6 +67,9 @@ static kw_status type_by_name(const char *name, kw_dtype *out, kw_error *err)
 static kw_status read_type(job *j, kw_error *err)
 {
     const char *const name = j->config->type;
+    j->base = KW_N_DTYPES;
+    if (!name)
+        return KW_OK;
     j->recipe = kw_recipe_find(name);
     if (j->recipe) {
         KW_TRY(kw_recipe_base(j->recipe, &j->base, err));
@@ -136,7 +138,7 @@ static kw_status wanted_type(const job *j, const item *it, kw_dtype *out, kw_err
     const bool embedding = kw_str_is(name, "token_embd.weight");
     const bool head = kw_str_is(name, "output.weight") || (embedding && j->traits.tied_head);
     bool found;
-    *out = j->base;
+    *out = j->base == KW_N_DTYPES ? it->from->view->dtype : j->base;
     KW_TRY(overridden(j, name, out, &found, err));
     if (found)
         return KW_OK;
@@ -145,7 +147,7 @@ static kw_status wanted_type(const job *j, const item *it, kw_dtype *out, kw_err
     else if (head && j->output_type != KW_N_DTYPES)
         *out = j->output_type;
     else if (j->recipe && !j->config->pure)
-        return kw_recipe_type(j->recipe, &j->traits, name, it->cols, out, err);
+        return kw_recipe_type(j->recipe, &j->traits, name, it->rows.cols, out, err);
     return KW_OK;
 }
 
@@ -156,31 +158,34 @@ static kw_status decide(job *j, item *it, kw_error *err)
     const kw_str name = it->from->name;
     const bool is_float = kw_dtype_info(view->dtype)->is_float;
     kw_dtype wanted = view->dtype;
-    it->to = wanted;
+    it->rows.to = wanted;
     if (view->shape.rank < 2) {
-        it->to = is_float ? KW_F32 : view->dtype;
+        it->rows.to = is_float ? KW_F32 : view->dtype;
         return KW_OK;
     }
     if (!kw_recipe_quantizes(name, view->file_rank) ||
         (j->config->leave_output && kw_str_is(name, "output.weight")))
         return KW_OK;
     KW_TRY(wanted_type(j, it, &wanted, err));
-    KW_TRY(kw_recipe_fit(wanted, it->cols, &it->to, err));
-    if (it->to == view->dtype)
+    if (wanted == view->dtype)
+        return KW_OK;
+    KW_TRY(kw_recipe_fit(wanted, it->rows.cols, &it->rows.to, err));
+    if (it->rows.to == view->dtype)
         return KW_OK;
     if (!is_float && !j->config->allow_requantize)
         return kw_fail(err, KW_E_ARG,
                        "quantize: tensor \"%.*s\" is %s already, and again as %s would lose more "
                        "(--allow-requantize does it)",
-                       KW_FMT(name), kw_dtype_info(view->dtype)->name, kw_dtype_info(it->to)->name);
-    if (it->to != wanted) {
+                       KW_FMT(name), kw_dtype_info(view->dtype)->name,
+                       kw_dtype_info(it->rows.to)->name);
+    if (it->rows.to != wanted) {
         it->step.wanted = kw_dtype_info(wanted)->name;
         j->result.n_fallback++;
     }
     if (j->config->imatrix)
-        it->importance = kw_imatrix_find(j->config->imatrix, name, (size_t)it->cols);
-    it->step.importance = it->importance != NULL;
-    it->step.coarse = !it->importance && kw_recipe_wants_imatrix(it->to, name);
+        it->rows.importance = kw_imatrix_find(j->config->imatrix, name, (size_t)it->rows.cols);
+    it->step.importance = it->rows.importance != NULL;
+    it->step.coarse = !it->rows.importance && kw_recipe_wants_imatrix(it->rows.to, name);
     j->result.n_quantized++;
     return KW_OK;
 }
@@ -189,36 +194,26 @@ static kw_status decide_item(job *j, size_t i, kw_error *err)
 {
     item *const it = &j->items[i];
     const kw_tensor_view *const view = j->model.tensors[i].view;
-    const int rank = view->shape.rank;
-    int64_t count = 0;
     size_t bytes = 0;
     it->from = &j->model.tensors[i];
-    if (view->dtype >= KW_N_DTYPES || !view->data)
-        return kw_fail(err, KW_E_UNSUPPORTED,
-                       "quantize: tensor \"%.*s\" is of type %s, which this version cannot read",
-                       KW_FMT(it->from->name), view->type_name ? view->type_name : "?");
-    if (!kw_shape_count(view->shape, &count) || count < 1)
-        return kw_fail(err, KW_E_FORMAT, "quantize: tensor \"%.*s\" has no elements",
-                       KW_FMT(it->from->name));
-    /* The rows of a vector are its elements: it may be put into another order. */
-    it->cols = rank < 2 ? 1 : view->shape.dim[rank - 1];
-    it->rows = count / it->cols;
+    KW_TRY(kw_rows_of(view, it->from->name, &it->rows, err));
+    it->rows.order = it->from->order;
     KW_TRY(decide(j, it, err));
-    if (!kw_tensor_bytes(it->to, view->shape, &bytes))
-        return kw_fail(err, KW_E_ARG,
-                       "quantize: tensor \"%.*s\": rows of %lld are no whole %s blocks",
-                       KW_FMT(it->from->name), (long long)it->cols, kw_dtype_info(it->to)->name);
+    if (!kw_tensor_bytes(it->rows.to, view->shape, &bytes))
+        return kw_fail(
+            err, KW_E_ARG, "quantize: tensor \"%.*s\": rows of %lld are no whole %s blocks",
+            KW_FMT(it->from->name), (long long)it->rows.cols, kw_dtype_info(it->rows.to)->name);
     it->step.index = i;
     it->step.n = j->model.n_tensors;
     it->step.name = it->from->name;
     it->step.shape = view->shape;
     it->step.from = kw_dtype_info(view->dtype)->name;
-    it->step.to = kw_dtype_info(it->to)->name;
+    it->step.to = kw_dtype_info(it->rows.to)->name;
     it->step.bytes_in = view->bytes;
     it->step.bytes_out = bytes;
     j->result.bytes_in += view->bytes;
     j->result.bytes_out += bytes;
-    j->specs[i] = (kw_tensor_spec){it->from->name.data, it->to, view->shape};
+    j->specs[i] = (kw_tensor_spec){it->from->name.data, it->rows.to, view->shape};
     return KW_OK;
 }
 
@@ -263,10 +258,29 @@ static kw_status decide_all(job *j, kw_error *err)
 /* ---- metadata ---- */
 
 /* Keys that the output has its own values of. */
-static bool replaced(kw_str key)
+static bool replaced(const job *j, kw_str key)
 {
-    return kw_str_is(key, "general.file_type") || kw_str_is(key, "general.quantization_version") ||
+    return (kw_str_is(key, "general.file_type") && j->config->type) ||
+           kw_str_is(key, "general.quantization_version") ||
            kw_str_starts(key, KW_STR("quantize.imatrix.")) || kw_str_starts(key, KW_STR("split."));
+}
+
+/* What a model of floats is called when its types are kept and it does not say; NULL: it says, or
+ * nothing fits. */
+static const kw_recipe *kept_recipe(const job *j)
+{
+    uint64_t bytes[KW_N_DTYPES] = {0};
+    kw_dtype most = KW_F32;
+    for (size_t i = 0; i < j->model.n_metas; i++)
+        if (kw_str_is(j->model.metas[i].key, "general.file_type"))
+            return NULL;
+    for (size_t i = 0; i < j->model.n_tensors && !j->config->type; i++) {
+        const kw_dtype to = j->items[i].rows.to;
+        bytes[to] += j->items[i].step.bytes_out;
+        most = bytes[to] > bytes[most] ? to : most;
+    }
+    const kw_recipe *const recipe = kw_recipe_find(kw_dtype_info(most)->name);
+    return j->config->type || !kw_dtype_info(most)->is_float ? NULL : recipe;
 }
 
 static kw_status collect_metas(job *j, kw_meta **out, size_t *n_out, kw_error *err)
@@ -277,11 +291,12 @@ static kw_status collect_metas(job *j, kw_meta **out, size_t *n_out, kw_error *e
     if (!metas)
         return kw_fail(err, KW_E_NOMEM, "quantize: no memory for the metadata");
     for (size_t i = 0; i < j->model.n_metas; i++)
-        if (!replaced(j->model.metas[i].key))
+        if (!replaced(j, j->model.metas[i].key))
             metas[n++] = j->model.metas[i];
-    if (j->recipe)
+    const kw_recipe *const recipe = j->recipe ? j->recipe : kept_recipe(j);
+    if (recipe)
         metas[n++] =
-            (kw_meta){KW_STR("general.file_type"), kw_gguf_u32(kw_recipe_file_type(j->recipe))};
+            (kw_meta){KW_STR("general.file_type"), kw_gguf_u32(kw_recipe_file_type(recipe))};
     metas[n++] =
         (kw_meta){KW_STR("general.quantization_version"), kw_gguf_u32(QUANTIZATION_VERSION)};
     if (im) {
@@ -308,59 +323,36 @@ static kw_status tell(const job *j, const item *it, double share, kw_error *err)
     return KW_OK;
 }
 
-/* One tensor, a slab of rows at a time. slab: room for it */
-static kw_status write_item(const job *j, const item *it, unsigned char *slab,
-                            kw_gguf_writer *writer, kw_error *err)
-{
-    const kw_tensor_view *const view = it->from->view;
-    const unsigned char *src = view->data;
-    const int64_t step = KW_MAX(SLAB_ELEMS / it->cols, 1);
-    size_t from_bytes = 0, to_bytes = 0;
-    KW_TRY(tell(j, it, 0.0, err));
-    if (it->to == view->dtype && !it->from->order)
-        return kw_gguf_write(writer, src, (size_t)view->bytes, err);
-    (void)kw_row_bytes(view->dtype, it->cols, &from_bytes);
-    (void)kw_row_bytes(it->to, it->cols, &to_bytes);
-    for (int64_t r = 0; r < it->rows; r += step) {
-        const int64_t n = KW_MIN(step, it->rows - r);
-        const kw_conversion what = {.from = view->dtype,
-                                    .to = it->to,
-                                    .src = it->from->order ? src : src + (size_t)r * from_bytes,
-                                    .dst = slab,
-                                    .rows = n,
-                                    .cols = it->cols,
-                                    .order = it->from->order ? it->from->order + r : NULL,
-                                    .importance = it->importance};
-        KW_TRY(j->engine->backend->convert(j->engine->device, &what, err));
-        KW_TRY(kw_gguf_write(writer, slab, (size_t)n * to_bytes, err));
-        KW_TRY(tell(j, it, (double)(r + n) / (double)it->rows, err));
-    }
-    return KW_OK;
-}
+typedef struct output {
+    const job *job;
+    const item *item;
+    kw_gguf_writer *writer;
+} output;
 
-/* Bytes of the largest slab. */
-static size_t slab_bytes(const job *j)
+/* kw_rows_sink */
+static kw_status write_rows(void *user, const void *data, size_t n, double share, kw_error *err)
 {
-    size_t most = 64;
-    for (size_t i = 0; i < j->model.n_tensors; i++) {
-        const item *const it = &j->items[i];
-        size_t row = 0;
-        (void)kw_row_bytes(it->to, it->cols, &row);
-        const int64_t rows = KW_MIN(it->rows, KW_MAX(SLAB_ELEMS / it->cols, 1));
-        most = KW_MAX(most, (size_t)rows * row);
-    }
-    return most;
+    const output *const o = user;
+    KW_TRY(kw_gguf_write(o->writer, data, n, err));
+    return tell(o->job, o->item, share, err);
 }
 
 static kw_status write_tensors(const job *j, kw_gguf_writer *writer, kw_error *err)
 {
-    const size_t bytes = slab_bytes(j);
+    size_t bytes = 64;
+    for (size_t i = 0; i < j->model.n_tensors; i++)
+        bytes = KW_MAX(bytes, kw_rows_slab_bytes(&j->items[i].rows));
     unsigned char *const slab = malloc(bytes);
     if (!slab)
         return kw_fail(err, KW_E_NOMEM, "quantize: no memory for %zu bytes of rows", bytes);
     kw_status status = KW_OK;
-    for (size_t i = 0; status == KW_OK && i < j->model.n_tensors; i++)
-        status = write_item(j, &j->items[i], slab, writer, err);
+    for (size_t i = 0; status == KW_OK && i < j->model.n_tensors; i++) {
+        output o = {j, &j->items[i], writer};
+        status = tell(j, o.item, 0.0, err);
+        if (status == KW_OK)
+            status = kw_rows_stream(j->engine, &o.item->rows, slab, write_rows, &o, err);
+        kw_rows_release(j->file, o.item->rows.view);
+    }
     free(slab);
     return status;
 }
@@ -398,7 +390,7 @@ static kw_status run(job *j, kw_model_file *file, const char *path, kw_error *er
 kw_status kw_quantize(kw_engine *engine, kw_model_file *file, const char *path,
                       const kw_quantize_config *config, kw_quantize_result *out, kw_error *err)
 {
-    job j = {.engine = engine, .config = config};
+    job j = {.engine = engine, .file = file, .config = config};
     const kw_status status = run(&j, file, path, err);
     if (status == KW_OK)
         *out = j.result;

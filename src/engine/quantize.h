@@ -21,8 +21,9 @@ typedef struct kw_quantize_step {
 } kw_quantize_step;
 
 typedef struct kw_quantize_config {
-    const char *type; /* a recipe ("Q4_K_M") or, for pure, any type too ("mxfp4") */
-    bool pure;        /* one type for all, no recipe */
+    /* A recipe ("Q4_K_M") or, for pure, any type too ("mxfp4"); NULL: the types that it has. */
+    const char *type;
+    bool pure; /* one type for all, no recipe */
     bool leave_output;
     bool allow_requantize;
     bool dry_run;                             /* decide and report, write nothing */

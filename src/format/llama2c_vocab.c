@@ -47,15 +47,15 @@ static bool is_byte(kw_str text)
 /* The text with U+2581 for its spaces. */
 static kw_status mark_spaces(reader *r, kw_str text, kw_str *out)
 {
-    static const char mark[] = "\xe2\x96\x81";
+    const kw_str mark = KW_STR("\xe2\x96\x81");
     char *const marked = kw_arena_array(r->arena, text.len, 3);
     size_t n = 0;
     if (!marked)
         return kw_fail(r->err, KW_E_NOMEM, "llama2.c tokenizer: no memory for a token");
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] == ' ') {
-            memcpy(marked + n, mark, 3);
-            n += 3;
+            memcpy(marked + n, mark.data, mark.len);
+            n += mark.len;
         } else {
             marked[n++] = text.data[i];
         }

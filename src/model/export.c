@@ -100,18 +100,15 @@ static const char *scaling_type(const kw_net *net)
 
 /* ---- metadata ---- */
 
-/* Fields of a stretched rotation are written with it only. */
-static bool is_wanted(const kw_net *net, const kw_field *f)
+bool kw_net_field_applies(const kw_net *net, const kw_field *field)
 {
-    const char *const scaling = scaling_type(net);
-    const bool stretch = strncmp(f->name, "rope.", 5) == 0 && strcmp(f->name, "rope.base") != 0 &&
-                         strcmp(f->name, "rope.local_base") != 0 &&
-                         strcmp(f->name, "rope.dimensions") != 0;
-    if (!f->gguf || f->gguf[0] != '.')
-        return false;
-    if (strncmp(f->name, "rope.beta", 9) == 0)
+    const char *const scaling = scaling_type(net), *const name = field->name;
+    const bool stretch = strncmp(name, "rope.", 5) == 0 && strcmp(name, "rope.base") != 0 &&
+                         strcmp(name, "rope.local_base") != 0 &&
+                         strcmp(name, "rope.dimensions") != 0;
+    if (strncmp(name, "rope.beta", 9) == 0)
         return scaling && strcmp(scaling, "yarn") == 0;
-    if (strcmp(f->name, "rope.factor") == 0 && scaling && strcmp(scaling, "longrope") == 0)
+    if (strcmp(name, "rope.factor") == 0 && scaling && strcmp(scaling, "longrope") == 0)
         return false; /* follows from the contexts */
     return !stretch || scaling;
 }
@@ -167,7 +164,8 @@ static kw_status add_metas(const kw_net *net, kw_arena *arena, kw_net_export *ou
         (kw_meta){KW_STR("general.architecture"), kw_gguf_string(kw_str_from(arch))};
     for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));) {
         kw_value value;
-        if (!is_wanted(net, f) || !field_value(f, net->config, &value))
+        if (!f->gguf || f->gguf[0] != '.' || !kw_net_field_applies(net, f) ||
+            !field_value(f, net->config, &value))
             continue;
         const kw_str key = {f->gguf, strcspn(f->gguf, "|")};
         const kw_str name = own_name(arena, arch, key);
@@ -205,9 +203,8 @@ static const int64_t *regroup(kw_arena *arena, int64_t rows, int64_t groups, int
     return order;
 }
 
-/* The rows of a weight in GGUF's order, where the file has another. */
-static kw_status find_order(const kw_net *net, kw_arena *arena, const kw_alias *alias,
-                            const kw_tensor_view *view, const int64_t **out, kw_error *err)
+kw_status kw_net_row_order(const kw_net *net, kw_arena *arena, const kw_alias *alias,
+                           const kw_tensor_view *view, const int64_t **out, kw_error *err)
 {
     const int64_t dim = kw_net_int_field(net, "head_dim"), rows = view->shape.dim[0];
     const int64_t kv_heads = kw_net_int_field(net, "kv_heads"), groups = KW_MAX(kv_heads, 1);
@@ -246,7 +243,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     *t = (kw_export_tensor){.name = own_name(arena, text, KW_STR("")), .view = view};
     if (!t->name.data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
-    KW_TRY(find_order(net, arena, alias, view, &t->order, err));
+    KW_TRY(kw_net_row_order(net, arena, alias, view, &t->order, err));
     out->n_tensors++;
     return KW_OK;
 }

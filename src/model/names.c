@@ -146,6 +146,17 @@ const kw_alias *kw_family_alias_to(const kw_family *family, kw_str name)
     return NULL;
 }
 
+const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, char *out, size_t size)
+{
+    kw_str suffix;
+    int index[2];
+    const kw_str stem = split(name, &suffix);
+    for (const kw_alias *a = NULL; (a = kw_family_next_alias(family, a));)
+        if (match(a->name, stem, index))
+            return kw_name_expand(a->hf, index, suffix, out, size) ? a : NULL;
+    return NULL;
+}
+
 const kw_alias *kw_family_alias(const kw_family *family, kw_str name, int index[2], kw_str *suffix)
 {
     const kw_str stem = split(name, suffix);

@@ -17,6 +17,9 @@ const kw_tensor_view *kw_net_find_weight(const kw_net *net, int layer, const cha
 const kw_alias *kw_family_alias(const kw_family *family, kw_str name, int index[2], kw_str *suffix);
 /* The same of a name of GGUF. */
 const kw_alias *kw_family_alias_to(const kw_family *family, kw_str name);
+/* Hugging Face's name of a weight for GGUF's: that of its first alias, whose flags say what else
+ * differs. NULL when it has none. out holds `size` bytes. */
+const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, char *out, size_t size);
 /* Fills the holes of a pattern and appends the suffix; false when it does not fit. */
 bool kw_name_expand(const char *pattern, const int index[2], kw_str suffix, char *out, size_t size);
 

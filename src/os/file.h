@@ -30,6 +30,8 @@ void kw_map_release(const kw_map *map, size_t offset, size_t len);
 
 bool kw_file_exists(const char *path);
 bool kw_file_is_dir(const char *path);
+/* Makes a directory in one that is there; one that is there already is fine. */
+kw_status kw_dir_make(const char *path, kw_error *err);
 /* Writes through a temporary file in the same directory and renames it, so that a reader sees the
  * old content or the new, never half. */
 typedef struct kw_file_writer kw_file_writer;

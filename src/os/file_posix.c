@@ -225,6 +225,13 @@ static kw_status open_temp(kw_file_writer *writer, kw_error *err)
     return KW_OK;
 }
 
+kw_status kw_dir_make(const char *path, kw_error *err)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && kw_file_is_dir(path)))
+        return KW_OK;
+    return fail_errno(path, "make a directory of it", errno, err);
+}
+
 kw_status kw_file_create(const char *path, kw_file_writer **out, kw_error *err)
 {
     if (kw_file_is_dir(path))

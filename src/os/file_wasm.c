@@ -53,6 +53,11 @@ bool kw_file_is_dir(const char *path)
     return false;
 }
 
+kw_status kw_dir_make(const char *path, kw_error *err)
+{
+    return refuse(path, err);
+}
+
 kw_status kw_file_create(const char *path, kw_file_writer **out, kw_error *err)
 {
     (void)out;

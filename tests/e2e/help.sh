@@ -3,7 +3,7 @@
 # help.sh - help, mistakes on the command line, version, completions, the manual page.
 source "$(dirname "$0")/common.bash"
 
-commands="run inspect tensors tokenize detokenize logits embed bench quantize imatrix perplexity merge doctor help completion man version"
+commands="run inspect tensors tokenize detokenize logits embed bench quantize imatrix perplexity merge convert doctor help completion man version"
 
 run 0 --help
 says out '^Usage: kwaai COMMAND'

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* export_hf.c - the family's tables read forwards: from GGUF's names to Hugging Face's, and the
+ * fields of the configuration as config.json has them. */
+#include "model/export.h"
+
+#include "base/check.h"
+#include "model/names.h"
+
+#include <string.h>
+
+/* ---- config.json ---- */
+
+static bool has(const kw_model_file *file, const char *name)
+{
+    return kw_model_file_tensor(file, kw_str_from(name)) != NULL;
+}
+
+/* What GGUF says by the tensors that a file has, or by another key. */
+static void say_otherwise(const kw_net *net, const char *field, bool *out)
+{
+    const kw_model_file *const file = net->file;
+    if (strcmp(field, "has_window") == 0)
+        *out = kw_net_int_field(net, "window") > 0;
+    else if (strcmp(field, "tied_head") == 0)
+        *out = !has(file, "output.weight");
+    else if (strcmp(field, "attention_bias") == 0)
+        *out = has(file, "blk.0.attn_q.bias") || has(file, "blk.0.attn_qkv.bias");
+    else if (strcmp(field, "mlp_bias") == 0)
+        *out = has(file, "blk.0.ffn_up.bias");
+}
+
+/* The value as JSON; false, and nothing printed, for those that mean "none". */
+static bool print_value(const kw_net *net, const kw_field *f, kw_buf *out)
+{
+    const unsigned char *const at = (const unsigned char *)net->config + f->offset;
+    int64_t whole;
+    double number;
+    bool flag;
+    kw_str text;
+    switch (f->type) {
+    case KW_FIELD_INT:
+        memcpy(&whole, at, sizeof whole);
+        if (whole > 0)
+            kw_buf_printf(out, "%lld", (long long)whole);
+        return whole > 0;
+    case KW_FIELD_FLOAT:
+        memcpy(&number, at, sizeof number);
+        if (number > 0 && number < 1e30)
+            kw_buf_printf(out, "%.9g", number);
+        return number > 0 && number < 1e30;
+    case KW_FIELD_BOOL:
+        memcpy(&flag, at, sizeof flag);
+        say_otherwise(net, f->name, &flag);
+        kw_buf_printf(out, "%s", flag ? "true" : "false");
+        return true;
+    case KW_FIELD_STRING:
+        memcpy(&text, at, sizeof text);
+        if (text.len > 0)
+            kw_buf_json(out, text);
+        return text.len > 0;
+    }
+    return false;
+}
+
+/* The first of the field's keys, split at its dot; no object: a key of the file itself. */
+static bool key_of(const kw_net *net, const kw_field *f, kw_str *object, kw_str *key)
+{
+    if (!f->hf || !kw_net_field_applies(net, f))
+        return false;
+    const kw_str full = {f->hf, strcspn(f->hf, "|")};
+    const char *const dot = memchr(full.data, '.', full.len);
+    const size_t at = dot ? (size_t)(dot - full.data) : 0;
+    *object = (kw_str){full.data, at};
+    *key = dot ? (kw_str){dot + 1, full.len - at - 1} : full;
+    return true;
+}
+
+/* Some keys are several fields' (Falcon's "bias"): the first one prints them. */
+static bool is_second(const kw_net *net, const kw_field *field, kw_str object, kw_str key)
+{
+    kw_str other, name;
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f)) && f != field;)
+        if (key_of(net, f, &other, &name) && kw_str_eq(other, object) && kw_str_eq(name, key))
+            return true;
+    return false;
+}
+
+/* ",\n <indent>"key": value" of one field; nothing for a value that means "none". */
+static void print_field(const kw_net *net, const kw_field *f, kw_str key, const char *before,
+                        kw_buf *out)
+{
+    kw_buf value = {0};
+    if (print_value(net, f, &value)) {
+        kw_buf_printf(out, "%s", before);
+        kw_buf_json(out, key);
+        kw_buf_printf(out, ": %s", value.data ? value.data : "null");
+    }
+    out->failed = out->failed || value.failed;
+    kw_buf_free(&value);
+}
+
+/* Every field of an object that this field is the first of. */
+static void print_object(const kw_net *net, const kw_field *first, kw_str object, kw_buf *out)
+{
+    kw_str other, key;
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f)) && f != first;)
+        if (key_of(net, f, &other, &key) && kw_str_eq(other, object))
+            return;
+    kw_buf_printf(out, ",\n  ");
+    kw_buf_json(out, object);
+    kw_buf_printf(out, ": {");
+    const char *before = "\n    ";
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));) {
+        const size_t len = out->len;
+        if (!key_of(net, f, &other, &key) || !kw_str_eq(other, object) ||
+            is_second(net, f, object, key))
+            continue;
+        print_field(net, f, key, before, out);
+        before = out->len > len ? ",\n    " : before;
+    }
+    kw_buf_printf(out, "\n  }");
+}
+
+static void print_config(const kw_net *net, kw_buf *out)
+{
+    kw_str object, key;
+    kw_buf_printf(out, "{\n  \"model_type\": ");
+    kw_buf_json(out, net->arch);
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
+        if (key_of(net, f, &object, &key) && object.len == 0 && !is_second(net, f, object, key))
+            print_field(net, f, key, ",\n  ", out);
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
+        if (key_of(net, f, &object, &key) && object.len > 0)
+            print_object(net, f, object, out);
+    kw_buf_printf(out, "\n}\n");
+}
+
+/* ---- tensors ---- */
+
+/* What an alias says beyond order is of the ".weight", not of its bias. */
+enum { CHANGED = KW_ALIAS_TRANSPOSED | KW_ALIAS_ONE_LESS };
+
+static bool is_weight(kw_str name)
+{
+    const kw_str end = KW_STR(".weight");
+    return name.len >= end.len && memcmp(name.data + name.len - end.len, end.data, end.len) == 0;
+}
+
+/* The order of the rows turned back. */
+static const int64_t *inverse(kw_arena *arena, const int64_t *order, int64_t rows)
+{
+    int64_t *const back = kw_arena_array(arena, (size_t)rows, sizeof *back);
+    for (int64_t r = 0; back && r < rows; r++)
+        back[order[r]] = r;
+    return back;
+}
+
+/* A tensor of factors follows from the configuration; any other must have a name. */
+static kw_status drop(const kw_tensor_view *view, kw_net_export *out, kw_error *err)
+{
+    if (!kw_str_starts(view->name, KW_STR("rope_")))
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "convert: tensor \"%.*s\" has no name in Hugging Face's code that is known "
+                       "here",
+                       KW_FMT(view->name));
+    out->n_dropped++;
+    return KW_OK;
+}
+
+static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
+                            kw_net_export *out, kw_error *err)
+{
+    char text[KW_WEIGHT_NAME_BYTES];
+    const int64_t *order = NULL;
+    kw_export_tensor *const t = &out->tensors[out->n_tensors];
+    const kw_alias *const alias = kw_family_hf_name(net->family, view->name, text, sizeof text);
+    if (!alias)
+        return drop(view, out, err);
+    const kw_str name = kw_str_from(text);
+    *t = (kw_export_tensor){.name = {kw_arena_strdup(arena, name), name.len},
+                            .view = view,
+                            .flags = is_weight(name) ? alias->flags & CHANGED : 0};
+    if (!t->name.data)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
+    KW_TRY(kw_net_row_order(net, arena, alias, view, &order, err));
+    if (order) {
+        t->order = inverse(arena, order, view->shape.dim[0]);
+        if (!t->order)
+            return kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
+    }
+    out->n_tensors++;
+    return KW_OK;
+}
+
+kw_status kw_net_export_hf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_buf *config,
+                           kw_error *err)
+{
+    kw_net_export made = {0};
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
+        if (strcmp(f->name, "grouped") == 0) /* Falcon's three layouts of queries, keys, values */
+            return kw_fail(err, KW_E_UNSUPPORTED,
+                           "convert: GGUF does not say which layout of %s this is, and config.json "
+                           "would have to",
+                           net->family->name);
+    made.tensors = kw_arena_array(arena, net->file->n_tensors, sizeof *made.tensors);
+    if (!made.tensors)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for its tensors");
+    for (size_t i = 0; i < net->file->n_tensors; i++)
+        KW_TRY(add_tensor(net, arena, &net->file->tensors[i], &made, err));
+    print_config(net, config);
+    KW_TRY(kw_buf_status(config, err));
+    *out = made;
+    return KW_OK;
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# convert.sh - models between GGUF and safetensors: what comes out computes what went in.
+source "$(dirname "$0")/common.bash"
+need_builtin
+tiny=$source_dir/tests/golden/formats/tiny
+tokens=1,5,9,60,33,17,2,41,8,8,63,0
+
+logits() { run 0 logits "$1" --tokens $tokens --out "$2" --cache-type f32; }
+# The largest difference between two files of logits (f32 behind a header of the same length).
+near() {
+    local n
+    n=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    paste <(tail -c +$((n + 9)) "$1" | od -An -v -tf4 -w4) <(tail -c +$((n + 9)) "$2" | od -An -v -tf4 -w4) |
+        awk -v most="$3" '{ d = $1 - $2; if (d < 0) d = -d; if (d > w) w = d; n++ }
+            END { exit !(n > 700 && w <= most) }' || failed "$1 and $2 differ by more than $3"
+}
+
+logits "$tiny/safetensors" want
+for form in safetensors pytorch pytorch-sharded; do
+    run 0 convert "$tiny/$form" $form.gguf
+    says err "^kwaai: wrote $form\.gguf: 12 tensors as GGUF"
+    logits $form.gguf got
+    near want got 2e-5
+done
+run 0 tensors pytorch.gguf
+says out '^blk\.0\.attn_q\.weight +F16 '
+says out '^blk\.0\.attn_norm\.weight +F32 '
+run 0 inspect pytorch.gguf
+says out 'general\.file_type = 1$'
+says out 'general\.name = "pytorch"'
+run 0 convert "$tiny/pytorch" again.gguf -t 1
+same again.gguf pytorch.gguf
+holds "Hugging Face's forms become one GGUF file: names, orders of rows, types, metadata"
+
+run 0 convert pytorch.gguf back --to safetensors
+logits back got
+same want got
+"$KWAAI" tensors back | awk '{ print $1, $2, $3 }' | sort >names
+"$KWAAI" tensors "$tiny/safetensors" | awk '{ print $1, ($1 ~ /norm/ ? "F32" : $2), $3 }' | sort >want.names
+same names want.names
+says back/config.json '"num_key_value_heads": 2,'
+run 0 convert "$tiny/pytorch" weights.safetensors
+cp "$tiny/pytorch/config.json" .
+logits weights.safetensors got
+same want got
+rm config.json
+run 0 convert pytorch.gguf half --to safetensors --type bf16 -v
+says out '^model\.layers\.0\.self_attn\.q_proj\.weight .*f16 +-> bf16'
+logits half got
+near want got 1.0
+holds "and back: the same logits, bit for bit; another type when asked for"
+
+run 0 convert "$tiny/pytorch" q8.gguf --type Q8_0 --json
+is_json out
+says out '"format": "gguf"'
+says out '"to": "q8_0"'
+run 0 quantize "$tiny/pytorch" want.gguf Q8_0
+same q8.gguf want.gguf
+run 2 convert q8.gguf q4.gguf --type Q4_0
+says err 'allow-requantize'
+run 0 convert q8.gguf f16.gguf --type f16
+run 0 tensors f16.gguf
+says out '^blk\.0\.attn_q\.weight +F16 '
+run 0 convert q8.gguf f32 --to safetensors
+run 0 tensors f32
+says out '^model\.layers\.0\.self_attn\.q_proj\.weight +F32 '
+holds "with --type it is what quantize writes; quantised weights become floats"
+
+run 0 run builtin "Once upon a time" -n 20 --temp 0
+cp out want
+run 0 convert builtin builtin.gguf
+run 0 run builtin.gguf "Once upon a time" -n 20 --temp 0
+same out want
+run 0 convert builtin builtin-hf --to safetensors
+[ -e builtin-hf/tokenizer.model ] || [ -e builtin-hf/vocab.json ] || failed "no tokenizer in the directory"
+for text in "Once upon a time" "  two  spaces" $'caf\u00e9\n123'; do
+    run 0 tokenize builtin --text "$text"
+    cp out want
+    run 0 tokenize builtin-hf --text "$text"
+    same out want
+done
+holds "the tokenizer goes along both ways"
+
+run 2 convert builtin
+run 2 convert builtin x.bin
+says err 'say --to gguf or --to safetensors'
+run 1 convert missing x.gguf
+run 2 convert builtin y.safetensors --type q8_0
+says err 'f32, f16, bf16'
+run 1 convert builtin nowhere/y.gguf
+run 1 convert builtin nowhere/y --to safetensors
+[ -z "$(find . -name 'y*' -o -name 'x.*')" ] || failed "a failed command left a file"
+cp pytorch.gguf old.gguf
+code=0
+(ulimit -f 1; "$KWAAI" convert "$tiny/safetensors" old.gguf --type f32 >out 2>err </dev/null) || code=$?
+[ $code = 1 ] || failed "a file over the limit: exit code $code"
+same old.gguf pytorch.gguf
+[ -z "$(find . -name '*.tmp')" ] || failed "a full disk left a temporary file"
+holds "wrong input and a full disk leave what was there"
+
+stories=$shared/weights/stories260K
+if [ -d "$stories" ]; then
+    run 0 convert "$stories/stories260K.bin" stories.gguf
+    for model in "$stories/stories260K.bin" stories.gguf; do
+        "$KWAAI" run "$model" "Once upon a time" -n 60 --temp 0 >got 2>err </dev/null
+        grep -q 'a little girl named Lily. She loved to play outside in the park.' got || failed "$model tells another story"
+    done
+    run 0 convert stories.gguf stories --to safetensors
+    run 0 tokenize stories.gguf --text "  One day, caf"
+    cp out want
+    run 0 tokenize stories --text "  One day, caf"
+    same out want
+    holds "a checkpoint of llama2.c becomes GGUF with its tokenizer, and safetensors"
+else
+    skipped "no $stories: llama2.c"
+fi
