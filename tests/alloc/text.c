@@ -157,12 +157,9 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_level),
-        cmocka_unit_test(test_characters),
-        cmocka_unit_test(test_sentencepiece),
-        cmocka_unit_test(test_templates),
-        cmocka_unit_test(test_unigram),
-        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_byte_level),    cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_sentencepiece), cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_unigram),       cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
