@@ -305,6 +305,8 @@ typedef struct kw_constraints {
     const kw_sampler_step *samplers; /* [n_samplers] the steps and their order; NULL: all, in the
                                       * order of kw_sampler_step */
     size_t n_samplers;
+    const char *grammar;     /* the answer follows this GBNF, from its rule "root"; NULL: none */
+    const char *json_schema; /* the answer is JSON that this JSON Schema describes; NULL: none */
 } kw_constraints;
 
 /* temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, every other step off with llama.cpp's values,

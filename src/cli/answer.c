@@ -63,6 +63,7 @@ static void free_choices(kw_runner *runner)
     free_texts(&runner->breakers);
     free(runner->biases);
     runner->biases = NULL;
+    kw_buf_free(&runner->grammar);
 }
 
 static kw_status copy_stops(kw_runner *runner, const kw_options *o, kw_error *err)
@@ -162,6 +163,30 @@ static kw_status read_steps(kw_runner *runner, const char *list, kw_error *err)
     return KW_OK;
 }
 
+/* A grammar or schema, as text or from a file. */
+static kw_status copy_grammar(kw_runner *runner, const kw_options *o, kw_error *err)
+{
+    const char *file = o->grammar_file ? o->grammar_file : o->json_schema_file;
+    const int n = (o->grammar != NULL) + (o->grammar_file != NULL) + (o->json_schema != NULL) +
+                  (o->json_schema_file != NULL);
+    if (n > 1)
+        return kw_fail(err, KW_E_ARG,
+                       "one of --grammar, --grammar-file, --json-schema and "
+                       "--json-schema-file at a time");
+    runner->constraints.grammar = o->grammar;
+    runner->constraints.json_schema = o->json_schema;
+    if (!file)
+        return KW_OK;
+    KW_TRY(kw_input_read(runner->cli, file, &runner->grammar, err));
+    kw_buf_add(&runner->grammar, "", 0);
+    KW_TRY(kw_buf_status(&runner->grammar, err));
+    if (o->grammar_file)
+        runner->constraints.grammar = runner->grammar.data;
+    else
+        runner->constraints.json_schema = runner->grammar.data;
+    return KW_OK;
+}
+
 kw_status kw_runner_constrain(kw_runner *runner, kw_error *err)
 {
     const kw_options *o = &runner->cli->parsed.options;
@@ -195,6 +220,7 @@ kw_status kw_runner_constrain(kw_runner *runner, kw_error *err)
     KW_TRY(copy_stops(runner, o, err));
     KW_TRY(copy_biases(runner, o, err));
     KW_TRY(copy_breakers(runner, o, err));
+    KW_TRY(copy_grammar(runner, o, err));
     return o->samplers ? read_steps(runner, o->samplers, err) : KW_OK;
 }
 

@@ -15,6 +15,7 @@ typedef struct kw_runner {
     kw_logit_bias *biases;     /* owned, behind constraints.logit_bias */
     const char **breakers;     /* owned array of owned texts, behind constraints.dry_breakers */
     kw_sampler_step steps[32]; /* behind constraints.samplers */
+    kw_buf grammar;            /* of a file, behind constraints.grammar or json_schema */
     const char *shown;         /* borrowed: written before the first text of the answer; NULL */
     size_t shown_len;
     int batch;

@@ -54,7 +54,7 @@ typedef struct kw_options {
     double typical, top_n_sigma, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exp;
     double dry_multiplier, dry_base, mirostat_lr, mirostat_ent;
     int64_t dry_allowed_length, dry_last_n, mirostat;
-    const char *samplers;
+    const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
     kw_text_list logit_bias, dry_breakers;
     kw_text_list stop, tensor_types, lora, lora_scaled;
     const char *method, *weights, *base, *to;

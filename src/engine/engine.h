@@ -81,8 +81,9 @@ typedef struct kw_session_state {
 
 struct kw_session {
     kw_model *model;
-    kw_net_options options;   /* but for the part */
-    kw_adapter_use *adapters; /* [n_adapters] of every part's graph */
+    struct kw_constrainer *constrainer; /* NULL: no grammar was asked for yet */
+    kw_net_options options;             /* but for the part */
+    kw_adapter_use *adapters;           /* [n_adapters] of every part's graph */
     size_t n_adapters;
     kw_session_part part[KW_N_NET_PARTS];
     kw_session_state *states; /* [n_states] */

@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 #include "base/check.h"
+#include "engine/constrain.h"
 #include "engine/sampler.h"
 #include "os/system.h"
 
@@ -39,6 +40,8 @@ typedef struct answer {
     kw_event_fn on_event;
     void *user;
     kw_sampler sampler;
+    kw_matcher *matcher; /* NULL: no grammar */
+    bool complete;       /* nothing can follow in the grammar */
     kw_detokenizer decoder;
     kw_buf held; /* text that may be the start of a stop text */
     kw_finish finish;
@@ -170,6 +173,18 @@ static bool out_of_room(const answer *a)
     return c->max_ms > 0 && (kw_clock_ns() - a->start_ns) / 1000000u >= c->max_ms;
 }
 
+/* Goes on in the grammar; an answer that nothing can follow is complete. */
+static kw_status follow_grammar(answer *a, int32_t token, kw_error *err)
+{
+    bool fits;
+    const kw_str text = kw_tokenizer_surface(a->session->model->tokenizer, token);
+    KW_TRY(kw_matcher_push(a->matcher, text, &fits, err));
+    if (!fits)
+        return kw_fail(err, KW_E_UNSUPPORTED, "run: no token that the grammar allows has a logit");
+    a->complete = kw_matcher_complete(a->matcher);
+    return KW_OK;
+}
+
 static kw_status generate(answer *a, kw_error *err)
 {
     kw_session *s = a->session;
@@ -178,6 +193,8 @@ static kw_status generate(answer *a, kw_error *err)
             a->finish = KW_FINISH_LENGTH;
             break;
         }
+        if (a->matcher)
+            KW_TRY(kw_constrain_mask(a->matcher, (size_t)s->model->vocab, &a->sampler.mask, err));
         const int32_t token = kw_sample(&a->sampler, s->logits, s->tokens, (size_t)s->position,
                                         (uint64_t)s->position);
         if (a->n_generated == 0)
@@ -187,7 +204,11 @@ static kw_status generate(answer *a, kw_error *err)
             break;
         }
         a->n_generated++;
+        if (a->matcher)
+            KW_TRY(follow_grammar(a, token, err));
         emit(a, token);
+        if (a->complete && a->finish == KW_FINISH_NONE)
+            a->finish = KW_FINISH_STOP;
         if (a->finish != KW_FINISH_NONE)
             break;
         if (cancelled(a)) {
@@ -308,6 +329,7 @@ static kw_status read_input(answer *a, const kw_input *input, kw_error *err)
 
 static kw_status run(answer *a, const kw_input *input, kw_error *err)
 {
+    KW_TRY(kw_session_constrain(a->session, a->limits, &a->matcher, err));
     KW_TRY(read_input(a, input, err));
     a->prompt_ns = kw_clock_ns();
     const kw_model *model = a->session->model;

@@ -63,7 +63,7 @@ kw_status kw_sampler_check(const kw_constraints *c, kw_error *err)
 static bool adjusts(const kw_constraints *c)
 {
     return kw_sampler_penalizes(c) || c->dry_multiplier > 0 || c->n_logit_bias > 0 ||
-           c->top_n_sigma > 0;
+           c->top_n_sigma > 0 || c->grammar || c->json_schema;
 }
 
 kw_status kw_sampler_open(kw_sampler *sampler, const kw_constraints *constraints, int64_t vocab,
@@ -246,12 +246,17 @@ static void cut_min_p(kw_draw *d)
 
 /* ---- the chain ---- */
 
+/* Biases, and what may not come at all. */
 static void bias(kw_draw *d)
 {
     const kw_constraints *c = d->s->constraints;
-    if (c->n_logit_bias == 0)
+    const uint32_t *mask = d->s->mask;
+    if (c->n_logit_bias == 0 && !mask)
         return;
     float *logits = kw_draw_own(d);
+    for (int64_t i = 0; mask && i < d->s->vocab; i++)
+        if (!(mask[i / 32] >> (i % 32) & 1))
+            logits[i] = -INFINITY;
     for (size_t i = 0; i < c->n_logit_bias; i++) {
         const int32_t id = c->logit_bias[i].token;
         if (id >= 0 && id < d->s->vocab)

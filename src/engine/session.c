@@ -2,6 +2,8 @@
 /* session.c - a cache, a position, and the plans that move it forward. */
 #include "engine/engine.h"
 
+#include "engine/constrain.h"
+
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -33,6 +35,7 @@ void kw_session_close(kw_session *session)
 {
     if (!session)
         return;
+    kw_constrainer_free(session->constrainer);
     kw_parts_close(session);
     kw_engine_release(session->model->engine, session->reserved_bytes);
     for (int i = 0; i < KW_N_SLOTS; i++)

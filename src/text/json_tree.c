@@ -12,6 +12,8 @@ static kw_status new_node(kw_json *json, const kw_json_token *token, kw_str key,
     *node = (kw_tree){.kind = token->kind, .key = key, .integer = -1};
     if (token->kind == KW_JSON_STRING)
         KW_TRY(kw_json_string(json, token, arena, &node->text, err));
+    if (token->kind == KW_JSON_NUMBER)
+        node->text = token->text;
     if (token->kind == KW_JSON_NUMBER && kw_json_i64(json, token, &node->integer, NULL) != KW_OK)
         node->integer = -1;
     *out = node;

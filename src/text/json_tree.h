@@ -14,7 +14,7 @@
 typedef struct kw_tree {
     kw_json_kind kind;            /* OBJECT, ARRAY or a scalar */
     kw_str key;                   /* in an object */
-    kw_str text;                  /* of a string, decoded */
+    kw_str text;                  /* of a string, decoded; of a number, its digits */
     int64_t integer;              /* of a number that is one in the range of i64, else -1 */
     struct kw_tree *child, *next; /* first of its values; the one after it */
 } kw_tree;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* text.c - every allocation of making and using a tokenizer or a chat template fails in turn: each
- * ends in KW_E_NOMEM with nothing leaked. (PCRE2 and utf8proc allocate behind the wraps; their
- * failures are not made here.) */
+/* text.c - every allocation of making and using a tokenizer, a chat template or a grammar fails in
+ * turn: each ends in KW_E_NOMEM with nothing leaked. (PCRE2 and utf8proc allocate behind the wraps;
+ * their failures are not made here.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
+#include "text/grammar.h"
 #include "text/template.h"
 #include "text/tokenizer.h"
 
@@ -120,14 +121,36 @@ static kw_status render_template(kw_error *err)
     return status;
 }
 
-static void test_templates(void **state)
+/* A schema to a grammar, and a text followed through it. */
+static kw_status follow_schema(kw_error *err)
 {
-    (void)state;
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"a\":{\"enum\":[1,\"x\"]},"
+                                 "\"b\":{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}}}";
+    kw_buf text = {0};
+    kw_grammar *g = NULL;
+    kw_matcher *m = NULL;
+    bool fits = false;
+    kw_status status = kw_schema_to_grammar(KW_STR(schema), "test", &text, err);
+    if (status == KW_OK)
+        status = kw_grammar_parse((kw_str){text.data, text.len}, "test", &g, err);
+    if (status == KW_OK)
+        status = kw_matcher_create(g, NULL, &m, err);
+    if (status == KW_OK)
+        status = kw_matcher_push(m, KW_STR("{\"a\": \"x\", \"b\": [{\"b\":[]}]}"), &fits, err);
+    assert_true(status != KW_OK || (fits && kw_matcher_complete(m)));
+    kw_matcher_free(m);
+    kw_grammar_free(g);
+    kw_buf_free(&text);
+    return status;
+}
+
+static void fail_each_of(kw_status (*operation_of)(kw_error *err))
+{
     for (long n = 1; n < 10000; n++) {
         kw_error err = {.message = ""};
         const long live = kw_alloc_live();
         kw_alloc_fail_at(n);
-        const kw_status status = render_template(&err);
+        const kw_status status = operation_of(&err);
         const bool failed = kw_alloc_stop();
         assert_int_equal(kw_alloc_live(), live);
         assert_int_equal(status, failed ? KW_E_NOMEM : KW_OK);
@@ -154,12 +177,25 @@ static void test_words(void **state)
     fail_each(&(work){.json = read_file("golden/tokenizers/models/bpe-edits.json")});
 }
 
+static void test_templates(void **state)
+{
+    (void)state;
+    fail_each_of(render_template);
+}
+
+static void test_grammars(void **state)
+{
+    (void)state;
+    fail_each_of(follow_schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_byte_level),    cmocka_unit_test(test_characters),
         cmocka_unit_test(test_sentencepiece), cmocka_unit_test(test_templates),
         cmocka_unit_test(test_unigram),       cmocka_unit_test(test_words),
+        cmocka_unit_test(test_grammars),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

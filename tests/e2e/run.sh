@@ -135,3 +135,16 @@ says err 'there is no step "top_z"'
 run 2 run -p "Once" --logit-bias 5
 says err 'expected a token'
 holds "every step of choosing runs, and again the same"
+
+run 0 run -p "One" -n 30 --temp 0 --grammar 'root ::= " two" (" three" | " four")'
+says out '^One two (three|four)$'
+printf '{"type": "object", "properties": {"a": {"enum": [1, 22]}}, "required": ["a"]}' >schema.json
+run 0 run -p "" -n 60 --seed 1 --json-schema-file schema.json
+is_json out
+run 1 run -p "One" --grammar 'root ::= root "x"'
+says err 'left-recursive'
+run 1 run -p "One" --json-schema '{"pattern": "x"}'
+says err 'pattern is not supported'
+run 2 run -p "One" --json-schema '{}' --grammar 'root ::= "x"'
+says err 'at a time'
+holds "answers follow a grammar or a schema"
