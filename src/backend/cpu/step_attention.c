@@ -145,10 +145,11 @@ static size_t group_size(const kw_attention_attr *a)
     return (size_t)(a->heads / a->kv_heads);
 }
 
-/* The next `bytes` from *at on, of a base that is NULL while only the size matters. */
+/* The next `bytes` from *at on, of a base that is NULL while only the size matters: then what is
+ * returned is no address. */
 static void *take(unsigned char *base, size_t *at, size_t bytes)
 {
-    void *p = base ? base + *at : NULL;
+    void *p = (void *)((uintptr_t)base + *at);
     *at += kw_align_up(bytes, 64);
     return p;
 }
