@@ -297,6 +297,20 @@ static void encoders_survive(void **state)
     tiny_remove(&t);
 }
 
+/* Experts with a place each, lists of the rotation; then transposed matrices and slopes. */
+static void decoder_families_survive(void **state)
+{
+    static const char *const shared[] = {"golden/gpt2/prefixed", "golden/falcon/rw-alibi"};
+    (void)state;
+    (void)fail_each(load_and_answer, KW_SOURCE_DIR "/tests/golden/decoders/mixtral", false);
+    (void)fail_each(load_and_answer, KW_SOURCE_DIR "/tests/golden/decoders/phi3-long", false);
+    for (size_t i = 0; i < KW_COUNT(shared); i++) {
+        const char *path = shared_path(shared[i]);
+        if (path)
+            (void)fail_each(load_and_answer, path, false);
+    }
+}
+
 static void shared_models_survive(void **state)
 {
     const char *path = shared_path("golden/gguf/q4_0/model.gguf");
@@ -336,6 +350,7 @@ int main(void)
         cmocka_unit_test(tokenizers_survive),
         cmocka_unit_test(inspections_survive),
         cmocka_unit_test(encoders_survive),
+        cmocka_unit_test(decoder_families_survive),
         cmocka_unit_test(shared_models_survive),
         cmocka_unit_test(hugging_face_directories_survive),
         cmocka_unit_test(the_built_in_model_survives),
