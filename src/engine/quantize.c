@@ -337,6 +337,21 @@ static kw_status write_rows(void *user, const void *data, size_t n, double share
     return tell(o->job, o->item, share, err);
 }
 
+/* The rows of a tensor, or of each of the parts that it is made of. */
+static kw_status write_parts(const job *j, output *o, void *slab, kw_error *err)
+{
+    const kw_export_tensor *const from = o->item->from;
+    kw_rows rows = o->item->rows;
+    kw_status status = KW_OK;
+    rows.n /= from->parts ? (int64_t)from->n_parts : 1;
+    for (size_t i = 0; status == KW_OK && i < KW_MAX(from->n_parts, (size_t)1); i++) {
+        rows.view = from->parts ? from->parts[i] : from->view;
+        status = kw_rows_stream(j->engine, &rows, slab, write_rows, o, err);
+        kw_rows_release(j->file, rows.view);
+    }
+    return status;
+}
+
 static kw_status write_tensors(const job *j, kw_gguf_writer *writer, kw_error *err)
 {
     size_t bytes = 64;
@@ -350,8 +365,7 @@ static kw_status write_tensors(const job *j, kw_gguf_writer *writer, kw_error *e
         output o = {j, &j->items[i], writer};
         status = tell(j, o.item, 0.0, err);
         if (status == KW_OK)
-            status = kw_rows_stream(j->engine, &o.item->rows, slab, write_rows, &o, err);
-        kw_rows_release(j->file, o.item->rows.view);
+            status = write_parts(j, &o, slab, err);
     }
     free(slab);
     return status;
@@ -381,6 +395,9 @@ static kw_status run(job *j, kw_model_file *file, const char *path, kw_error *er
 {
     KW_TRY(read_options(j, err));
     KW_TRY(kw_export_open(&j->model, file, err));
+    kw_net_export made = {.tensors = j->model.tensors, .n_tensors = j->model.n_tensors};
+    KW_TRY(kw_net_export_stack(&made, &j->model.arena, err));
+    j->model.n_tensors = made.n_tensors;
     if (j->model.warning[0])
         warn(j, j->model.warning);
     KW_TRY(decide_all(j, err));

@@ -12,6 +12,10 @@ typedef struct kw_export_tensor {
     const int64_t *order;       /* the file's row of each row; NULL: as they are */
     unsigned flags; /* what else to undo, of a file with GGUF's names: KW_ALIAS_TRANSPOSED,
                        KW_ALIAS_ONE_LESS */
+    /* [n_parts] of which it is made, one after the other; then the data of view is not all. NULL:
+     * the view is. */
+    const kw_tensor_view *const *parts;
+    size_t n_parts;
 } kw_export_tensor;
 
 typedef struct kw_net_export {
@@ -23,6 +27,8 @@ typedef struct kw_net_export {
 
 /* Of a safetensors net; a GGUF file needs none. Everything is in the arena or the net's. */
 kw_status kw_net_export_gguf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err);
+/* Puts experts that have a tensor each into one for all, where they are alike. */
+kw_status kw_net_export_stack(kw_net_export *tensors, kw_arena *arena, kw_error *err);
 /* The other way: of a net with GGUF's names, the tensors under Hugging Face's names and in its
  * orders. config: the text of its config.json is appended. No metas. */
 kw_status kw_net_export_hf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_buf *config,

@@ -80,8 +80,7 @@ static int read_index(kw_str *text)
     return value > MAX_INDEX ? -1 : value;
 }
 
-/* Matches "a.%d.b" against the whole of text. */
-static bool match(const char *pattern, kw_str text, int index[2])
+bool kw_name_match(const char *pattern, kw_str text, int index[2])
 {
     int hole = 0;
     index[0] = index[1] = -1;
@@ -110,15 +109,15 @@ static bool begins(const char *text, const char *prefix)
 /* Also when it lacks what the whole model puts before it, or has more. */
 static bool match_any(const char *pattern, kw_str text, int index[2])
 {
-    if (match(pattern, text, index))
+    if (kw_name_match(pattern, text, index))
         return true;
     for (size_t i = 0; i < KW_COUNT(dropped); i++)
-        if (begins(pattern, dropped[i]) && match(pattern + strlen(dropped[i]), text, index))
+        if (begins(pattern, dropped[i]) && kw_name_match(pattern + strlen(dropped[i]), text, index))
             return true;
     for (size_t i = 0; i < KW_COUNT(added); i++) {
         const size_t len = strlen(added[i]);
         if (text.len > len && memcmp(text.data, added[i], len) == 0 &&
-            match(pattern, (kw_str){text.data + len, text.len - len}, index))
+            kw_name_match(pattern, (kw_str){text.data + len, text.len - len}, index))
             return true;
     }
     return false;
@@ -141,7 +140,7 @@ const kw_alias *kw_family_alias_to(const kw_family *family, kw_str name)
     int index[2];
     const kw_str stem = split(name, &suffix);
     for (const kw_alias *a = NULL; (a = kw_family_next_alias(family, a));)
-        if (match(a->name, stem, index))
+        if (kw_name_match(a->name, stem, index))
             return a;
     return NULL;
 }
@@ -152,7 +151,7 @@ const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, char *ou
     int index[2];
     const kw_str stem = split(name, &suffix);
     for (const kw_alias *a = NULL; (a = kw_family_next_alias(family, a));)
-        if (match(a->name, stem, index))
+        if (kw_name_match(a->name, stem, index))
             return kw_name_expand(a->hf, index, suffix, out, size) ? a : NULL;
     return NULL;
 }

@@ -247,73 +247,62 @@ static double distance(const char *dir, const char *model, const char *type)
     return apart / size;
 }
 
-/* The experts of each layer in one tensor, as newer GGUF has them, made of those that the file
- * keeps apart ("blk.0.ffn_up.1.weight"). */
-static void stack_experts(const kw_model_file *file, const char *path)
+/* The experts of a layer in a tensor each, as older GGUF has them, made of those that the file has
+ * in one ("blk.0.ffn_up_exps.weight"). */
+static void take_experts_apart(const kw_model_file *file, const char *path)
 {
     enum { MOST = 64 };
-    static const char *const parts[] = {"ffn_gate", "ffn_up", "ffn_down"};
     kw_tensor_spec specs[MOST] = {0};
-    const kw_tensor_view *views[MOST];
+    const void *data[MOST];
     char names[MOST][48];
-    size_t n = 0;
+    size_t n = 0, bytes = 0;
     kw_gguf_writer *writer;
     for (size_t i = 0; i < file->n_tensors; i++) {
         const kw_tensor_view *view = &file->tensors[i];
-        int64_t experts = 1;
-        (void)snprintf(names[n], sizeof names[n], "%.*s", KW_FMT(view->name));
-        for (size_t p = 0; p < 3; p++) {
-            int layer, expert;
-            char name[16];
-            if (sscanf(names[n], "blk.%d.%15[a-z_].%d.weight", &layer, name, &expert) != 3 ||
-                strcmp(name, parts[p]) != 0)
-                continue;
-            experts = expert == 0 ? 3 : 0;
-            (void)snprintf(names[n], sizeof names[n], "blk.%d.%s_exps.weight", layer, name);
+        const bool experts = view->shape.rank == 3;
+        const kw_shape one = experts ? SHAPE(view->shape.dim[1], view->shape.dim[2]) : view->shape;
+        assert_true(kw_tensor_bytes(view->dtype, one, &bytes));
+        for (int64_t e = 0; e < (experts ? view->shape.dim[0] : 1); e++, n++) {
+            assert_true(n < MOST);
+            if (experts)
+                (void)snprintf(names[n], sizeof names[n], "%.*s.%d.weight",
+                               (int)(view->name.len - strlen("_exps.weight")), view->name.data,
+                               (int)e);
+            else
+                (void)snprintf(names[n], sizeof names[n], "%.*s", KW_FMT(view->name));
+            specs[n] = (kw_tensor_spec){names[n], view->dtype, one};
+            data[n] = (const unsigned char *)view->data + (size_t)e * bytes;
         }
-        if (experts == 0)
-            continue;
-        views[n] = view;
-        specs[n] = (kw_tensor_spec){names[n], view->dtype, view->shape};
-        if (experts > 1)
-            specs[n].shape = SHAPE(experts, view->shape.dim[0], view->shape.dim[1]);
-        assert_true(++n < MOST);
     }
     assert_int_equal(kw_gguf_create(path, file->metas, file->n_metas, specs, n, &writer, NULL),
                      KW_OK);
-    for (size_t i = 0; i < n; i++)
-        for (int64_t e = 0; e < (specs[i].shape.rank == 3 ? 3 : 1); e++) {
-            char name[48];
-            int layer = 0;
-            (void)snprintf(name, sizeof name, "%.*s", KW_FMT(views[i]->name));
-            if (specs[i].shape.rank == 3) {
-                char part[16];
-                assert_int_equal(sscanf(name, "blk.%d.%15[a-z_].", &layer, part), 2);
-                (void)snprintf(name, sizeof name, "blk.%d.%s.%d.weight", layer, part, (int)e);
-            }
-            const kw_tensor_view *view = kw_model_file_tensor(file, kw_str_from(name));
-            assert_non_null(view);
-            assert_int_equal(kw_gguf_write(writer, view->data, (size_t)view->bytes, NULL), KW_OK);
-        }
+    for (size_t i = 0; i < n; i++) {
+        assert_true(kw_tensor_bytes(specs[i].dtype, specs[i].shape, &bytes));
+        assert_int_equal(kw_gguf_write(writer, data[i], bytes, NULL), KW_OK);
+    }
     assert_int_equal(kw_gguf_finish(writer, true, NULL), KW_OK);
 }
 
-static void stacked_experts_match(void **state)
+static void experts_in_one_tensor_or_apart(void **state)
 {
     const golden_case c = {"decoders/mixtral", "", false};
     const char *dir = golden_path(c.dir);
-    char path[2][32] = {"/tmp/kw-decoder-XXXXXX", "/tmp/kw-stacked-XXXXXX"};
+    char path[2][32] = {"/tmp/kw-decoder-XXXXXX", "/tmp/kw-apart-XXXXXX"};
     kw_model_file *file;
     (void)state;
     for (int i = 0; i < 2; i++)
         assert_int_equal(close(mkstemp(path[i])), 0);
     write_gguf(dir, path[0]);
     assert_int_equal(kw_model_file_open(path[0], NULL, &file, NULL), KW_OK);
-    stack_experts(file, path[1]);
+    assert_non_null(kw_model_file_tensor(file, KW_STR("blk.0.ffn_up_exps.weight")));
+    assert_null(kw_model_file_tensor(file, KW_STR("blk.0.ffn_up.0.weight")));
+    take_experts_apart(file, path[1]);
     kw_model_file_close(file);
-    check_model(&c, dir, path[1]);
-    const double q8 = distance(dir, path[1], "Q8_0");
-    assert_true(q8 > 0.001 && q8 <= Q8_BOUND);
+    for (int i = 0; i < 2; i++) {
+        check_model(&c, dir, path[i]);
+        const double q8 = distance(dir, path[i], "Q8_0");
+        assert_true(q8 > 0.001 && q8 <= Q8_BOUND);
+    }
     for (int i = 0; i < 2; i++)
         assert_int_equal(remove(path[i]), 0);
 }
@@ -352,7 +341,7 @@ int main(void)
             tests[n_tests++] =
                 (struct CMUnitTest){cases[i].dir, logits_match_as_gguf, NULL, NULL, state};
     }
-    tests[n_tests++] = (struct CMUnitTest)cmocka_unit_test(stacked_experts_match);
+    tests[n_tests++] = (struct CMUnitTest)cmocka_unit_test(experts_in_one_tensor_or_apart);
     tests[n_tests++] = (struct CMUnitTest)cmocka_unit_test(smaller_weights_are_close);
     return _cmocka_run_group_tests("decoders", tests, n_tests, NULL, NULL);
 }
