@@ -5,9 +5,11 @@
  * deep, so each is a sum of outer products: a lane of a vector is a row, a column's number is
  * broadcast, and no output is added up across lanes before the tree, which is vertical too.
  *
- * Step s of lane l is element 16 * s + l; a row that is no multiple of 16 ends in zeros.
- * Panel: for each group of rows, for each of the sixteen lanes: f32 [steps][rows of the group].
- * Columns: tiles of KW_F32_A, f32 [16 lanes][steps][KV_F_COLS]. */
+ * Step s of lane l is element 16 * s + l; a row that is no multiple of 16 ends in zeros. Steps are
+ * cut into stretches, and both operands lie in the order in which they are read:
+ * Panel: for each group of rows, stretch, lane: f32 [steps of the stretch][rows of the group].
+ * Columns: a tile of KW_F32_A is for each stretch, lane, KV_F_COLS columns: f32 [steps][columns].
+ */
 
 enum {
     F_ROWS = 16 * KV_F_VECTORS, /* of a group: what a tile of registers holds */
@@ -23,16 +25,28 @@ static size_t f_steps(size_t k)
     return (k + 15) / 16;
 }
 
-/* Floats of one lane of a group; one line more, or the lanes of a long row would fall into the same
- * sets of a cache. */
-static size_t f_lane_size(size_t k)
+/* Steps of the stretch that begins at `at`. */
+static size_t f_stretch_steps(size_t k, size_t at)
 {
-    return f_steps(k) * F_ROWS + 16;
+    return KW_MIN(f_steps(k) - at, (size_t)F_STRETCH);
+}
+
+/* Floats of n steps of a group; one line more, or the lanes would fall into the same sets of a
+ * cache. */
+static size_t f_lane_size(size_t n)
+{
+    return n * F_ROWS + 16;
+}
+
+/* Floats of all lanes of a group before step `at`, the first of a stretch, or the last of all. */
+static size_t f_panel_at(size_t at)
+{
+    return 16 * (at * F_ROWS + (at + F_STRETCH - 1) / F_STRETCH * 16);
 }
 
 static size_t panel_bytes_f(size_t k)
 {
-    return F_PANEL_ROWS / F_ROWS * 16 * f_lane_size(k) * sizeof(float);
+    return F_PANEL_ROWS / F_ROWS * f_panel_at(f_steps(k)) * sizeof(float);
 }
 
 /* Elements [16 * step, ..) of sixteen rows from `row` on, n of them, to their lanes from dst on. */
@@ -52,26 +66,44 @@ static KV_INLINE void panel_f_block(float *dst, size_t lane_size, const uint8_t 
         kv_store(dst + l * lane_size, x[l]);
 }
 
+/* Sixteen rows from `row` on, over n steps from `at` on. */
+static KV_INLINE void panel_f_stretch(float *dst, const uint8_t *w, size_t row_bytes, size_t row,
+                                      size_t n_rows, size_t at, size_t n, size_t k,
+                                      const f_type type)
+{
+    const size_t lane_size = f_lane_size(n);
+    for (size_t i = 16 * at; i < KW_MIN(k, 16 * (at + n)); i += 16, dst += F_ROWS)
+        panel_f_block(dst, lane_size, w + i * type.bytes, row_bytes, row, n_rows,
+                      KW_MIN(k - i, (size_t)16), type);
+}
+
 static KV_INLINE void panel_f(void *panel, const void *w, size_t row_bytes, size_t n_rows, size_t k,
                               const f_type type)
 {
-    const size_t lane_size = f_lane_size(k);
+    const size_t group = f_panel_at(f_steps(k));
     for (size_t row = 0; row < F_PANEL_ROWS; row += 16) {
-        float *dst = (float *)panel + row / F_ROWS * 16 * lane_size + row % F_ROWS;
-        for (size_t at = 0; at < k; at += 16, dst += F_ROWS)
-            panel_f_block(dst, lane_size, (const uint8_t *)w + at * type.bytes, row_bytes, row,
-                          n_rows, KW_MIN(k - at, (size_t)16), type);
+        float *dst = (float *)panel + row / F_ROWS * group + row % F_ROWS;
+        for (size_t at = 0; at < f_steps(k); at += F_STRETCH)
+            panel_f_stretch(dst + f_panel_at(at), w, row_bytes, row, n_rows, at,
+                            f_stretch_steps(k, at), k, type);
     }
 }
 
-/* Column `col` of an activation tile of `cols`. */
+/* Column `col` of an activation tile of `cols`, which is F_COLUMNS, or 1. */
 static void pack_f32(void *dst, const float *x, size_t k, size_t cols, size_t col)
 {
-    const size_t steps = f_steps(k);
-    float *to = (float *)dst + col;
-    for (size_t s = 0; s < steps; s++)
-        for (size_t l = 0; l < 16; l++)
-            to[(l * steps + s) * cols] = 16 * s + l < k ? x[16 * s + l] : 0.0f;
+    const size_t wide = KW_MIN(cols, (size_t)KV_F_COLS), tiles = cols / wide, whole = k / 16;
+    for (size_t at = 0; at < f_steps(k); at += F_STRETCH) {
+        const size_t n = f_stretch_steps(k, at), end = KW_MIN(at + n, whole) - at;
+        for (size_t l = 0; l < 16; l++) {
+            float *to = (float *)dst + 16 * at * cols + (l * tiles + col / wide) * n * wide;
+            const float *from = x + 16 * at + l;
+            for (size_t s = 0; s < end; s++)
+                to[s * wide + col % wide] = from[16 * s];
+            if (end < n)
+                to[end * wide + col % wide] = l < k % 16 ? from[16 * end] : 0.0f;
+        }
+    }
 }
 
 /* One step: KV_F_COLS numbers times KV_F_VECTORS vectors of rows. */
@@ -97,8 +129,11 @@ static KV_INLINE void f_tile(float *out, const float *w, const float *x, size_t 
 {
     kv_f sum[KV_F_COLS][KV_F_VECTORS];
     KV_UNROLL
-    for (size_t i = 0; i < KV_F_COLS * KV_F_VECTORS; i++)
-        sum[i / KV_F_VECTORS][i % KV_F_VECTORS] = first ? kv_zero() : kv_load(out + 16 * i);
+    for (size_t c = 0; c < KV_F_COLS; c++) {
+        KV_UNROLL
+        for (size_t v = 0; v < KV_F_VECTORS; v++)
+            sum[c][v] = first ? kv_zero() : kv_load(out + c * F_ROWS + 16 * v);
+    }
     KV_F_STEPS
     for (size_t s = 0; s < n; s++) {
         kv_prefetch_first(next_w + 16 * s);
@@ -106,8 +141,11 @@ static KV_INLINE void f_tile(float *out, const float *w, const float *x, size_t 
         f_step(sum, w + F_ROWS * s, x + KV_F_COLS * s);
     }
     KV_UNROLL
-    for (size_t i = 0; i < KV_F_COLS * KV_F_VECTORS; i++)
-        kv_store(out + 16 * i, sum[i / KV_F_VECTORS][i % KV_F_VECTORS]);
+    for (size_t c = 0; c < KV_F_COLS; c++) {
+        KV_UNROLL
+        for (size_t v = 0; v < KV_F_VECTORS; v++)
+            kv_store(out + c * F_ROWS + 16 * v, sum[c][v]);
+    }
 }
 
 typedef float f_sums[16][F_COLUMNS][F_ROWS]; /* of each lane */
@@ -116,20 +154,17 @@ typedef float f_sums[16][F_COLUMNS][F_ROWS]; /* of each lane */
 static void f_stretch(gemm_call *call, float (*sums)[F_COLUMNS][F_ROWS], const float *panel,
                       size_t at, size_t n)
 {
-    const size_t steps = f_steps(call->k), lane_size = f_lane_size(call->k);
     const size_t n_tiles = (call->n_cols + KV_F_COLS - 1) / KV_F_COLS;
+    const float *x = (const float *)call->x + 16 * at * F_COLUMNS;
     for (size_t l = 0; l < 16; l++) {
-        const float *w = panel + l * lane_size + at * F_ROWS;
-        const float *next = l < 15 ? w + lane_size : panel + (at + n) * F_ROWS;
+        const float *w = panel + f_panel_at(at) + l * f_lane_size(n), *next = w + f_lane_size(n);
         for (size_t t = 0; t < n_tiles; t++) {
-            const float *x =
-                (const float *)call->x + ((t * 16 + l) * steps + at) * (size_t)KV_F_COLS;
-            float *out = sums[l][t * KV_F_COLS];
-            const float *next_w = next + 16 * n * t, *next_x = x + steps * KV_F_COLS;
+            const float *column = x + (l * F_TILES + t) * n * KV_F_COLS;
+            const float *next_w = next + 16 * n * t, *next_x = column + F_COLUMNS * n;
             if (at == 0)
-                f_tile(out, w, x, n, true, next_w, next_x);
+                f_tile(sums[l][t * KV_F_COLS], w, column, n, true, next_w, next_x);
             else
-                f_tile(out, w, x, n, false, next_w, next_x);
+                f_tile(sums[l][t * KV_F_COLS], w, column, n, false, next_w, next_x);
             spread_step(&call->next);
         }
     }
@@ -168,9 +203,9 @@ static void gemm_f(const kw_gemm_args *args)
     const size_t tiles = (args->n_cols + KV_F_COLS - 1) / KV_F_COLS;
     gemm_call call = gemm_begin(args, groups * stretches * 16 * tiles);
     for (size_t g = 0; g < groups; g++) {
-        const float *panel = (const float *)(const void *)call.panel + g * 16 * f_lane_size(call.k);
+        const float *panel = (const float *)(const void *)call.panel + g * f_panel_at(steps);
         for (size_t at = 0; at < steps; at += F_STRETCH)
-            f_stretch(&call, args->work, panel, at, KW_MIN((size_t)F_STRETCH, steps - at));
+            f_stretch(&call, args->work, panel, at, f_stretch_steps(args->k, at));
         f_store(args, args->work, g * F_ROWS);
     }
 }

@@ -36,8 +36,11 @@ static uint64_t peak_f32(uint64_t rounds)
     _Alignas(64) float w[KV_F_VECTORS][16] = {{0}}, x[KV_F_COLS] = {0};
     kv_f acc[KV_F_COLS][KV_F_VECTORS];
     KV_UNROLL
-    for (int i = 0; i < KV_F_COLS * KV_F_VECTORS; i++)
-        acc[i / KV_F_VECTORS][i % KV_F_VECTORS] = kv_zero();
+    for (int c = 0; c < KV_F_COLS; c++) {
+        KV_UNROLL
+        for (int v = 0; v < KV_F_VECTORS; v++)
+            acc[c][v] = kv_zero();
+    }
     for (uint64_t r = 0; r < rounds; r++) {
         KV_UNROLL
         for (int i = 0; i < PEAK_STEPS; i++) {
@@ -47,9 +50,12 @@ static uint64_t peak_f32(uint64_t rounds)
         }
     }
     KV_UNROLL
-    for (int i = 0; i < KV_F_COLS * KV_F_VECTORS; i++) {
-        kv_store(w[0], acc[i / KV_F_VECTORS][i % KV_F_VECTORS]);
-        KV_MEMORY(w);
+    for (int c = 0; c < KV_F_COLS; c++) {
+        KV_UNROLL
+        for (int v = 0; v < KV_F_VECTORS; v++) {
+            kv_store(w[v], acc[c][v]);
+            KV_MEMORY(w);
+        }
     }
     return rounds * PEAK_STEPS * (2 * 16 * KV_F_VECTORS * KV_F_COLS);
 }

@@ -83,7 +83,7 @@ FLOAT_TYPE(bf16, BF16)
 static void fill_table(kw_cpu_kernels *out)
 {
     out->columns = KV_COLUMNS;
-    out->columns_f32 = KV_F_COLS;
+    out->columns_f32 = F_COLUMNS;
     INTEGER_TYPES(FILL_MATMUL)
     out->matmul[KW_F32] = MATMUL(F, f32, f, f);
     out->matmul[KW_F16] = MATMUL(F, f16, f, f);
