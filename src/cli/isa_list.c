@@ -6,8 +6,8 @@
 
 size_t kw_isas_usable(const char *names[KW_MAX_ISAS])
 {
-    static const char *const known[] = {"scalar", "avx2", "avxvnni", "avx512",
-                                        "amx",    "neon", "i8mm"};
+    static const char *const known[] = {"scalar",     "avx2", "avxvnni", "avx512",
+                                        "avx512bf16", "amx",  "neon",    "i8mm"};
     size_t n = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         kw_engine_config config;

@@ -880,12 +880,13 @@ const kw_option kw_option_table[] = {
     {.name = "isa",
      .kind = KW_OPT_CHOICE,
      .meta = "NAME",
-     .choices = "scalar avx2 avxvnni avx512 amx neon i8mm",
+     .choices = "scalar avx2 avxvnni avx512 avx512bf16 amx neon i8mm",
      .section = KW_SECTION_MACHINE,
      .commands = COMPUTES | KW_CMD_QUANTIZE | KW_CMD_IMATRIX | KW_CMD_MERGE | KW_CMD_CONVERT |
                  KW_CMD_DOCTOR | KW_CMD_INSPECT,
      AT(isa),
-     .help = "kernels for this instruction set at most: scalar, avx2, avxvnni, avx512, amx, neon, "
+     .help = "kernels for this instruction set at most: scalar, avx2, avxvnni, avx512, avx512bf16, "
+             "amx, neon, "
              "i8mm; results are the "
              "same, bit for bit"},
     {.name = "fast",

@@ -20,6 +20,7 @@ static const struct {
     {KW_CPU_SHA, "sha"},
     {KW_CPU_WASM_SIMD, "wasm-simd"},
     {KW_CPU_AMX, "amx"},
+    {KW_CPU_BF16_RATE, "bf16-rate"},
 };
 
 const char *kw_cpu_feature_name(uint32_t bit)

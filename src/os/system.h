@@ -23,7 +23,8 @@ enum kw_cpu_feature {
     KW_CPU_I8MM = 1 << 9,
     KW_CPU_SHA = 1 << 10, /* SHA-NI or the ARMv8 SHA-2 instructions */
     KW_CPU_WASM_SIMD = 1 << 11,
-    KW_CPU_AMX = 1 << 12 /* tiles, of bytes and of bf16 */
+    KW_CPU_AMX = 1 << 12,      /* tiles, of bytes and of bf16 */
+    KW_CPU_BF16_RATE = 1 << 13 /* products of bf16 pairs as often as of floats: twice as many */
 };
 
 /* A set of logical processors, by their number in the system. */

@@ -36,7 +36,7 @@ KWAAI_TEMP=1 KWAAI_PROMPT=no run 0 run "The little dog" --temp 0 -n 30
 same out greedy
 holds "the same prompt by argument, -p, -f, -, standard input and environment: the same text"
 
-for isa in $(kwaai version --json | tr -d ' ",[]' | grep -xE 'scalar|avx2|avxvnni|avx512|amx|neon|i8mm'); do
+for isa in $(kwaai version --json | tr -d ' ",[]' | grep -xE 'scalar|avx2|avxvnni|avx512|avx512bf16|amx|neon|i8mm'); do
     run 0 run "The little dog" --temp 0 -n 30 --isa "$isa"
     same out greedy
     KWAAI_ISA=$isa run 0 run "The little dog" --temp 0 -n 30

@@ -79,7 +79,7 @@ run 0 logits --tokens-file ids --out file.safetensors -b 1 -t 1
 same all.safetensors file.safetensors
 "$KWAAI" logits --out stdin.safetensors -b 3 <ids 2>err
 same all.safetensors stdin.safetensors
-for isa in $(kwaai version --json | tr -d ' ",[]' | grep -xE 'scalar|avx2|avxvnni|avx512|amx|neon|i8mm'); do
+for isa in $(kwaai version --json | tr -d ' ",[]' | grep -xE 'scalar|avx2|avxvnni|avx512|avx512bf16|amx|neon|i8mm'); do
     run 0 logits --tokens "$(cat ids)" --out isa.safetensors --isa "$isa" -t 2
     same all.safetensors isa.safetensors
 done

@@ -28,6 +28,8 @@ for header in $(cd src && find . -name '*.h' ! -name '*.inc.h' | sed 's:^\./::' 
     case $header in
     *_avxvnni.h) [ "$machine" = x86_64 ] || continue; flags='-mavxvnni -mavx2 -mfma -mf16c -mbmi2' ;;
     *_avx2.h | */simd_x86.h) [ "$machine" = x86_64 ] || continue; flags='-mavx2 -mfma -mf16c -mbmi2' ;;
+    *_avx512bf16.h) [ "$machine" = x86_64 ] || continue
+        flags='-mavx512bf16 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mavx2 -mfma -mf16c -mbmi2' ;;
     *_avx512*.h) [ "$machine" = x86_64 ] || continue
         flags='-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mgfni -mavx2 -mfma -mf16c -mbmi2' ;;
     *_amx*.h) [ "$machine" = x86_64 ] || continue

@@ -64,7 +64,8 @@ static const model_case models[] = {
     {"decoders/qwen3", FEW_TOKENS},
 };
 
-static const char *const isas[] = {"scalar", "avx2", "avxvnni", "avx512", "amx", "neon", "i8mm"};
+static const char *const isas[] = {"scalar",     "avx2", "avxvnni", "avx512",
+                                   "avx512bf16", "amx",  "neon",    "i8mm"};
 
 typedef struct variant {
     const char *isa;

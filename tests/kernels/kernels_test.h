@@ -33,10 +33,12 @@
 KW_TEST_NAME(avx2)
 KW_TEST_NAME(avxvnni)
 KW_TEST_NAME(avx512)
+KW_TEST_NAME(avx512bf16)
 KW_TEST_NAME(amx)
 #define ON_EVERY_ISA(f)                                                                            \
     {#f " avx2", f, NULL, NULL, name_avx2}, {#f " avx512", f, NULL, NULL, name_avx512},            \
         {#f " avxvnni", f, NULL, NULL, name_avxvnni},                                              \
+        {#f " avx512bf16", f, NULL, NULL, name_avx512bf16},                                        \
     {                                                                                              \
         #f " amx", f, NULL, NULL, name_amx                                                         \
     }

@@ -245,7 +245,7 @@ typedef struct kw_cpu_kernels {
 } kw_cpu_kernels;
 
 /* Fills every slot with scalar, then with each ISA upward that the features allow, up to and
- * including `limit` ("scalar", "avx2", "avxvnni", "avx512", "amx", "neon", "i8mm", "wasm128"; NULL:
+ * including `limit` ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx", "neon", "i8mm", "wasm128"; NULL:
  * the best). Unknown or unavailable limits fail. */
 bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit);
 /* Names of the ISAs compiled into this build, best last; *n of them. */

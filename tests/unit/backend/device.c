@@ -55,7 +55,8 @@ static void instruction_sets_open_by_name(void **state)
             continue;
         assert_string_equal(kernels.isa, names[i]);
         assert_int_equal(kernels.needs & ~system.features, 0);
-        best = names[i];
+        if (strcmp(names[i], "avx512bf16") != 0 || system.features & KW_CPU_BF16_RATE)
+            best = names[i]; /* not taken unasked where it loses */
         kw_device *device = open_cpu(2, names[i]);
         assert_string_equal(cpu->describe(device, &n_workers), names[i]);
         assert_int_equal(n_workers, 2);

@@ -12,6 +12,7 @@ void kw_cpu_isa_scalar(kw_cpu_kernels *out);
 void kw_cpu_isa_avx2(kw_cpu_kernels *out);
 void kw_cpu_isa_avxvnni(kw_cpu_kernels *out);
 void kw_cpu_isa_avx512(kw_cpu_kernels *out);
+void kw_cpu_isa_avx512bf16(kw_cpu_kernels *out);
 void kw_cpu_isa_amx(kw_cpu_kernels *out);
 void kw_cpu_isa_neon(kw_cpu_kernels *out);
 void kw_cpu_isa_i8mm(kw_cpu_kernels *out);

@@ -14,6 +14,7 @@
 #include "backend/cpu/kernels/unpack_s32.inc.h"
 
 #include "backend/cpu/kernels/amx.inc.h"
+#include "backend/cpu/kernels/bf16.inc.h"
 
 #include "backend/cpu/kernels/amx_bf16.inc.h"
 #include "backend/cpu/kernels/amx_k.inc.h"
@@ -62,18 +63,10 @@ static void (*gemm_of_k(const k_type type))(const kw_gemm_args *)
 
 INTEGER_TYPES(PANEL)
 
-#define FAST(panel_name)                                                                           \
-    (kw_matmul_kernels)                                                                            \
-    {                                                                                              \
-        .weight_class = KW_CLASS_F, .columns = AMX_CALL_COLUMNS, .panel_rows = KW_PANEL_ROWS,      \
-        .panel_bytes = panel_bytes_bf16, .panel = panel_name, .gemm = gemm_bf16                    \
-    }
-
 void kw_cpu_isa_amx(kw_cpu_kernels *out)
 {
     out->columns = KW_WIDE_COLUMNS;
     out->peak_int8 = peak_int8;
     INTEGER_TYPES(FILL_MATMUL)
-    out->fast[KW_F16] = FAST(panel_bf16_f16);
-    out->fast[KW_BF16] = FAST(panel_bf16_bf16);
+    fill_fast(out, gemm_amx_bf16, BF_COLUMNS / BF_TOKENS * sizeof(bf_sums));
 }

@@ -8,7 +8,7 @@
 #ifndef KW_SIMD_AMX_H
 #define KW_SIMD_AMX_H
 
-#include "backend/cpu/simd/simd_avx512.h"
+#include "backend/cpu/simd/simd_avx512bf16.h"
 
 enum { KV_TILE = 16 }; /* rows of a tile, and sums in one of its rows */
 
@@ -73,28 +73,6 @@ static KV_INLINE void kv_tile_dot_bf16(const int c, const int a, const int b)
 }
 
 /* ---- sixteen lanes ---- */
-
-static KV_INLINE kv_i kv_load_lanes(const void *p)
-{
-    return _mm512_loadu_si512(p);
-}
-
-static KV_INLINE void kv_store_lanes(void *p, kv_i x)
-{
-    _mm512_storeu_si512(p, x);
-}
-
-/* 32 floats rounded to bf16, in their order. */
-static KV_INLINE kv_i kv_bf16_of(kv_f first, kv_f second)
-{
-    return (__m512i)_mm512_cvtne2ps_pbh(second, first);
-}
-
-static KV_INLINE void kv_halves_of(kv_i x, kv_b32 *first, kv_b32 *second)
-{
-    *first = _mm512_castsi512_si256(x);
-    *second = _mm512_extracti64x4_epi64(x, 1);
-}
 
 /* 256 * high + low. */
 static KV_INLINE kv_i kv_join_bytes(kv_i high, kv_i low)
