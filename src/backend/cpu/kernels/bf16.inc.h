@@ -13,7 +13,7 @@ enum {
     BF_HALF_BYTES = 64 * BF_HALF,
     BF_STEP_BYTES = KW_PANEL_ROWS / BF_HALF * BF_HALF_BYTES,
     BF_X_BYTES = 2 * BF_K * KW_BF16_COLUMNS, /* of a step of an activation tile */
-    BF_COLUMNS = 128                         /* of a call */
+    BF_COLUMNS = 64                          /* of a call */
 };
 
 static size_t bf_steps(size_t k)
