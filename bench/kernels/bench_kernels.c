@@ -217,36 +217,54 @@ static void bench_gemv(bench *b)
 static void run_panel(void *context)
 {
     bench *b = context;
-    b->table.matmul[b->dtype].panel(b->panel, b->far, b->row_bytes, KW_PANEL_ROWS, b->k);
+    const kw_matmul_kernels *m = &b->table.matmul[b->dtype];
+    m->panel(b->panel, b->far, b->row_bytes, m->panel_rows, b->k);
 }
 
-enum { TOKENS = 96 };
+enum { TOKENS = 96, MAX_WORK = 1 << 18 };
+
+/* Columns of an activation tile. */
+static size_t tile_columns(const bench *b, kw_dtype activation)
+{
+    return activation == KW_F32     ? 1
+           : activation == KW_F32_A ? b->table.columns_f32
+                                    : b->table.columns;
+}
 
 static void run_gemm(void *context)
 {
+    static _Alignas(64) uint8_t work[MAX_WORK];
     bench *b = context;
-    const size_t cols = b->table.matmul[b->dtype].columns;
-    const size_t tile = b->k / KW_QK * KW_ACT_BLOCK * cols;
-    for (size_t c = 0; c < TOKENS; c += cols) {
-        const void *x =
-            b->dtype <= KW_BF16 ? (void *)(b->x + c * b->k) : (void *)(b->tile + c / cols * tile);
-        b->table.matmul[b->dtype].gemm(&(kw_gemm_args){b->y + c * KW_PANEL_ROWS, KW_PANEL_ROWS,
-                                                       b->panel, x, b->k, KW_PANEL_ROWS,
-                                                       KW_MIN(cols, TOKENS - c), NULL, 0});
-    }
+    const kw_matmul_kernels *m = &b->table.matmul[b->dtype];
+    for (size_t c = 0; c < TOKENS; c += m->columns)
+        m->gemm(&(kw_gemm_args){.out = b->y + c * m->panel_rows,
+                                .out_stride = m->panel_rows,
+                                .panel = b->panel,
+                                .x = b->tile + kw_activation_bytes(m->activation, b->k, c),
+                                .work = work,
+                                .k = b->k,
+                                .n_rows = m->panel_rows,
+                                .n_cols = KW_MIN(m->columns, TOKENS - c)});
 }
 
 static void bench_gemm(bench *b)
 {
-    const size_t cols = b->table.columns, tile = b->k / KW_QK * KW_ACT_BLOCK * cols;
-    for (size_t c = 0; c < TOKENS && b->dtype > KW_BF16; c++) {
-        uint8_t *dst = b->tile + c / cols * tile;
-        (b->dtype == KW_Q4_0 || b->dtype == KW_Q8_0
-             ? b->table.quantize_a32
-             : b->table.quantize_a256)(dst, b->x + c * b->k, b->k, cols, c % cols);
+    const kw_matmul_kernels *m = &b->table.matmul[b->dtype];
+    const size_t cols = tile_columns(b, m->activation);
+    if (m->work_bytes > MAX_WORK)
+        return;
+    for (size_t c = 0; c < TOKENS; c++) {
+        uint8_t *dst = b->tile + kw_activation_bytes(m->activation, b->k, c / cols * cols);
+        const float *x = b->x + c * b->k;
+        if (m->activation == KW_F32)
+            memcpy(dst, x, b->k * sizeof *x);
+        else
+            (m->activation == KW_Q8_A32    ? b->table.quantize_a32
+             : m->activation == KW_Q8_A256 ? b->table.quantize_a256
+                                           : b->table.pack_f32)(dst, x, b->k, cols, c % cols);
     }
     const double convert = best_time(run_panel, b, 0.1);
-    const double ops = 2.0 * KW_PANEL_ROWS * (double)TOKENS * (double)b->k;
+    const double ops = 2.0 * (double)m->panel_rows * (double)TOKENS * (double)b->k;
     const double seconds = best_time(run_gemm, b, 0.4);
     const double peak = b->dtype <= KW_BF16 ? b->float_peak : b->byte_peak;
     printf(

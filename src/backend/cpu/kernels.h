@@ -23,7 +23,7 @@
  *
  * Floats of one token, and all of them in the scalar table, are plain rows [token][k]. In tiles,
  * where k is rounded up by zeros:
- *   KW_F32_A   float x[16][steps][cols], steps = k / 16: element i at x[i % 16][i / 16][column]
+ *   KW_F32_A   as gemm reads it, which is the table's own (kernels/gemm_f.inc.h)
  *   KW_BF16_A  bf16 x[steps][KW_BF16_COLUMNS][32], steps = k / 32 */
 #ifndef KW_BACKEND_CPU_KERNELS_H
 #define KW_BACKEND_CPU_KERNELS_H
@@ -245,8 +245,8 @@ typedef struct kw_cpu_kernels {
 } kw_cpu_kernels;
 
 /* Fills every slot with scalar, then with each ISA upward that the features allow, up to and
- * including `limit` ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx", "neon", "i8mm", "wasm128"; NULL:
- * the best). Unknown or unavailable limits fail. */
+ * including `limit` ("scalar", "avx2", "avxvnni", "avx512", "avx512bf16", "amx", "neon", "i8mm",
+ * "wasm128"; NULL: the best). Unknown or unavailable limits fail. */
 bool kw_cpu_kernels_select(kw_cpu_kernels *out, uint32_t features, const char *limit);
 /* Names of the ISAs compiled into this build, best last; *n of them. */
 const char *const *kw_cpu_isa_names(size_t *n);
