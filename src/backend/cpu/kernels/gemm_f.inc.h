@@ -66,14 +66,13 @@ static KV_INLINE void panel_f_block(float *dst, size_t lane_size, const uint8_t 
         kv_store(dst + l * lane_size, x[l]);
 }
 
-/* Sixteen rows from `row` on, over n steps from `at` on. */
+/* Sixteen rows from `row` on, over the stretch that begins at `at`. */
 static KV_INLINE void panel_f_stretch(float *dst, const uint8_t *w, size_t row_bytes, size_t row,
-                                      size_t n_rows, size_t at, size_t n, size_t k,
-                                      const f_type type)
+                                      size_t n_rows, size_t at, size_t k, const f_type type)
 {
-    const size_t lane_size = f_lane_size(n);
+    const size_t n = f_stretch_steps(k, at);
     for (size_t i = 16 * at; i < KW_MIN(k, 16 * (at + n)); i += 16, dst += F_ROWS)
-        panel_f_block(dst, lane_size, w + i * type.bytes, row_bytes, row, n_rows,
+        panel_f_block(dst, f_lane_size(n), w + i * type.bytes, row_bytes, row, n_rows,
                       KW_MIN(k - i, (size_t)16), type);
 }
 
@@ -84,8 +83,7 @@ static KV_INLINE void panel_f(void *panel, const void *w, size_t row_bytes, size
     for (size_t row = 0; row < F_PANEL_ROWS; row += 16) {
         float *dst = (float *)panel + row / F_ROWS * group + row % F_ROWS;
         for (size_t at = 0; at < f_steps(k); at += F_STRETCH)
-            panel_f_stretch(dst + f_panel_at(at), w, row_bytes, row, n_rows, at,
-                            f_stretch_steps(k, at), k, type);
+            panel_f_stretch(dst + f_panel_at(at), w, row_bytes, row, n_rows, at, k, type);
     }
 }
 
