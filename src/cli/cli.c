@@ -79,8 +79,8 @@ static const char *remedy(kw_status status)
 {
     switch (status) {
     case KW_E_NOTFOUND:
-        return "a MODEL is a .gguf file, a .safetensors file, or a directory with config.json, "
-               "*.safetensors and a tokenizer";
+        return "a MODEL is a .gguf, .safetensors, .pth or llama2.c file, or a directory with "
+               "config.json, weights and a tokenizer";
     case KW_E_FORMAT:
         return "the file is damaged or incomplete: compare its size with the original and fetch it "
                "again";

@@ -144,11 +144,12 @@ void kw_help_overview(kw_out *out, int width)
     for (size_t i = 0; i < kw_n_commands; i++)
         kw_out_printf(out, "  %-12s %s\n", kw_commands[i]->name, kw_commands[i]->summary);
     kw_out_puts(out, "\n");
-    kw_help_fill(out,
-                 "A MODEL is a .gguf file, a .safetensors file, or a directory with config.json, "
-                 "*.safetensors and a tokenizer. Without one, the built-in model is used. Every "
-                 "option can also be set in the environment: KWAAI_TEMP=0.5 for --temp 0.5.",
-                 0, width);
+    kw_help_fill(
+        out,
+        "A MODEL is a .gguf, .safetensors, .pth or llama2.c file, or a directory with "
+        "config.json, weights and a tokenizer. Without one, the built-in model is used. Every "
+        "option can also be set in the environment: KWAAI_TEMP=0.5 for --temp 0.5.",
+        0, width);
     kw_out_puts(out, "\nExamples:\n"
                      "  kwaai run                                    the built-in model tells a "
                      "story\n"

@@ -227,12 +227,9 @@ const kw_command kw_command_run = {
     .usage = "[MODEL] [PROMPT]",
     .description =
         "Writes the continuation of PROMPT, or the answer to it when the model has a chat "
-        "template, "
-        "to standard output, as it comes. MODEL is a .gguf file, "
-        "a "
-        ".safetensors file, or a directory with config.json, *.safetensors and a tokenizer. "
-        "Without "
-        "PROMPT, on a terminal, it asks for one text after another; the text is read from standard "
+        "template, to standard output, as it comes. MODEL is a .gguf, .safetensors, .pth or "
+        "llama2.c file, or a directory with config.json, weights and a tokenizer. Without PROMPT, "
+        "on a terminal, it asks for one text after another; the text is read from standard "
         "input when that is no terminal.\n\n"
         "Without MODEL the built-in model is used, which writes small stories, and begins one when "
         "nothing is given. An only argument is the MODEL, unless it holds a space and no such file "
