@@ -66,6 +66,7 @@ INTEGER_TYPES(PANEL)
 void kw_cpu_isa_amx(kw_cpu_kernels *out)
 {
     out->columns = KW_WIDE_COLUMNS;
+    out->few_tokens = 16; /* beyond that the tiles win, for superblocks */
     out->peak_int8 = peak_int8;
     INTEGER_TYPES(FILL_MATMUL)
     fill_fast(out, gemm_amx_bf16, BF_COLUMNS / BF_TOKENS * sizeof(bf_sums));
