@@ -33,6 +33,7 @@ kw_status kw_pytorch_legacy_parse(kw_str bytes, int part, kw_arena *arena, kw_im
                                   kw_error *err);
 
 kw_status kw_npy_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
+kw_status kw_ggml_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
 kw_status kw_llama2c_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, kw_error *err);
 
 /* Growing arrays in an arena, for counts that are known only at the end. */

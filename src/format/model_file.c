@@ -20,6 +20,21 @@ static kw_status file_new(const char *path, kw_model_file **out, kw_error *err)
     return KW_OK;
 }
 
+/* A file that has everything in it, and stands for itself. Takes the map over. */
+static kw_status open_alone(kw_model_file *file, const char *path, kw_map map, kw_error *err)
+{
+    kw_image image;
+    const kw_image none = {0};
+    const kw_status status = kw_parts_reserve(file, 1, err);
+    if (status != KW_OK) {
+        kw_map_close(&map);
+        return status;
+    }
+    KW_TRY(kw_parts_adopt(file, 0, path, map, err));
+    KW_TRY(kw_parts_parse(file, 0, &image, err));
+    return kw_parts_join(file, &image, 1, &image, &none, err);
+}
+
 static kw_status open_path(kw_model_file *file, const char *path, bool no_mmap, kw_error *err)
 {
     kw_map map;
@@ -31,6 +46,8 @@ static kw_status open_path(kw_model_file *file, const char *path, bool no_mmap, 
     const kw_magic magic = kw_magic_of(bytes, &other);
     if (magic == KW_MAGIC_GGUF)
         return kw_gguf_open(file, path, map, no_mmap, err);
+    if (magic == KW_MAGIC_GGML)
+        return open_alone(file, path, map, err);
     if (magic == KW_MAGIC_LLAMA2C)
         return kw_llama2c_open(file, path, map, no_mmap, err);
     if (magic != KW_MAGIC_JSON && magic != KW_MAGIC_OTHER)
@@ -94,17 +111,17 @@ kw_status kw_model_file_from_memory(const void *data, size_t len, const char *na
 
 const char *kw_file_kind_name(kw_file_kind kind)
 {
-    static const char *const names[] = {[KW_FILE_GGUF] = "gguf",
-                                        [KW_FILE_SAFETENSORS] = "safetensors",
-                                        [KW_FILE_PYTORCH] = "pytorch",
-                                        [KW_FILE_NUMPY] = "numpy",
-                                        [KW_FILE_LLAMA2C] = "llama2.c"};
+    static const char *const names[] = {
+        [KW_FILE_GGUF] = "gguf",        [KW_FILE_SAFETENSORS] = "safetensors",
+        [KW_FILE_PYTORCH] = "pytorch",  [KW_FILE_NUMPY] = "numpy",
+        [KW_FILE_LLAMA2C] = "llama2.c", [KW_FILE_GGML] = "ggml"};
     return names[kind];
 }
 
 bool kw_model_file_names_gguf(const kw_model_file *file)
 {
-    return file->kind == KW_FILE_GGUF || file->kind == KW_FILE_LLAMA2C;
+    return file->kind == KW_FILE_GGUF || file->kind == KW_FILE_LLAMA2C ||
+           file->kind == KW_FILE_GGML;
 }
 
 void kw_model_file_close(kw_model_file *file)

@@ -22,7 +22,8 @@ typedef enum kw_file_kind {
     KW_FILE_SAFETENSORS,
     KW_FILE_PYTORCH,
     KW_FILE_NUMPY,
-    KW_FILE_LLAMA2C
+    KW_FILE_LLAMA2C,
+    KW_FILE_GGML
 } kw_file_kind;
 
 typedef struct kw_tensor_view {

@@ -45,9 +45,6 @@ kw_magic kw_magic_of(kw_str bytes, const char **other)
         uint8_t len;
         const char *name;
     } known[] = {
-        {"lmgg", 4, "a ggml file from before GGUF: convert it"},
-        {"fmgg", 4, "a ggml file from before GGUF: convert it"},
-        {"tjgg", 4, "a ggml file from before GGUF: convert it"},
         {"algg", 4, "a ggml adapter from before GGUF: convert it"},
         {"L119547037146038801333356L", 26,
          "a PyTorch checkpoint of pickle protocol 0: save it with protocol 2"},
@@ -70,6 +67,8 @@ kw_magic kw_magic_of(kw_str bytes, const char **other)
         return KW_MAGIC_NUMPY;
     if (begins(bytes, "24ka", 4) || kw_llama2c_is_version_0(bytes))
         return KW_MAGIC_LLAMA2C;
+    if (begins(bytes, "lmgg", 4) || begins(bytes, "fmgg", 4) || begins(bytes, "tjgg", 4))
+        return KW_MAGIC_GGML;
     if (is_pickle(bytes))
         return KW_MAGIC_PICKLE;
     if (bytes.len > TAR_MAGIC_AT + 5 && memcmp(bytes.data + TAR_MAGIC_AT, "ustar", 5) == 0) {
@@ -140,6 +139,9 @@ kw_status kw_parts_parse(kw_model_file *file, size_t i, kw_image *image, kw_erro
         break;
     case KW_MAGIC_NUMPY:
         status = kw_npy_parse(bytes, (int)i, &file->arena, image, err);
+        break;
+    case KW_MAGIC_GGML:
+        status = kw_ggml_parse(bytes, (int)i, &file->arena, image, err);
         break;
     case KW_MAGIC_LLAMA2C:
         status = kw_llama2c_parse(bytes, (int)i, &file->arena, image, err);

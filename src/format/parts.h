@@ -18,6 +18,7 @@ typedef enum kw_magic {
     KW_MAGIC_PICKLE,
     KW_MAGIC_NUMPY,
     KW_MAGIC_LLAMA2C,
+    KW_MAGIC_GGML,
     KW_MAGIC_JSON,
     KW_MAGIC_OTHER
 } kw_magic;

@@ -408,7 +408,7 @@ static void other_formats_are_named(void **state)
                   {"GGUF", 4, KW_E_FORMAT, "the version needs 4 bytes"},
                   {"PK\3\4", 4, KW_E_FORMAT, "zip: no end record"},
                   {"\x80\x02}q", 4, KW_E_FORMAT, "pickle: the instruction at 3 needs 1 bytes"},
-                  {"tjgg\1\0\0\0", 8, KW_E_UNSUPPORTED, "from before GGUF"},
+                  {"algg\1\0\0\0", 8, KW_E_UNSUPPORTED, "from before GGUF"},
                   {"{\"weight_map\": {}}", 18, KW_E_FORMAT, "no model format known here"}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         blob im = {.len = 0};

@@ -72,7 +72,7 @@ static void hostile_files_never_crash(void **state)
     const tally hostile = open_shared_tree("adversarial");
     assert_true(hostile.n_files >= 50 && hostile.n_opened >= 5 && hostile.n_refused >= 40);
     const tally legacy = open_shared_tree("legacy-ggml");
-    assert_true(legacy.n_files >= 3 && legacy.n_opened == 0);
+    assert_true(legacy.n_files >= 7 && legacy.n_opened == legacy.n_files - 2); /* a text; no mark */
     const tally torch = open_shared_tree("torch-formats");
     assert_true(torch.n_files >= 50 && torch.n_opened >= 10);
 }
