@@ -360,8 +360,14 @@ kw_status kw_options_parse(uint32_t command, int argc, char *const *argv, kw_env
 void kw_parsed_free(kw_parsed *parsed)
 {
     free(parsed->args);
-    free(parsed->options.stop.items);
-    free(parsed->options.tensor_types.items);
+    for (size_t i = 0; i < kw_n_options; i++) {
+        if (kw_option_table[i].kind != KW_OPT_TEXTS)
+            continue;
+        void *const field = (char *)&parsed->options + kw_option_table[i].offset;
+        kw_text_list *const list = field;
+        free(list->items);
+        *list = (kw_text_list){0}; /* several rows may share it */
+    }
     *parsed = (kw_parsed){0};
 }
 

@@ -31,6 +31,14 @@ run 0 logits lora.gguf --tokens 1,2,3 --out b.safetensors
 same a.safetensors b.safetensors
 holds "a directory and a GGUF file of one model merge into that model"
 
+run 0 logits "$lora" --tokens 1,2,3 --out a.safetensors --lora "$lora/adapter" --lora-scaled "$lora/adapter.gguf:0.5"
+run 0 logits "$lora" --tokens 1,2,3 --out b.safetensors --lora-scaled "$lora/adapter.gguf:0.5" --lora "$lora/adapter"
+same a.safetensors b.safetensors
+run 0 logits "$lora" --tokens 1,2,3 --out b.safetensors
+! cmp -s a.safetensors b.safetensors || failed "adapters change nothing"
+run 2 logits "$lora" --tokens 1,2,3 --lora-scaled "$lora/adapter" --out b.safetensors
+holds "adapters are given again and again, whole or scaled"
+
 run 2 merge builtin -o x.gguf
 run 2 merge builtin builtin
 run 2 merge builtin builtin -o x.gguf --method task
