@@ -106,7 +106,7 @@ static kw_status read_end64(reader *r, size_t at, const uint64_t narrow[3])
     r->n = values[0];
     r->directory = values[2];
     r->end = start;
-    if (values[1] != r->end - KW_MIN(r->directory, r->end))
+    if (!within(r->directory, values[1], r->end) || r->directory + values[1] != r->end)
         return kw_fail(r->err, KW_E_FORMAT,
                        "zip: a directory of %" PRIu64 " bytes at %" PRIu64
                        " does not end at its end record (%" PRIu64 ")",
@@ -198,9 +198,9 @@ static kw_status check_flags(const reader *r, const header *h)
 /* The directory's record at *at, which moves behind it. */
 static kw_status read_central(const reader *r, uint64_t *at, header *h)
 {
-    const unsigned char *const p = r->data + *at;
-    if (!within(*at, CENTRAL_BYTES, r->end) || load(p, 4) != SIGNATURE_CENTRAL)
+    if (!within(*at, CENTRAL_BYTES, r->end) || load(r->data + *at, 4) != SIGNATURE_CENTRAL)
         return kw_fail(r->err, KW_E_FORMAT, "zip: no entry in its directory at %" PRIu64, *at);
+    const unsigned char *const p = r->data + *at;
     const uint64_t name_len = load(p + 28, 2), extra_len = load(p + 30, 2);
     const uint64_t n = CENTRAL_BYTES + name_len + extra_len + load(p + 32, 2);
     if (!within(*at, n, r->end))
