@@ -3,6 +3,7 @@
 #include "cli/load.h"
 
 #include "base/check.h"
+#include "cli/interrupt.h"
 #include "cli/isa_list.h"
 #include "os/file.h"
 #include "os/system.h"
@@ -110,6 +111,21 @@ kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err)
     free(numbers);
     if (n != 1)
         return kw_fail(err, KW_E_ARG, "--threads: \"%s\" is not one number", text);
+    return KW_OK;
+}
+
+kw_status kw_cli_open_both(kw_cli *cli, const char *path, kw_engine **engine, kw_model_file **file,
+                           kw_error *err)
+{
+    int n_threads;
+    KW_TRY(kw_cli_threads(cli, &n_threads, err));
+    KW_TRY(kw_cli_open_engine(cli, n_threads, engine, err));
+    const kw_status status = kw_cli_open_file(cli, path, file, err);
+    if (status != KW_OK) {
+        kw_engine_close(*engine);
+        return status;
+    }
+    kw_interrupt_watch();
     return KW_OK;
 }
 

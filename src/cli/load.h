@@ -37,6 +37,10 @@ kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err);
 kw_status kw_cli_open_file(const kw_cli *cli, const char *path, kw_model_file **out, kw_error *err);
 /* An engine as --threads (n_threads), --isa and --verbose say. */
 kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_error *err);
+/* Both, for commands that write what they read; interrupts are watched from here on. On failure
+ * nothing stays open. */
+kw_status kw_cli_open_both(kw_cli *cli, const char *path, kw_engine **engine, kw_model_file **file,
+                           kw_error *err);
 /* --threads as one number. */
 kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err);
 /* Engine and model; what was opened is closed by kw_cli_unload, also after a failure. */

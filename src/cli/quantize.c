@@ -119,15 +119,9 @@ static kw_status open_and_quantize(job *j, kw_error *err)
 {
     kw_engine *engine;
     kw_model_file *file;
-    int n_threads;
-    KW_TRY(kw_cli_threads(j->cli, &n_threads, err));
-    KW_TRY(kw_cli_open_engine(j->cli, n_threads, &engine, err));
-    kw_status status = kw_cli_open_file(j->cli, j->in, &file, err);
-    if (status == KW_OK) {
-        kw_interrupt_watch();
-        status = quantize(j, engine, file, err);
-        kw_model_file_close(file);
-    }
+    KW_TRY(kw_cli_open_both(j->cli, j->in, &engine, &file, err));
+    const kw_status status = quantize(j, engine, file, err);
+    kw_model_file_close(file);
     kw_engine_close(engine);
     return status;
 }

@@ -192,7 +192,11 @@ static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
 
 kw_status kw_export_open(kw_export *out, kw_model_file *file, kw_error *err)
 {
-    return kw_model_file_names_gguf(file) ? from_gguf(out, file, err) : from_net(out, file, err);
+    KW_TRY(kw_model_file_names_gguf(file) ? from_gguf(out, file, err) : from_net(out, file, err));
+    kw_net_export made = {.tensors = out->tensors, .n_tensors = out->n_tensors};
+    KW_TRY(kw_net_export_stack(&made, &out->arena, err));
+    out->n_tensors = made.n_tensors;
+    return KW_OK;
 }
 
 void kw_export_close(kw_export *model)

@@ -15,7 +15,8 @@ typedef struct kw_export {
     kw_arena arena;
 } kw_export;
 
-/* Zero-initialise before, and close after, also when it fails. The file is borrowed until then. */
+/* Experts that have a tensor each become one for all, as GGUF has them today. Zero-initialise
+ * before, and close after, also when it fails. The file is borrowed until then. */
 kw_status kw_export_open(kw_export *out, kw_model_file *file, kw_error *err);
 void kw_export_close(kw_export *model);
 /* The value of the architecture's key (".block_count"); of a list, its first element. */

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/export.h"
 #include "engine/recipe.h"
+#include "engine/rows.h"
 
 #include "base/check.h"
 #include "format/gguf_writer.h"
@@ -148,22 +149,24 @@ static kw_status make_room(job *j, kw_error *err)
 
 /* ---- numbers ---- */
 
-/* Rows [first, first + n) of the tensor at hand, of one model, as f32. A vector has rows of one. */
-static kw_status read_rows(const job *j, const source *s, int64_t first, int64_t n, int64_t cols,
-                           kw_error *err)
+/* Rows [first, first + n) of the tensor at hand, of one model. */
+static kw_status read_rows(const job *j, const source *s, int64_t first, int64_t n, kw_error *err)
 {
-    const kw_tensor_view *const view = s->tensor->view;
-    size_t row_bytes = 0;
-    (void)kw_row_bytes(view->dtype, cols, &row_bytes);
-    const kw_conversion what = {.from = view->dtype,
-                                .to = KW_F32,
-                                .src = (const unsigned char *)view->data +
-                                       (s->tensor->order ? 0 : (size_t)first * row_bytes),
-                                .dst = s->rows,
-                                .rows = n,
-                                .cols = cols,
-                                .order = s->tensor->order ? s->tensor->order + first : NULL};
-    return j->engine->backend->convert(j->engine->device, &what, err);
+    return kw_rows_read(j->engine, s->tensor, first, n, s->rows, err);
+}
+
+/* Gives the pages of the tensor at hand back, of every model. */
+static void release(const job *j)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        const kw_merge_config *const c = j->config;
+        const kw_model_file *const file = i < c->n_models ? c->models[i] : c->base;
+        const kw_export_tensor *const t = j->sources[i].tensor;
+        for (size_t p = 0; p < t->n_parts; p++)
+            kw_rows_release(file, t->parts[p]);
+        if (!t->parts)
+            kw_rows_release(file, t->view);
+    }
 }
 
 /* Rows and columns of a tensor, and the rows of a slab. */
@@ -187,8 +190,8 @@ static kw_status read_angle(job *j, const extent *e, kw_error *err)
     double aa = 0, bb = 0, ab = 0;
     for (int64_t r = 0; r < e->rows; r += e->step) {
         const int64_t n = KW_MIN(e->step, e->rows - r);
-        KW_TRY(read_rows(j, a, r, n, e->cols, err));
-        KW_TRY(read_rows(j, b, r, n, e->cols, err));
+        KW_TRY(read_rows(j, a, r, n, err));
+        KW_TRY(read_rows(j, b, r, n, err));
         for (int64_t i = 0; i < n * e->cols; i++) {
             const double x = (double)a->rows[i], y = (double)b->rows[i];
             aa += x * x;
@@ -244,7 +247,7 @@ static kw_status write_tensor(job *j, size_t index, kw_gguf_writer *writer, kw_e
     for (int64_t r = 0; r < e.rows; r += e.step) {
         const int64_t n = KW_MIN(e.step, e.rows - r);
         for (size_t s = 0; s < j->n; s++)
-            KW_TRY(read_rows(j, &j->sources[s], r, n, e.cols, err));
+            KW_TRY(read_rows(j, &j->sources[s], r, n, err));
         combine(j, n * e.cols);
         const kw_conversion pack = {.from = KW_F32,
                                     .to = spec->dtype,
@@ -255,6 +258,7 @@ static kw_status write_tensor(job *j, size_t index, kw_gguf_writer *writer, kw_e
         KW_TRY(j->engine->backend->convert(j->engine->device, &pack, err));
         KW_TRY(kw_gguf_write(writer, j->packed, (size_t)n * to_bytes, err));
     }
+    release(j);
     return KW_OK;
 }
 

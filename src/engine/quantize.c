@@ -395,9 +395,6 @@ static kw_status run(job *j, kw_model_file *file, const char *path, kw_error *er
 {
     KW_TRY(read_options(j, err));
     KW_TRY(kw_export_open(&j->model, file, err));
-    kw_net_export made = {.tensors = j->model.tensors, .n_tensors = j->model.n_tensors};
-    KW_TRY(kw_net_export_stack(&made, &j->model.arena, err));
-    j->model.n_tensors = made.n_tensors;
     if (j->model.warning[0])
         warn(j, j->model.warning);
     KW_TRY(decide_all(j, err));

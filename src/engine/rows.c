@@ -63,6 +63,44 @@ kw_status kw_rows_stream(kw_engine *engine, const kw_rows *rows, void *slab, kw_
     return KW_OK;
 }
 
+/* The same of one view, or part. */
+static kw_status read_part(kw_engine *engine, const kw_tensor_view *view, const int64_t *order,
+                           int64_t first, int64_t n, int64_t cols, float *out, kw_error *err)
+{
+    size_t row_bytes = 0;
+    (void)kw_row_bytes(view->dtype, cols, &row_bytes);
+    const unsigned char *const src = view->data;
+    const kw_conversion what = {.from = view->dtype,
+                                .to = KW_F32,
+                                .src = order ? src : src + (size_t)first * row_bytes,
+                                .dst = out,
+                                .rows = n,
+                                .cols = cols,
+                                .order = order ? order + first : NULL};
+    return engine->backend->convert(engine->device, &what, err);
+}
+
+kw_status kw_rows_read(kw_engine *engine, const kw_export_tensor *tensor, int64_t first, int64_t n,
+                       float *out, kw_error *err)
+{
+    const kw_shape shape = tensor->view->shape;
+    const int64_t cols = shape.rank < 2 ? 1 : shape.dim[shape.rank - 1];
+    int64_t rows = 0;
+    (void)kw_shape_count(shape, &rows);
+    rows /= cols;
+    if (!tensor->parts)
+        return read_part(engine, tensor->view, tensor->order, first, n, cols, out, err);
+    const int64_t of_part = rows / (int64_t)tensor->n_parts;
+    while (n > 0) {
+        const int64_t at = first % of_part, count = KW_MIN(n, of_part - at);
+        KW_TRY(read_part(engine, tensor->parts[first / of_part], NULL, at, count, cols, out, err));
+        first += count;
+        n -= count;
+        out += count * cols;
+    }
+    return KW_OK;
+}
+
 void kw_rows_release(const kw_model_file *file, const kw_tensor_view *view)
 {
     const kw_model_part *const part = &file->parts[view->part];

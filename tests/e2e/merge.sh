@@ -29,7 +29,13 @@ run 0 merge "$lora" lora.gguf -o both.gguf
 run 0 logits both.gguf --tokens 1,2,3 --out a.safetensors
 run 0 logits lora.gguf --tokens 1,2,3 --out b.safetensors
 same a.safetensors b.safetensors
-holds "a directory and a GGUF file of one model merge into that model"
+mixtral=$KW_SOURCE_DIR/tests/golden/decoders/mixtral
+run 0 quantize "$mixtral" mixtral.gguf F32
+run 0 merge "$mixtral" mixtral.gguf -o both.gguf --type f32
+run 0 logits both.gguf --tokens 1,2,3 --out a.safetensors
+run 0 logits mixtral.gguf --tokens 1,2,3 --out b.safetensors
+same a.safetensors b.safetensors
+holds "a directory and a GGUF file of one model merge into that model, experts included"
 
 run 0 logits "$lora" --tokens 1,2,3 --out a.safetensors --lora "$lora/adapter" --lora-scaled "$lora/adapter.gguf:0.5"
 run 0 logits "$lora" --tokens 1,2,3 --out b.safetensors --lora-scaled "$lora/adapter.gguf:0.5" --lora "$lora/adapter"
