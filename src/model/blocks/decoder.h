@@ -71,4 +71,9 @@ kw_ref kw_decoder_build(kw_build *b, const void *config);
 int64_t kw_decoder_context(const void *config);
 void kw_decoder_sizes(const void *config, int *dim, int *layers);
 
+/* What the rows of all decoders have in common. */
+#define KW_DECODER_ROW                                                                             \
+    .base_fields = kw_decoder_fields, .build = kw_decoder_build, .context = kw_decoder_context,    \
+    .sizes = kw_decoder_sizes
+
 #endif

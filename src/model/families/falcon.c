@@ -86,9 +86,6 @@ const kw_family kw_family_falcon = {
     .config_size = sizeof(falcon_config),
     .fields = fields,
     .aliases = aliases,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .check = check,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };

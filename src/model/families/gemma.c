@@ -139,12 +139,9 @@ const kw_family kw_family_gemma = {
     .config_size = sizeof(gemma_config),
     .fields = fields1,
     .aliases = aliases1,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };
 
 const kw_family kw_family_gemma2 = {
@@ -153,12 +150,9 @@ const kw_family kw_family_gemma2 = {
     .config_size = sizeof(gemma_config),
     .fields = fields2,
     .aliases = aliases2,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check2,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };
 
 const kw_family kw_family_gemma3 = {
@@ -167,10 +161,7 @@ const kw_family kw_family_gemma3 = {
     .config_size = sizeof(gemma_config),
     .fields = fields3,
     .aliases = aliases2,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check3,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };

@@ -65,10 +65,7 @@ const kw_family kw_family_gpt2 = {
     .config_size = sizeof(gpt2_config),
     .fields = fields,
     .aliases = aliases,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .check = check,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
     .learned_positions = true,
-    .sizes = kw_decoder_sizes,
 };

@@ -96,11 +96,8 @@ const kw_family kw_family_phi3 = {
     .config_size = sizeof(kw_decoder_config),
     .fields = fields,
     .aliases = aliases,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
     .rope_factors = rope_factors,
 };

@@ -73,12 +73,9 @@ const kw_family kw_family_qwen2 = {
     .config_size = sizeof(qwen_config),
     .fields = fields,
     .aliases = aliases,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };
 
 const kw_family kw_family_qwen3 = {
@@ -87,12 +84,9 @@ const kw_family kw_family_qwen3 = {
     .config_size = sizeof(qwen_config),
     .fields = fields,
     .aliases = aliases,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check_qwen3,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };
 
 const kw_family kw_family_qwen3_moe = {
@@ -101,10 +95,7 @@ const kw_family kw_family_qwen3_moe = {
     .config_size = sizeof(qwen_config),
     .fields = fields_moe,
     .aliases = aliases,
-    .base_fields = kw_decoder_fields,
+    KW_DECODER_ROW,
     .base_aliases = kw_decoder_aliases,
     .check = check_moe,
-    .build = kw_decoder_build,
-    .context = kw_decoder_context,
-    .sizes = kw_decoder_sizes,
 };
