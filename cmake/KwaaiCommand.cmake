@@ -3,6 +3,9 @@
 file(GLOB_RECURSE KWAAI_CLI_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/*.c)
 list(FILTER KWAAI_CLI_SOURCES EXCLUDE REGEX "${KWAAI_FOREIGN}")
 list(FILTER KWAAI_CLI_SOURCES EXCLUDE REGEX "/main\\.c$")
+if(NOT KWAAI_NETWORK) # src/cli/net holds the commands of hub and node
+    list(FILTER KWAAI_CLI_SOURCES EXCLUDE REGEX "/cli/net/")
+endif()
 file(GLOB KWAAI_MAIN CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/cli/main.c)
 
 # KW_COMMIT: from git, or from the archive's own mark, or "unknown"; the header changes only when it does.
@@ -25,6 +28,10 @@ if(KWAAI_CLI_SOURCES AND NOT KWAAI_WASM)
     add_library(kw_cli STATIC ${KWAAI_CLI_SOURCES})
     target_include_directories(kw_cli PRIVATE ${KWAAI_GENERATED})
     target_link_libraries(kw_cli PUBLIC kw_engine kw_format kw_text PRIVATE kw_flags)
+    if(KWAAI_NETWORK)
+        target_link_libraries(kw_cli PUBLIC kw_node kw_hub)
+        target_compile_definitions(kw_cli PUBLIC KW_NETWORK)
+    endif()
     add_dependencies(kw_cli kw_build_info)
 endif()
 

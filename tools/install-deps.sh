@@ -22,6 +22,10 @@ packages='
 1 pkg-config r pkg-config
 1 libpcre2-dev r /usr/include/pcre2.h
 1 libutf8proc-dev r /usr/include/utf8proc.h
+1 libssl-dev r /usr/include/openssl/evp.h
+1 libuv1-dev r /usr/include/uv.h
+1 libcurl4-openssl-dev r curl-config
+1 libsqlite3-dev r /usr/include/sqlite3.h
 2 libcmocka-dev r /usr/include/cmocka.h
 2 gcc-aarch64-linux-gnu o aarch64-linux-gnu-gcc
 2 libc6-dev-arm64-cross o /usr/aarch64-linux-gnu/include/stdio.h
@@ -32,6 +36,7 @@ packages='
 2 wasi-libc o /usr/include/wasm32-wasi/stdio.h
 2 libclang-rt-19-dev-wasm32 o /usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a
 2 nodejs o node
+2 minisign o minisign
 3 libclang-rt-19-dev o /usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a
 3 clang-format-19 o clang-format-19
 3 clang-tidy-19 o clang-tidy-19

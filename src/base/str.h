@@ -5,12 +5,19 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef struct kw_str {
     const char *data;
     size_t len;
 } kw_str;
+
+/* The same of binary data. */
+typedef struct kw_bytes {
+    const uint8_t *data;
+    size_t len;
+} kw_bytes;
 
 /* A view of a string literal. */
 #define KW_STR(literal) ((kw_str){(literal), sizeof(literal) - 1})

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* host.h - a node of the network: listens, dials, keeps connections within limits, and hands
+ * streams to protocols.
+ *
+ * One host lives on one loop. It knows the addresses of peers (the peer book), dials them when a
+ * stream is asked for, and speaks identify, identify push and ping itself. */
+#ifndef KW_NET_HOST_H
+#define KW_NET_HOST_H
+
+#include "net/connection.h"
+#include "net/loop.h"
+#include "wire/multiaddr.h"
+
+typedef struct kw_host kw_host;
+
+typedef struct kw_host_limits {   /* 0: the default in brackets */
+    size_t connections;           /* [200] */
+    size_t connections_per_ip;    /* [8] */
+    size_t handshakes_per_second; /* of one address [4, with bursts of 8] */
+    size_t buffered_bytes;        /* of all connections [64 MiB] */
+    uint64_t handshake_ms;        /* [10,000] */
+    uint64_t idle_ms;             /* a connection without streams [60,000] */
+    uint64_t dial_ms;             /* [10,000] */
+} kw_host_limits;
+
+typedef struct kw_host_config {
+    kw_loop *loop;               /* borrowed */
+    const kw_identity *identity; /* borrowed */
+    const char *agent;           /* "kwaai/0.1.0" */
+    kw_host_limits limits;
+    const uint8_t *psk; /* [32] of a private network, or NULL */
+    /* Asked before a dial and when a connection was accepted (peer then is nobody) and when it is
+     * known who came. NULL: all. */
+    bool (*allow)(void *user, const kw_peer_id *peer, const kw_multiaddr *addr, bool inbound);
+    void *allow_user;
+} kw_host_config;
+
+kw_status kw_host_open(const kw_host_config *config, kw_host **out, kw_error *err);
+/* Closes every connection; `done` (may be NULL) when the last handle is gone and the host is freed.
+ */
+void kw_host_close(kw_host *host, void (*done)(void *user), void *user);
+
+/* /ip4/A/tcp/P, /ip6/A/tcp/P, with /ws behind it too; port 0 takes a free one. A port that listens
+ * takes raw libp2p, WebSocket and HTTP, told apart by their first bytes. */
+kw_status kw_host_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err);
+/* The addresses that others may use, at most n; how many there are. */
+size_t kw_host_addrs(const kw_host *host, kw_multiaddr *out, size_t n);
+const kw_peer_id *kw_host_id(const kw_host *host);
+kw_loop *kw_host_loop(const kw_host *host);
+
+/* ---- protocols ---- */
+
+/* A peer opened a stream: kw_stream_listen it, or return false to refuse. */
+typedef bool (*kw_incoming_fn)(void *user, kw_stream *stream);
+/* max_per_peer: inbound streams of one peer at the same time. hidden: spoken, and not listed in
+ * identify (the Kademlia protocol of a client). protocol is borrowed. */
+typedef struct kw_protocol {
+    const char *id;
+    kw_incoming_fn incoming;
+    void *user;
+    size_t max_per_peer;
+    bool hidden;
+} kw_protocol;
+kw_status kw_host_speak(kw_host *host, const kw_protocol *protocol, kw_error *err);
+void kw_host_unspeak(kw_host *host, const char *id);
+/* Opens a stream to a peer, dialing it when there is no connection. opened comes once, never within
+ * the call. */
+void kw_host_stream(kw_host *host, const kw_peer_id *peer, const char *const *protocols,
+                    size_t n_protocols, kw_stream_fn opened, void *user);
+
+/* ---- peers ---- */
+
+typedef void (*kw_connected_fn)(void *user, const kw_peer_id *peer, kw_status status,
+                                const char *why);
+/* Dials an address (with or without /p2p), or a peer that the book knows (addr NULL). */
+void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
+                     kw_connected_fn done, void *user);
+void kw_host_disconnect(kw_host *host, const kw_peer_id *peer);
+bool kw_host_connected(const kw_host *host, const kw_peer_id *peer);
+/* Round trip in microseconds by the ping protocol. */
+typedef void (*kw_ping_fn)(void *user, kw_status status, uint64_t rtt_us);
+void kw_host_ping(kw_host *host, const kw_peer_id *peer, kw_ping_fn done, void *user);
+
+/* The peer book: addresses by peer, at most 16 each, forgotten after ttl_ms unless connected. */
+void kw_host_learn(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addrs, size_t n,
+                   uint64_t ttl_ms);
+size_t kw_host_known(const kw_host *host, const kw_peer_id *peer, kw_multiaddr *out, size_t n);
+
+typedef struct kw_peer_info {
+    kw_peer_id id;
+    kw_multiaddr addr; /* of the connection */
+    bool inbound, relayed;
+    char agent[64];
+    uint64_t since_ms;
+    kw_connection_info traffic;
+} kw_peer_info;
+size_t kw_host_peers(const kw_host *host, kw_peer_info *out, size_t n);
+/* Whether a connected peer said in identify that it speaks this; false too while that is not known.
+ */
+bool kw_host_peer_speaks(const kw_host *host, const kw_peer_id *peer, const char *protocol);
+
+/* Tells when peers come (identify done), go, and change what they speak. Up to 8 watchers. */
+typedef struct kw_host_watch {
+    void (*joined)(void *user, const kw_peer_id *peer);
+    void (*left)(void *user, const kw_peer_id *peer);
+    void *user;
+} kw_host_watch;
+kw_status kw_host_add_watch(kw_host *host, const kw_host_watch *watch, kw_error *err);
+void kw_host_remove_watch(kw_host *host, void *user);
+
+/* HTTP on the listening ports: a GET that is no WebSocket upgrade is passed on. The handler answers
+ * by kw_http_reply, now or later. NULL: 404 for all. */
+typedef struct kw_http_request kw_http_request;
+typedef void (*kw_http_fn)(void *user, kw_http_request *request);
+void kw_host_http(kw_host *host, kw_http_fn handler, void *user);
+
+#endif
