@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A rust-libp2p peer that is told what to do, a line at a time, and answers each line with one of JSON. The peers
+//! written in other languages speak the same lines (tests/interop/README.md).
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::time::Duration;
+
+use cid::Cid;
+use futures::StreamExt;
+use libp2p::kad::{self, store::MemoryStore, GetProvidersOk, QueryResult, RecordKey};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{identify, identity, noise, ping, tcp, yamux, Multiaddr, PeerId, StreamProtocol, Swarm};
+use serde_json::{json, Value};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    ping: ping::Behaviour,
+    identify: identify::Behaviour,
+    kad: kad::Behaviour<MemoryStore>,
+}
+
+/// What the line under way waits for.
+enum Waiting {
+    Ping(PeerId),
+    Identify(PeerId),
+    Provide(kad::QueryId),
+    Find(kad::QueryId, Vec<String>),
+}
+
+fn peer_of(address: &Multiaddr) -> Result<PeerId, String> {
+    match address.iter().last() {
+        Some(Protocol::P2p(peer)) => Ok(peer),
+        _ => Err(format!("no peer id in {address}")),
+    }
+}
+
+fn key_of(text: &str) -> Result<RecordKey, String> {
+    let cid: Cid = text.parse().map_err(|e| format!("{text}: {e}"))?;
+    Ok(RecordKey::new(&cid.hash().to_bytes()))
+}
+
+fn begin(swarm: &mut Swarm<Behaviour>, words: &[&str]) -> Result<Waiting, String> {
+    match words {
+        ["ping", address] | ["identify", address] => {
+            let address: Multiaddr = address.parse().map_err(|e| format!("{address}: {e}"))?;
+            let peer = peer_of(&address)?;
+            let _ = swarm.disconnect_peer_id(peer); // so that both come anew
+            swarm.behaviour_mut().kad.add_address(&peer, address.clone());
+            swarm.dial(address).map_err(|e| e.to_string())?;
+            Ok(if words[0] == "ping" { Waiting::Ping(peer) } else { Waiting::Identify(peer) })
+        }
+        ["provide", cid] => {
+            let key = key_of(cid)?;
+            let query = swarm.behaviour_mut().kad.start_providing(key).map_err(|e| e.to_string())?;
+            Ok(Waiting::Provide(query))
+        }
+        ["find", cid] => Ok(Waiting::Find(swarm.behaviour_mut().kad.get_providers(key_of(cid)?), Vec::new())),
+        _ => Err(format!("no such command: {}", words.join(" "))),
+    }
+}
+
+/// The answer to the line under way, once an event brings it.
+fn answer(waiting: &mut Waiting, event: &SwarmEvent<BehaviourEvent>) -> Option<Value> {
+    match (waiting, event) {
+        (Waiting::Ping(peer), SwarmEvent::Behaviour(BehaviourEvent::Ping(event))) if event.peer == *peer => {
+            Some(match &event.result {
+                Ok(rtt) => json!({ "us": rtt.as_micros() as u64 }),
+                Err(e) => json!({ "error": e.to_string() }),
+            })
+        }
+        (
+            Waiting::Identify(peer),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })),
+        ) if peer_id == peer => Some(json!({
+            "peer": peer_id.to_string(), "agent": info.agent_version,
+            "protocols": info.protocols.iter().map(|p| p.to_string()).collect::<Vec<_>>(),
+        })),
+        (Waiting::Ping(peer) | Waiting::Identify(peer), SwarmEvent::OutgoingConnectionError { peer_id, error, .. })
+            if *peer_id == Some(*peer) =>
+        {
+            Some(json!({ "error": error.to_string() }))
+        }
+        (waiting, SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed { id, result, step, .. }))) => {
+            match (waiting, result) {
+                (Waiting::Provide(query), QueryResult::StartProviding(done)) if query == id => Some(match done {
+                    Ok(_) => json!({}),
+                    Err(e) => json!({ "error": e.to_string() }),
+                }),
+                (Waiting::Find(query, found), QueryResult::GetProviders(done)) if query == id => {
+                    if let Ok(GetProvidersOk::FoundProviders { providers, .. }) = done {
+                        found.extend(providers.iter().map(|p| p.to_string()));
+                    }
+                    step.last.then(|| json!({ "providers": found }))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn build(key: identity::Keypair) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
+    let swarm = libp2p::SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?
+        .with_behaviour(|key| {
+            let id = key.public().to_peer_id();
+            let mut kad = kad::Behaviour::with_config(
+                id,
+                MemoryStore::new(id),
+                kad::Config::new(StreamProtocol::new("/kwaai/kad/1.0.0")),
+            );
+            kad.set_mode(Some(kad::Mode::Server));
+            Behaviour {
+                ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(1))),
+                identify: identify::Behaviour::new(identify::Config::new("ipfs/0.1.0".into(), key.public())),
+                kad,
+            }
+        })?
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
+        .build();
+    Ok(swarm)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut swarm = build(identity::Keypair::generate_ed25519())?;
+    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
+    let me = *swarm.local_peer_id();
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut todo: VecDeque<String> = VecDeque::new();
+    let mut waiting: Option<(Waiting, tokio::time::Instant)> = None;
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    let (mut ended, mut told) = (false, false);
+    loop {
+        tokio::select! {
+            line = lines.next_line(), if !ended => match line? {
+                Some(line) => todo.push_back(line),
+                None => ended = true,
+            },
+            _ = tick.tick() => {}
+            event = swarm.select_next_some() => {
+                if let SwarmEvent::NewListenAddr { address, .. } = &event {
+                    swarm.add_external_address(address.clone());
+                    if !told {
+                        println!("{}", json!({ "peer": me.to_string(), "addrs": [format!("{address}/p2p/{me}")] }));
+                        told = true;
+                    }
+                }
+                if let SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) = &event {
+                    for address in &info.listen_addrs {
+                        swarm.behaviour_mut().kad.add_address(peer_id, address.clone());
+                    }
+                }
+                if let Some((line, _)) = waiting.as_mut() {
+                    if let Some(value) = answer(line, &event) {
+                        println!("{value}");
+                        waiting = None;
+                    }
+                }
+            }
+        }
+        if waiting.as_ref().is_some_and(|(_, since)| since.elapsed() > Duration::from_secs(60)) {
+            println!("{}", json!({ "error": "no answer within 60 s" }));
+            waiting = None;
+        }
+        if waiting.is_none() {
+            match todo.pop_front() {
+                Some(line) => match begin(&mut swarm, &line.split_whitespace().collect::<Vec<_>>()) {
+                    Ok(started) => waiting = Some((started, tokio::time::Instant::now())),
+                    Err(e) => println!("{}", json!({ "error": e })),
+                },
+                None if ended => return Ok(()),
+                None => {}
+            }
+        }
+    }
+}
