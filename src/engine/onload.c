@@ -49,12 +49,13 @@ static kw_status choose(const kw_model *model, const kw_recipe *recipe,
                         kw_error *err)
 {
     char text[NAME_BYTES];
+    const int rank = view->shape.rank; /* 3: the experts of a layer in one tensor */
     *out = view->dtype;
     if (view->dtype >= KW_N_DTYPES || !view->data || !kw_dtype_info(view->dtype)->is_float ||
-        view->shape.rank != 2 || !kw_net_gguf_name(model->net, view->name, text, sizeof text))
+        rank < 2 || rank > 3 || !kw_net_gguf_name(model->net, view->name, text, sizeof text))
         return KW_OK;
     const kw_str name = kw_str_from(text);
-    const int64_t cols = view->shape.dim[1];
+    const int64_t cols = view->shape.dim[rank - 1];
     kw_dtype wanted;
     if (!kw_recipe_quantizes(name, view->file_rank))
         return KW_OK;
