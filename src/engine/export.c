@@ -2,6 +2,7 @@
 /* export.c - a GGUF file is what it is; any other gets names, metadata and a tokenizer. */
 #include "engine/export.h"
 
+#include "engine/ends.h"
 #include "engine/engine.h"
 
 #include "base/check.h"
@@ -52,10 +53,38 @@ static void put_id(kw_export *e, const char *key, int64_t id)
         put(e, key, kw_gguf_u32((uint32_t)id));
 }
 
+/* The model's further ends: GGUF has two more names for them. */
+static void put_ends(kw_export *e, const kw_ends *ends, const kw_ggml_vocab *raw)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    size_t next = 0;
+    put_id(e, keys[0], raw->eot);
+    if (raw->eot >= 0)
+        next = 1;
+    for (size_t i = 0; i < ends->n; i++) {
+        const int32_t id = ends->ids[i];
+        if (id == raw->eos || id == raw->eot || (size_t)id >= raw->n_tokens)
+            continue;
+        if (next < KW_COUNT(keys))
+            put_id(e, keys[next++], id);
+        else
+            (void)snprintf(e->warning, sizeof e->warning,
+                           "GGUF has no name for all of the model's end tokens: %d is left out",
+                           (int)id);
+    }
+}
+
+typedef struct vocab_use {
+    kw_export *e;
+    kw_ends ends;
+} vocab_use;
+
 /* kw_vocab_use: the keys of a tokenizer, its arrays copied into the arena. */
 static kw_status take_vocab(void *user, const kw_vocab *vocab, kw_error *err)
 {
-    kw_export *const e = user;
+    const vocab_use *const use = user;
+    kw_export *const e = use->e;
     kw_ggml_vocab raw;
     bool named = true;
     KW_TRY(kw_vocab_to_ggml(vocab, &e->arena, &raw, &named, err));
@@ -76,7 +105,7 @@ static kw_status take_vocab(void *user, const kw_vocab *vocab, kw_error *err)
         put(e, "tokenizer.ggml.merges", kw_gguf_array(KW_GGUF_STRING, raw.merges, raw.n_merges));
     put_id(e, "tokenizer.ggml.bos_token_id", raw.bos);
     put_id(e, "tokenizer.ggml.eos_token_id", raw.eos);
-    put_id(e, "tokenizer.ggml.eot_token_id", raw.eot);
+    put_ends(e, &use->ends, &raw);
     put_id(e, "tokenizer.ggml.unknown_token_id", raw.unk);
     put_id(e, "tokenizer.ggml.padding_token_id", raw.pad);
     put_id(e, "tokenizer.ggml.cls_token_id", raw.cls);
@@ -183,7 +212,9 @@ static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
         return KW_OK;
     KW_TRY(put_name(e, file->dir, err));
     KW_TRY(put_chat(e, file->dir, err));
-    const kw_status status = kw_vocab_from_path(file->dir, take_vocab, e, err);
+    vocab_use use = {.e = e};
+    KW_TRY(kw_ends_read(file, &use.ends, err));
+    const kw_status status = kw_vocab_from_path(file->dir, take_vocab, &use, err);
     if (status == KW_E_NOTFOUND)
         (void)snprintf(e->warning, sizeof e->warning,
                        "no tokenizer beside the model: the file gets none");

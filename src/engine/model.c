@@ -2,6 +2,7 @@
 /* model.c - loading: file, family, tokenizer, and what a model says of itself. */
 #include "engine/engine.h"
 
+#include "engine/ends.h"
 #include "engine/onload.h"
 #include "model/export.h"
 
@@ -146,6 +147,23 @@ void kw_model_close(kw_model *model)
     free(model);
 }
 
+/* The tokenizer that the file brings or that the caller prefers, and where its answers end. */
+static kw_status open_tokenizer(kw_model *model, const char *path, kw_error *err)
+{
+    kw_ends ends;
+    KW_TRY(kw_engine_tokenizer(model->file, path, &model->engine->log, &model->tokenizer, err));
+    if (!model->tokenizer)
+        return KW_OK;
+    if ((int64_t)kw_tokenizer_size(model->tokenizer) > model->vocab)
+        return kw_fail(err, KW_E_FORMAT, "%s: the tokenizer has %zu tokens, the model %lld",
+                       model->file->path, kw_tokenizer_size(model->tokenizer),
+                       (long long)model->vocab);
+    KW_TRY(kw_ends_read(model->file, &ends, err));
+    for (size_t i = 0; i < ends.n; i++)
+        kw_tokenizer_add_end(model->tokenizer, ends.ids[i]);
+    return KW_OK;
+}
+
 static kw_status load(kw_model *model, const kw_model_config *config, kw_error *err)
 {
     kw_engine *engine = model->engine;
@@ -162,14 +180,9 @@ static kw_status load(kw_model *model, const kw_model_config *config, kw_error *
         KW_TRY(kw_model_quantize(model, type, err));
     KW_TRY(check_weights(model, err));
     KW_TRY(describe(model, err));
-    KW_TRY(kw_engine_tokenizer(model->file, config ? config->tokenizer : NULL, &engine->log,
-                               &model->tokenizer, err));
+    KW_TRY(open_tokenizer(model, config ? config->tokenizer : NULL, err));
     if (!model->chat_template && model->file->dir)
         KW_TRY(kw_engine_chat_template(model->file->dir, &model->chat_template, err));
-    if (model->tokenizer && (int64_t)kw_tokenizer_size(model->tokenizer) > model->vocab)
-        return kw_fail(err, KW_E_FORMAT, "%s: the tokenizer has %zu tokens, the model %lld",
-                       model->file->path, kw_tokenizer_size(model->tokenizer),
-                       (long long)model->vocab);
     return KW_OK;
 }
 

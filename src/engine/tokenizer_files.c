@@ -5,6 +5,8 @@
  * it. */
 #include "engine/tokenizer_files.h"
 
+#include "engine/ends.h"
+
 #include "base/buf.h"
 #include "base/check.h"
 
@@ -263,6 +265,21 @@ static kw_status write_config(const vocab *v, bool bos, const char *to, kw_error
     return put_text(to, "tokenizer_config.json", &out, err);
 }
 
+/* Where the model has more ends than its tokenizer's. */
+static kw_status write_ends(const kw_model_file *file, const char *to, kw_error *err)
+{
+    kw_ends ends;
+    kw_buf out = {0};
+    KW_TRY(kw_ends_read(file, &ends, err));
+    if (ends.n < 2)
+        return KW_OK;
+    kw_buf_printf(&out, "{\n  \"eos_token_id\": [");
+    for (size_t i = 0; i < ends.n; i++)
+        kw_buf_printf(&out, "%s%d", i > 0 ? ", " : "", (int)ends.ids[i]);
+    kw_buf_printf(&out, "]\n}\n");
+    return put_text(to, "generation_config.json", &out, err);
+}
+
 kw_status kw_tokenizer_files_make(const kw_model_file *file, const char *to, bool *any,
                                   kw_error *err)
 {
@@ -283,6 +300,7 @@ kw_status kw_tokenizer_files_make(const kw_model_file *file, const char *to, boo
         return KW_OK;
     KW_TRY(pieces ? write_sentencepiece(&v, to, err) : write_merges(&v, to, err));
     KW_TRY(write_config(&v, pieces, to, err));
+    KW_TRY(write_ends(file, to, err));
     *any = true;
     return KW_OK;
 }

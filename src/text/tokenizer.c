@@ -348,12 +348,12 @@ fail:
     return status;
 }
 
-static void add_end(kw_tokenizer *t, int32_t id)
+void kw_tokenizer_add_end(kw_tokenizer *t, int32_t id)
 {
     for (size_t i = 0; i < t->n_ends; i++)
         if (t->ends[i] == id)
             return;
-    if (id >= 0 && t->n_ends < KW_ENDS_MAX)
+    if (id >= 0 && (size_t)id < t->bpe.tokens.n && t->n_ends < KW_ENDS_MAX)
         t->ends[t->n_ends++] = id;
 }
 
@@ -365,13 +365,13 @@ static void find_ends(kw_tokenizer *t, const kw_vocab *vocab)
     static const char *const names[] = {
         "<|eot_id|>",    "<|end_of_text|>", "<|im_end|>", "<|endoftext|>",
         "<end_of_turn>", "<|eom_id|>",      "<|end|>",    "</s>"};
-    add_end(t, vocab->eos);
-    add_end(t, vocab->eot);
+    kw_tokenizer_add_end(t, vocab->eos);
+    kw_tokenizer_add_end(t, vocab->eot);
     for (size_t i = 0; i < KW_COUNT(names); i++) {
         const int32_t id = kw_tokens_find(&t->bpe.tokens, kw_str_from(names[i]));
         const uint8_t kind = id >= 0 ? t->bpe.tokens.kinds[id] : KW_TOKEN_NORMAL;
         if (kind == KW_TOKEN_CONTROL || (kind == KW_TOKEN_USER && names[i][1] != '/'))
-            add_end(t, id);
+            kw_tokenizer_add_end(t, id);
     }
 }
 

@@ -79,7 +79,11 @@ kw_token_kind kw_tokenizer_kind(const kw_tokenizer *tokenizer, int32_t id);
 /* -1 when it has none. */
 int32_t kw_tokenizer_bos(const kw_tokenizer *tokenizer);
 int32_t kw_tokenizer_eos(const kw_tokenizer *tokenizer);
-/* True for eos and the end-of-turn tokens that models use (<|eot_id|>, <|im_end|>, ...). */
+/* Makes a token end answers too; for whoever creates the tokenizer, before it is shared. An id that
+ * is none is left out. */
+void kw_tokenizer_add_end(kw_tokenizer *tokenizer, int32_t id);
+/* True for eos, the end-of-turn tokens that models use (<|eot_id|>, <|im_end|>, ...) and those
+ * added. */
 bool kw_tokenizer_is_end(const kw_tokenizer *tokenizer, int32_t id);
 /* The id spelled exactly so, or -1. */
 int32_t kw_tokenizer_find(const kw_tokenizer *tokenizer, kw_str piece);

@@ -8,7 +8,7 @@
 #include "text/unigram.h"
 #include "text/wordpiece.h"
 
-#define KW_ENDS_MAX 16
+#define KW_ENDS_MAX 32
 
 struct kw_tokenizer {
     kw_arena arena; /* all tables */

@@ -82,6 +82,28 @@ for text in "Once upon a time" "  two  spaces" $'caf\u00e9\n123'; do
 done
 holds "the tokenizer goes along both ways"
 
+run 0 run builtin-hf "Once upon a time" -n 20 --temp 0 --json
+cp out events
+id=$(sed -n 's/.*"event": "token".*"id": \([0-9]*\).*/\1/p' events | sed -n 12p)
+printf '{"eos_token_id": [2, %s, 99999999, -1]}' "$id" >builtin-hf/generation_config.json
+run 0 run builtin-hf "Once upon a time" -n 20 --temp 0 --json
+says out '"finish": "stop"'
+grep '"event": "token"' out >got
+grep '"event": "token"' events | sed "/\"id\": $id[,}]/,\$d" >want
+same got want
+run 0 convert builtin-hf ends.gguf
+run 0 run ends.gguf "Once upon a time" -n 20 --temp 0 --json
+grep '"event": "token"' out >got
+same got want
+run 0 convert ends.gguf ends --to safetensors
+run 0 run ends "Once upon a time" -n 20 --temp 0 --json
+grep '"event": "token"' out >got
+same got want
+printf '{"eos_token_id": [2,' >builtin-hf/generation_config.json
+run 1 run builtin-hf "Once"
+says err 'generation_config.json'
+holds "the end tokens of generation_config.json end an answer, and go along both ways"
+
 run 2 convert builtin
 run 2 convert builtin x.bin
 says err 'say --to gguf or --to safetensors'

@@ -68,6 +68,34 @@ static void text_inputs_are_tokenized(void **state)
     close_rig(&m);
 }
 
+/* The end of a message, and of a turn, as GGUF names them beside the end of a text. */
+static void other_ends_of_the_file_end_the_answer(void **state)
+{
+    static const struct {
+        const char *key;
+        int32_t id;
+        const char *text;
+    } cases[] = {{"tokenizer.ggml.eot_token_id", T_WOR, " Hello"},
+                 {"tokenizer.ggml.eom_token_id", T_BANG, " Hello world\xe2\x82\xac"},
+                 {"tokenizer.ggml.eom_token_id", N_SCRIPT, HELLO}}; /* is no token */
+    (void)state;
+    for (size_t i = 0; i < KW_COUNT(cases); i++) {
+        static record r;
+        rig m = {.engine = new_engine(2, 0)};
+        tiny t = tiny_script(hello_script, N_SCRIPT, 64);
+        const kw_constraints c = greedy();
+        add_tokenizer(&t);
+        tiny_set(&t, cases[i].key, kw_gguf_u32((uint32_t)cases[i].id));
+        memset(&r, 0, sizeof r);
+        m.model = load_tiny(m.engine, &t);
+        m.session = new_session(m.model, 64, 8);
+        run_script(m.session, &c, &r);
+        assert_string_equal(r.text, cases[i].text);
+        assert_int_equal(r.finish, KW_FINISH_STOP);
+        close_rig(&m);
+    }
+}
+
 /* ---- stop texts -------------------------------------------------------------------------------
  */
 
@@ -454,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_script_is_said),
         cmocka_unit_test(text_inputs_are_tokenized),
+        cmocka_unit_test(other_ends_of_the_file_end_the_answer),
         cmocka_unit_test(stop_texts_end_the_answer),
         cmocka_unit_test(text_is_held_no_longer_than_needed),
         cmocka_unit_test(held_text_comes_with_the_end),
