@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* limits.c - connections and handshakes of one address, IPv6 by its /64, and a table that is full.
+ */
+#include "net/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static const uint8_t one[4] = {10, 0, 0, 1}, two[4] = {10, 0, 0, 2};
+
+static kw_limits *open_limits(size_t connections, size_t handshakes, size_t burst)
+{
+    kw_limits *limits = NULL;
+    assert_int_equal(kw_limits_open(connections, handshakes, burst, 7, &limits, NULL), KW_OK);
+    return limits;
+}
+
+static void connections_are_counted(void **state)
+{
+    (void)state;
+    kw_limits *limits = open_limits(2, 100, 100);
+    kw_error err;
+    assert_int_equal(kw_limits_enter(limits, false, one, 0, &err), KW_OK);
+    assert_int_equal(kw_limits_enter(limits, false, one, 0, &err), KW_OK);
+    assert_int_equal(kw_limits_enter(limits, false, one, 0, &err), KW_E_LIMIT);
+    assert_int_equal(kw_limits_enter(limits, false, two, 0, &err), KW_OK);
+    kw_limits_leave(limits, false, one, 0);
+    assert_int_equal(kw_limits_enter(limits, false, one, 0, &err), KW_OK);
+    kw_limits_close(limits);
+}
+
+static void handshakes_refill(void **state)
+{
+    (void)state;
+    kw_limits *limits = open_limits(100, 4, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(kw_limits_enter(limits, false, one, 1000, NULL), KW_OK);
+        kw_limits_leave(limits, false, one, 1000);
+    }
+    assert_int_equal(kw_limits_enter(limits, false, one, 1000, NULL), KW_E_LIMIT);
+    assert_int_equal(kw_limits_enter(limits, false, one, 1249, NULL), KW_E_LIMIT);
+    assert_int_equal(kw_limits_enter(limits, false, one, 1251, NULL), KW_OK);
+    assert_int_equal(kw_limits_enter(limits, false, one, 1252, NULL), KW_E_LIMIT);
+    kw_limits_close(limits);
+}
+
+static void networks_of_ip6_are_one(void **state)
+{
+    (void)state;
+    kw_limits *limits = open_limits(1, 100, 100);
+    uint8_t six[16] = {0x20, 0x01, 0x0d, 0xb8};
+    const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1};
+    assert_int_equal(kw_limits_enter(limits, true, six, 0, NULL), KW_OK);
+    six[15] = 9; /* the same subscriber */
+    assert_int_equal(kw_limits_enter(limits, true, six, 0, NULL), KW_E_LIMIT);
+    six[7] = 9; /* another */
+    assert_int_equal(kw_limits_enter(limits, true, six, 0, NULL), KW_OK);
+    assert_int_equal(kw_limits_enter(limits, true, mapped, 0, NULL), KW_OK);
+    assert_int_equal(kw_limits_enter(limits, false, one, 0, NULL), KW_E_LIMIT);
+    kw_limits_close(limits);
+}
+
+static void a_full_table_refuses_and_recovers(void **state)
+{
+    (void)state;
+    kw_limits *limits = open_limits(1, 1, 1);
+    size_t let_in = 0;
+    for (uint32_t i = 0; i < 3 * KW_LIMITS_ADDRESSES; i++) {
+        const uint8_t address[4] = {11, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        if (kw_limits_enter(limits, false, address, 0, NULL) == KW_OK)
+            let_in++;
+    }
+    assert_in_range(let_in, KW_LIMITS_ADDRESSES / 2, KW_LIMITS_ADDRESSES);
+    for (uint32_t i = 0; i < 3 * KW_LIMITS_ADDRESSES; i++) {
+        const uint8_t address[4] = {11, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        kw_limits_leave(limits, false, address, 0);
+    }
+    assert_int_equal(kw_limits_enter(limits, false, one, 5000, NULL), KW_OK);
+    kw_limits_close(limits);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(connections_are_counted),
+                                       cmocka_unit_test(handshakes_refill),
+                                       cmocka_unit_test(networks_of_ip6_are_one),
+                                       cmocka_unit_test(a_full_table_refuses_and_recovers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
