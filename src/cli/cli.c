@@ -80,7 +80,11 @@ static const char *remedy(kw_status status)
     switch (status) {
     case KW_E_NOTFOUND:
         return "a MODEL is a .gguf, .safetensors, .pth or llama2.c file, or a directory with "
-               "config.json, weights and a tokenizer";
+               "config.json, weights and a tokenizer"
+#ifdef KW_NETWORK
+               ", or a name that kwaai list shows"
+#endif
+            ;
     case KW_E_FORMAT:
         return "the file is damaged or incomplete: compare its size with the original and fetch it "
                "again";

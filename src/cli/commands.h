@@ -23,5 +23,9 @@ extern const kw_command kw_command_help;
 extern const kw_command kw_command_completion;
 extern const kw_command kw_command_man;
 extern const kw_command kw_command_version;
+#ifdef KW_NETWORK
+extern const kw_command kw_command_list;
+extern const kw_command kw_command_verify;
+#endif
 
 #endif

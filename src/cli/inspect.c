@@ -5,6 +5,8 @@
 #include "cli/load.h"
 #include "engine/inspect.h"
 
+#include <stdlib.h>
+
 /* kw_text_fn */
 static void write_text(void *user, const char *text, size_t len)
 {
@@ -25,7 +27,11 @@ static kw_status inspect(kw_cli *cli, const char *path, kw_stage stage, kw_error
         if (status == KW_OK)
             status = kw_inspect_memory(engine, image.data, image.len, "(built-in)", &what, err);
     } else {
-        status = kw_inspect(engine, path, &what, err);
+        char *named;
+        status = kw_cli_resolve(cli, path, &named, err);
+        if (status == KW_OK)
+            status = kw_inspect(engine, named ? named : path, &what, err);
+        free(named);
     }
     kw_engine_close(engine);
     return status;

@@ -53,11 +53,25 @@ kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err)
     return KW_OK;
 }
 
+#ifndef KW_NETWORK
+kw_status kw_cli_resolve(const kw_cli *cli, const char *path, char **owned, kw_error *err)
+{
+    (void)cli, (void)path, (void)err;
+    *owned = NULL; /* no stores in this build */
+    return KW_OK;
+}
+#endif
+
 kw_status kw_cli_open_file(const kw_cli *cli, const char *path, kw_model_file **out, kw_error *err)
 {
     kw_builtin image = {0};
-    if (!kw_cli_is_builtin(path))
-        return kw_model_file_open(path, NULL, out, err);
+    if (!kw_cli_is_builtin(path)) {
+        char *named;
+        KW_TRY(kw_cli_resolve(cli, path, &named, err));
+        const kw_status status = kw_model_file_open(named ? named : path, NULL, out, err);
+        free(named);
+        return status;
+    }
     KW_TRY(kw_cli_builtin(cli, &image, err));
     return kw_model_file_from_memory(image.data, image.len, "(built-in)", out, err);
 }
@@ -187,7 +201,12 @@ kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_er
         KW_TRY(kw_model_load_memory(out->engine, image.data, image.len, "(built-in)", &config,
                                     &out->model, err));
     } else {
-        KW_TRY(kw_model_load(out->engine, path, &config, &out->model, err));
+        char *named;
+        KW_TRY(kw_cli_resolve(cli, path, &named, err));
+        const kw_status status =
+            kw_model_load(out->engine, named ? named : path, &config, &out->model, err);
+        free(named);
+        KW_TRY(status);
     }
     out->info.struct_size = sizeof out->info;
     kw_model_get_info(out->model, &out->info);

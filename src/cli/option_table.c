@@ -15,7 +15,7 @@
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
      KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_CONVERT | KW_CMD_DOCTOR |         \
-     KW_CMD_VERSION)
+     KW_CMD_VERSION | KW_CMD_LIST | KW_CMD_VERIFY)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {

@@ -33,7 +33,10 @@ enum kw_command_bit {
     KW_CMD_COMPLETION = 1 << 15,
     KW_CMD_MAN = 1 << 16,
     KW_CMD_VERSION = 1 << 17,
-    KW_CMD_ALL = (1 << 18) - 1
+    /* Those of cli/net, which a build without the network does not have. */
+    KW_CMD_LIST = 1 << 18,
+    KW_CMD_VERIFY = 1 << 19,
+    KW_CMD_ALL = (1 << 20) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
