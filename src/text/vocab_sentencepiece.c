@@ -1,86 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* vocab_sentencepiece.c - tokenizer.model, spiece.model: SentencePiece's ModelProto, by a small
- * protobuf reader.
- *
- * Every length is checked against the bytes that remain before it is used; unknown fields are
- * skipped. Source: google/sentencepiece, sentencepiece_model.proto; protobuf.dev, "Encoding". */
+/* vocab_sentencepiece.c - tokenizer.model, spiece.model: SentencePiece's ModelProto. Unknown
+ * fields are skipped. Source: google/sentencepiece, sentencepiece_model.proto. */
+#include "base/protobuf.h"
 #include "base/utf8.h"
 #include "text/grow.h"
 #include "text/vocab.h"
-
-typedef struct field {
-    uint32_t number, wire;
-    uint64_t value; /* wire 0, 1 and 5 */
-    kw_str bytes;   /* wire 2 */
-} field;
-
-typedef struct reader {
-    kw_str rest;
-    const char *subject;
-} reader;
-
-static kw_status truncated(const reader *r, kw_error *err)
-{
-    return kw_fail(err, KW_E_FORMAT, "%s: a protobuf field runs past the end of its message",
-                   r->subject);
-}
-
-static kw_status read_varint(reader *r, uint64_t *out, kw_error *err)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 10; i++) {
-        if (r->rest.len == 0)
-            return truncated(r, err);
-        const unsigned char byte = (unsigned char)r->rest.data[0];
-        r->rest.data++;
-        r->rest.len--;
-        value |= (uint64_t)(byte & 0x7F) << (7 * i);
-        if (byte < 0x80) {
-            *out = value;
-            return KW_OK;
-        }
-    }
-    return kw_fail(err, KW_E_FORMAT, "%s: a protobuf number is longer than 10 bytes", r->subject);
-}
-
-static kw_status read_fixed(reader *r, size_t width, uint64_t *out, kw_error *err)
-{
-    if (r->rest.len < width)
-        return truncated(r, err);
-    *out = 0;
-    for (size_t i = 0; i < width; i++)
-        *out |= (uint64_t)(unsigned char)r->rest.data[i] << (8 * i);
-    r->rest.data += width;
-    r->rest.len -= width;
-    return KW_OK;
-}
-
-/* The next field of a message whose rest is not empty. */
-static kw_status read_field(reader *r, field *out, kw_error *err)
-{
-    uint64_t key, len;
-    KW_TRY(read_varint(r, &key, err));
-    *out = (field){.number = (uint32_t)(key >> 3), .wire = (uint32_t)(key & 7)};
-    switch (out->wire) {
-    case 0:
-        return read_varint(r, &out->value, err);
-    case 1:
-        return read_fixed(r, 8, &out->value, err);
-    case 5:
-        return read_fixed(r, 4, &out->value, err);
-    case 2:
-        KW_TRY(read_varint(r, &len, err));
-        if (len > r->rest.len)
-            return truncated(r, err);
-        out->bytes = (kw_str){r->rest.data, (size_t)len};
-        r->rest.data += len;
-        r->rest.len -= (size_t)len;
-        return KW_OK;
-    default:
-        return kw_fail(err, KW_E_FORMAT, "%s: protobuf wire type %u is none", r->subject,
-                       (unsigned)out->wire);
-    }
-}
 
 enum { UNIGRAM = 1, BPE = 2 }; /* TrainerSpec.ModelType; 3 is word, 4 character */
 
@@ -100,6 +24,22 @@ typedef struct model {
 static kw_status nomem(const model *m, kw_error *err)
 {
     return kw_fail(err, KW_E_NOMEM, "%s: out of memory", m->subject);
+}
+
+static kw_str text_of(kw_bytes bytes)
+{
+    return (kw_str){(const char *)bytes.data, bytes.len};
+}
+
+/* What a message ends with, once its fields are read. */
+static kw_status end_of(const model *m, const kw_pb *message, kw_error *err)
+{
+    if (message->bad)
+        return kw_fail(err, KW_E_FORMAT,
+                       "%s: no protobuf: a field breaks its rules or runs past the end of its "
+                       "message",
+                       m->subject);
+    return KW_OK;
 }
 
 static kw_status add_piece(model *m, kw_str token, float score, uint8_t kind, kw_error *err)
@@ -123,37 +63,36 @@ static kw_status add_piece(model *m, kw_str token, float score, uint8_t kind, kw
 
 /* ModelProto.SentencePiece: piece = 1, score = 2, type = 3. Its types are numbered as GGUF's, which
  * took them from here. */
-static kw_status read_piece(model *m, kw_str bytes, kw_error *err)
+static kw_status read_piece(model *m, kw_bytes bytes, kw_error *err)
 {
-    reader r = {bytes, m->subject};
+    kw_pb r = kw_pb_read(bytes);
+    kw_pb_field f;
     kw_str token = KW_STR("");
     float score = 0.0f;
     uint64_t kind = KW_TOKEN_NORMAL;
-    while (r.rest.len > 0) {
-        field f;
-        KW_TRY(read_field(&r, &f, err));
-        if (f.number == 1 && f.wire == 2) {
-            token = f.bytes;
-        } else if (f.number == 2 && f.wire == 5) {
+    while (kw_pb_next(&r, &f)) {
+        if (f.number == 1 && f.type == KW_PB_BYTES) {
+            token = text_of(f.bytes);
+        } else if (f.number == 2 && f.type == KW_PB_FIXED32) {
             const uint32_t bits = (uint32_t)f.value;
             memcpy(&score, &bits, sizeof(score));
-        } else if (f.number == 3 && f.wire == 0) {
+        } else if (f.number == 3 && f.type == KW_PB_VARINT) {
             kind = f.value;
         }
     }
+    KW_TRY(end_of(m, &r, err));
     if (kind < KW_TOKEN_NORMAL || kind > KW_TOKEN_BYTE)
         return kw_fail(err, KW_E_FORMAT, "%s: piece %zu has type %llu, none of 1 to 6", m->subject,
                        m->n, (unsigned long long)kind);
     return add_piece(m, token, score, (uint8_t)kind, err);
 }
 
-static kw_status read_trainer(model *m, kw_str bytes, kw_error *err)
+static kw_status read_trainer(model *m, kw_bytes bytes, kw_error *err)
 {
-    reader r = {bytes, m->subject};
-    while (r.rest.len > 0) {
-        field f;
-        KW_TRY(read_field(&r, &f, err));
-        if (f.wire != 0)
+    kw_pb r = kw_pb_read(bytes);
+    kw_pb_field f;
+    while (kw_pb_next(&r, &f)) {
+        if (f.type != KW_PB_VARINT)
             continue;
         const int32_t id = f.value > INT32_MAX ? -1 : (int32_t)f.value;
         switch (f.number) {
@@ -182,35 +121,33 @@ static kw_status read_trainer(model *m, kw_str bytes, kw_error *err)
             break;
         }
     }
-    return KW_OK;
+    return end_of(m, &r, err);
 }
 
-static kw_status read_normalizer(model *m, kw_str bytes, kw_error *err)
+static kw_status read_normalizer(model *m, kw_bytes bytes, kw_error *err)
 {
-    reader r = {bytes, m->subject};
-    while (r.rest.len > 0) {
-        field f;
-        KW_TRY(read_field(&r, &f, err));
-        if (f.number == 2 && f.wire == 2)
-            m->charsmap = f.bytes;
-        else if (f.number == 3 && f.wire == 0)
+    kw_pb r = kw_pb_read(bytes);
+    kw_pb_field f;
+    while (kw_pb_next(&r, &f)) {
+        if (f.number == 2 && f.type == KW_PB_BYTES)
+            m->charsmap = text_of(f.bytes);
+        else if (f.number == 3 && f.type == KW_PB_VARINT)
             m->add_dummy_prefix = f.value != 0;
-        else if (f.number == 4 && f.wire == 0)
+        else if (f.number == 4 && f.type == KW_PB_VARINT)
             m->remove_extra = f.value != 0;
-        else if (f.number == 5 && f.wire == 0)
+        else if (f.number == 5 && f.type == KW_PB_VARINT)
             m->escape = f.value != 0;
     }
-    return KW_OK;
+    return end_of(m, &r, err);
 }
 
 /* ModelProto: pieces = 1, trainer_spec = 2, normalizer_spec = 3. */
-static kw_status read_model(model *m, kw_str bytes, kw_error *err)
+static kw_status read_model(model *m, kw_bytes bytes, kw_error *err)
 {
-    reader r = {bytes, m->subject};
-    while (r.rest.len > 0) {
-        field f;
-        KW_TRY(read_field(&r, &f, err));
-        if (f.wire != 2)
+    kw_pb r = kw_pb_read(bytes);
+    kw_pb_field f;
+    while (kw_pb_next(&r, &f)) {
+        if (f.type != KW_PB_BYTES)
             continue;
         if (f.number == 1)
             KW_TRY(read_piece(m, f.bytes, err));
@@ -219,7 +156,7 @@ static kw_status read_model(model *m, kw_str bytes, kw_error *err)
         else if (f.number == 3)
             KW_TRY(read_normalizer(m, f.bytes, err));
     }
-    return KW_OK;
+    return end_of(m, &r, err);
 }
 
 static kw_status check_model(const model *m, kw_error *err)
@@ -284,7 +221,7 @@ kw_status kw_vocab_from_sentencepiece(kw_str bytes, const char *subject, kw_aren
                .remove_extra = true,
                .escape = true};
     kw_vocab vocab;
-    kw_status status = read_model(&m, bytes, err);
+    kw_status status = read_model(&m, (kw_bytes){(const uint8_t *)bytes.data, bytes.len}, err);
     if (status == KW_OK)
         status = check_model(&m, err);
     if (status == KW_OK)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/sha256.h"
 #include "base/str.h"
 
 enum { KW_HASH_IDENTITY = 0x00, KW_HASH_SHA2_256 = 0x12, KW_HASH_SHA2_512 = 0x13 };
@@ -29,13 +30,15 @@ typedef struct kw_cid {
     uint8_t digest[KW_DIGEST_MAX]; /* zero behind digest_len, so that CIDs compare by memcmp */
 } kw_cid;
 
-/* The CIDv1 of a block by SHA-256. */
-kw_cid kw_cid_of(uint32_t codec, kw_bytes block);
+/* The CIDv1 of a block by SHA-256. kernel: of kw_sha256_kernel, NULL for the scalar one. */
+kw_cid kw_cid_of(uint32_t codec, kw_bytes block, kw_sha256_fn kernel);
+/* The same of a digest that was computed elsewhere. */
+kw_cid kw_cid_of_sha256(uint32_t codec, const uint8_t digest[32]);
 bool kw_cid_equal(const kw_cid *a, const kw_cid *b);
 /* Whether these bytes are the block of this name; false also for hashes that we do not compute. */
-bool kw_cid_verify(const kw_cid *cid, kw_bytes block);
+bool kw_cid_verify(const kw_cid *cid, kw_bytes block, kw_sha256_fn kernel);
 
-/* Binary. put returns the length. get reads one from the front. */
+/* Binary. put returns the length. get reads one from the front; with used NULL it must be all. */
 size_t kw_cid_put(const kw_cid *cid, uint8_t out[KW_CID_MAX]);
 kw_status kw_cid_get(kw_bytes in, kw_cid *out, size_t *used, kw_error *err);
 /* Only the multihash in it: the key of provider records. */

@@ -2,7 +2,8 @@
 /* multiaddr.h - addresses that say how to get there: /ip4/10.0.0.1/tcp/4001/p2p/12D3Koo...
  *
  * Held by value in the binary form, checked once when it is made: whoever holds one may walk it
- * without failing. Longer ones than KW_MULTIADDR_MAX are refused by name (none in use are). */
+ * without failing, and its text fits. Longer ones than KW_MULTIADDR_MAX are refused by name (none
+ * in use are), and parts of codes that have no row in multiaddr.c, whose length nobody knows. */
 #ifndef KW_WIRE_MULTIADDR_H
 #define KW_WIRE_MULTIADDR_H
 
@@ -28,13 +29,18 @@ enum {
     KW_MA_WEBRTC = 281,
     KW_MA_P2P_CIRCUIT = 290,
     KW_MA_P2P = 421,
+    KW_MA_HTTPS = 443,
     KW_MA_TLS = 448,
     KW_MA_SNI = 449,
+    KW_MA_NOISE = 454,
+    KW_MA_QUIC = 460,
     KW_MA_QUIC_V1 = 461,
+    KW_MA_WEBTRANSPORT = 465,
     KW_MA_CERTHASH = 466,
     KW_MA_WS = 477,
     KW_MA_WSS = 478,
-    KW_MA_HTTP = 480
+    KW_MA_HTTP = 480,
+    KW_MA_HTTP_PATH = 481
 };
 
 typedef struct kw_multiaddr {
@@ -58,7 +64,8 @@ bool kw_multiaddr_next(const kw_multiaddr *addr, size_t *at, kw_multiaddr_part *
 bool kw_multiaddr_find(const kw_multiaddr *addr, uint32_t code, kw_multiaddr_part *out);
 /* Appends a part; KW_E_LIMIT when there is no room. */
 kw_status kw_multiaddr_add(kw_multiaddr *addr, uint32_t code, kw_bytes value, kw_error *err);
-/* The peer id in the last /p2p part, and the address without it. false: there is none. */
+/* The peer id of the /p2p part at its end, and the address without it. false: it ends in something
+ * else (".../p2p/R/p2p-circuit" leads to nobody yet). */
 bool kw_multiaddr_split(const kw_multiaddr *addr, kw_multiaddr *without, kw_peer_id *peer);
 /* "/ip4/../tcp/.." and "/ip6/.." of an address and port in network order. */
 kw_multiaddr kw_multiaddr_of_ip(bool ip6, const uint8_t *address, uint16_t port, bool udp);

@@ -5,15 +5,7 @@
 #define KW_TEST_FUZZ_TOUCH_MODEL_H
 
 #include "format/model_file.h"
-
-#include <stdlib.h>
-
-/* A broken promise ends the run, so that the fuzzer keeps the input. */
-static inline void promise(bool kept)
-{
-    if (!kept)
-        abort();
-}
+#include "promise.h"
 
 static inline uint64_t touch_bytes(const void *data, size_t n)
 {

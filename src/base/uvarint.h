@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* uvarint.h - unsigned LEB128, as multiformats and protocol buffers write integers. */
-#ifndef KW_WIRE_UVARINT_H
-#define KW_WIRE_UVARINT_H
+#ifndef KW_BASE_UVARINT_H
+#define KW_BASE_UVARINT_H
 
 #include "base/str.h"
 

@@ -3,8 +3,8 @@
  *
  * A message is read field by field in a loop; a nested message is a field of bytes that gets a
  * reader of its own. Unknown fields are skipped by ignoring them. */
-#ifndef KW_WIRE_PROTOBUF_H
-#define KW_WIRE_PROTOBUF_H
+#ifndef KW_BASE_PROTOBUF_H
+#define KW_BASE_PROTOBUF_H
 
 #include "base/buf.h"
 #include "base/error.h"
