@@ -83,17 +83,18 @@ typedef enum kw_tpl_node_kind {
     KW_TN_CALL,    /* a(list) */
     KW_TN_FILTER,  /* a|name(list); a is NULL for a filter block */
     KW_TN_TEST,    /* a is name(list) */
-    KW_TN_ARG,     /* a, name: its keyword or empty; an item of an argument list */
+    KW_TN_ARG,     /* a, name: its keyword or empty; op: KW_TO_MUL of *a, KW_TO_POW of **a */
     /* statements */
-    KW_TN_DATA,      /* name: text to write */
-    KW_TN_OUTPUT,    /* a */
-    KW_TN_IF,        /* list: branches (a: condition or NULL, list: body) */
-    KW_TN_BRANCH,    /* of an if */
-    KW_TN_FOR,       /* a: target, b: iterable, c: condition or NULL, list: body, otherwise: else */
-    KW_TN_SET,       /* a: target, b: value */
-    KW_TN_SET_BLOCK, /* a: target, b: filter or NULL, list: body */
-    KW_TN_MACRO,     /* name, args: parameters (KW_TN_ARG: name, a: default or NULL), list: body */
-    KW_TN_CALL_BLOCK,   /* a: call, args: parameters, list: body */
+    KW_TN_DATA,       /* name: text to write */
+    KW_TN_OUTPUT,     /* a */
+    KW_TN_IF,         /* list: branches (a: condition or NULL, list: body) */
+    KW_TN_BRANCH,     /* of an if */
+    KW_TN_FOR,        /* a: target, b: iterable, c: condition or NULL, list: body, otherwise: else;
+                         flag: recursive */
+    KW_TN_SET,        /* a: target, b: value */
+    KW_TN_SET_BLOCK,  /* a: target, b: filter or NULL, list: body */
+    KW_TN_MACRO,      /* name, args: parameters (KW_TN_ARG: name, a: default or NULL), list: body */
+    KW_TN_CALL_BLOCK, /* a: call, args: parameters, list: body */
     KW_TN_FILTER_BLOCK, /* a: filter, list: body */
     KW_TN_WITH,         /* args: KW_TN_SET each, list: body */
     KW_TN_BODY,         /* list: body (generation) */
@@ -105,8 +106,8 @@ typedef enum kw_tpl_node_kind {
 
 typedef struct kw_tpl_node {
     uint8_t kind, op;
-    bool flag;                        /* of a bool: its value; of a list: a tuple */
-    bool takes_varargs, takes_kwargs; /* macro: its body names them */
+    bool flag; /* of a bool: its value; of a list: a tuple; of a for: recursive */
+    bool takes_varargs, takes_kwargs, takes_caller; /* macro: its body names them */
     uint32_t line;
     kw_str name;
     union {

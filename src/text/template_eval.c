@@ -171,27 +171,82 @@ static kw_status eval_member(kw_tpl_state *s, const node *n, kw_tval *out)
     return kw_tv_item(s, &v, &key, out);
 }
 
+/* What one argument gives: a value, with *arg several, with **arg several with names. */
+typedef struct given {
+    kw_tval value;
+    kw_tpl_list items;
+} given;
+
+static kw_status eval_arg(kw_tpl_state *s, const node *arg, given *out, size_t *n, size_t *n_named)
+{
+    KW_TRY(kw_tpl_eval(s, arg->a, &out->value));
+    s->line = arg->line;
+    if (arg->op == KW_TO_MUL) {
+        KW_TRY(kw_tv_iterate(s, &out->value, &out->items));
+        *n += out->items.n;
+        return kw_tpl_work(s, 16 * out->items.n);
+    }
+    if (arg->op == KW_TO_POW) {
+        if (out->value.kind != KW_TV_DICT)
+            return kw_tpl_fail(s, KW_E_FORMAT, "what follows ** is a '%s', not a mapping",
+                               kw_tv_type(&out->value));
+        *n_named += out->value.u.dict->n;
+        return kw_tpl_work(s, 16 * out->value.u.dict->n);
+    }
+    *(arg->name.len > 0 ? n_named : n) += 1;
+    return KW_OK;
+}
+
+static kw_status add_named(kw_tpl_state *s, kw_tpl_args *args, kw_str name, const kw_tval *value)
+{
+    KW_TRY(kw_tpl_work(s, args->n_named));
+    for (size_t i = 0; i < args->n_named; i++)
+        if (kw_str_eq(args->names[i], name))
+            return kw_tpl_fail(s, KW_E_FORMAT, "two values for the argument '%.*s'", KW_FMT(name));
+    args->names[args->n_named] = name;
+    args->values[args->n_named++] = *value;
+    return KW_OK;
+}
+
+static kw_status add_mapping(kw_tpl_state *s, kw_tpl_args *args, const kw_tpl_dict *dict)
+{
+    for (size_t i = 0; i < dict->n; i++) {
+        if (dict->pairs[i].key.kind != KW_TV_STRING)
+            return kw_tpl_fail(s, KW_E_FORMAT, "the names of ** are strings, not '%s'",
+                               kw_tv_type(&dict->pairs[i].key));
+        KW_TRY(add_named(s, args, dict->pairs[i].key.u.s, &dict->pairs[i].value));
+    }
+    return KW_OK;
+}
+
 kw_status kw_tpl_eval_args(kw_tpl_state *s, const node *first, kw_tpl_args *out)
 {
     *out = (kw_tpl_args){0};
-    size_t n = 0;
+    given *all;
+    size_t count = 0, n = 0, n_named = 0;
     for (const node *arg = first; arg; arg = arg->next)
-        n++;
-    if (n == 0)
+        count++;
+    if (count == 0)
         return KW_OK;
-    KW_TRY(kw_tpl_alloc(s, n, sizeof *out->items, &out->items));
-    KW_TRY(kw_tpl_alloc(s, n, sizeof *out->values, &out->values));
-    KW_TRY(kw_tpl_alloc(s, n, sizeof *out->names, &out->names));
-    for (const node *arg = first; arg; arg = arg->next) {
-        const bool named = arg->name.len > 0;
-        if (!named && out->n_named > 0)
-            return kw_tpl_fail(s, KW_E_FORMAT, "an argument without a name follows one with it");
-        kw_tval *value = named ? &out->values[out->n_named] : &out->items[out->n];
-        KW_TRY(kw_tpl_eval(s, arg->a, value));
-        if (named)
-            out->names[out->n_named++] = arg->name;
+    KW_TRY(kw_tpl_alloc(s, count, sizeof *all, &all));
+    count = 0;
+    for (const node *arg = first; arg; arg = arg->next)
+        KW_TRY(eval_arg(s, arg, &all[count++], &n, &n_named));
+    KW_TRY(kw_tpl_alloc(s, n + 1, sizeof *out->items, &out->items));
+    KW_TRY(kw_tpl_alloc(s, n_named + 1, sizeof *out->values, &out->values));
+    KW_TRY(kw_tpl_alloc(s, n_named + 1, sizeof *out->names, &out->names));
+    count = 0;
+    for (const node *arg = first; arg; arg = arg->next, count++) {
+        const given *g = &all[count];
+        if (arg->op == KW_TO_POW)
+            KW_TRY(add_mapping(s, out, g->value.u.dict));
+        else if (arg->name.len > 0)
+            KW_TRY(add_named(s, out, arg->name, &g->value));
+        else if (arg->op == KW_TO_MUL)
+            for (size_t i = 0; i < g->items.n; i++)
+                out->items[out->n++] = g->items.items[i];
         else
-            out->n++;
+            out->items[out->n++] = g->value;
     }
     return KW_OK;
 }
@@ -213,6 +268,8 @@ kw_status kw_tpl_call(kw_tpl_state *s, const kw_tval *callee, const kw_tpl_args 
         return kw_tpl_call_macro(s, callee->u.macro, args, out);
     case KW_TV_FUNCTION:
         return callee->u.function->call(s, NULL, args, out);
+    case KW_TV_LOOP:
+        return kw_tpl_call_loop(s, callee->u.loop, args, out);
     case KW_TV_METHOD:
         return callee->u.method->function->call(s, callee->u.method->self, args, out);
     case KW_TV_UNDEFINED:

@@ -23,5 +23,8 @@ kw_status kw_tpl_set(kw_tpl_state *s, kw_str name, const kw_tval *value);
 /* What a macro's or call block's body writes, as a string. */
 kw_status kw_tpl_call_macro(kw_tpl_state *s, const kw_tpl_macro *macro, const kw_tpl_args *args,
                             kw_tval *out);
+/* loop(values) of a recursive loop: what its body writes over those, as a string. */
+kw_status kw_tpl_call_loop(kw_tpl_state *s, const kw_tpl_loop *loop, const kw_tpl_args *args,
+                           kw_tval *out);
 
 #endif

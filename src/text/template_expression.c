@@ -68,6 +68,8 @@ static kw_status parse_name(parser *p, node **out)
             p->macro->takes_varargs = true;
         if (p->macro && kw_str_is(name, "kwargs"))
             p->macro->takes_kwargs = true;
+        if (p->macro && kw_str_is(name, "caller"))
+            p->macro->takes_caller = true;
     }
     p->at++;
     return KW_OK;
@@ -165,18 +167,29 @@ static kw_status parse_primary(parser *p, node **out)
 
 /* ---- what follows a value ---- */
 
+/* In this order, each may be missing: values, *values with named values around it, **mapping. */
 static kw_status parse_arguments(parser *p, node **first)
 {
+    bool named = false, star = false, stars = false;
     chain items = {first};
     while (!is_op(p, ")")) {
         node *arg;
-        if (is_op(p, "*") || is_op(p, "**"))
-            return refuse(p, "an argument with a star");
         KW_TRY(new_node(p, KW_TN_ARG, &arg));
-        if (p->at->kind == KW_TOK_NAME && p->at[1].kind == KW_TOK_OP &&
-            kw_str_is(p->at[1].text, "=")) {
+        if (stars || (is_op(p, "*") && star))
+            return fail(p, "an argument after the last one that may follow");
+        if (skip_op(p, "*")) {
+            arg->op = KW_TO_MUL;
+            star = true;
+        } else if (skip_op(p, "**")) {
+            arg->op = KW_TO_POW;
+            stars = true;
+        } else if (p->at->kind == KW_TOK_NAME && p->at[1].kind == KW_TOK_OP &&
+                   kw_str_is(p->at[1].text, "=")) {
             arg->name = p->at->text;
             p->at += 2;
+            named = true;
+        } else if (named || star) {
+            return fail(p, "an argument without a name follows one with it");
         }
         KW_TRY(kw_tpl_expression(p, &arg->a));
         append(&items, arg);

@@ -52,6 +52,30 @@ static bool loop_member(const kw_tpl_loop *loop, kw_str name, kw_tval *out)
     return false;
 }
 
+/* macro.name and the others; *out stays when there is none of this name. */
+static kw_status macro_member(kw_tpl_state *s, const kw_tpl_node *macro, kw_str name, kw_tval *out)
+{
+    size_t n = 0;
+    if (kw_str_is(name, "name"))
+        *out = kw_tv_str(macro->name);
+    else if (kw_str_is(name, "catch_kwargs"))
+        *out = kw_tv_bool(macro->takes_kwargs);
+    else if (kw_str_is(name, "catch_varargs"))
+        *out = kw_tv_bool(macro->takes_varargs);
+    else if (kw_str_is(name, "caller"))
+        *out = kw_tv_bool(macro->takes_caller);
+    if (!kw_str_is(name, "arguments"))
+        return KW_OK;
+    for (const kw_tpl_node *p = macro->args; p; p = p->next)
+        n++;
+    KW_TRY(kw_tv_list(s, n, out));
+    out->flags = KW_TV_TUPLE;
+    n = 0;
+    for (const kw_tpl_node *p = macro->args; p; p = p->next)
+        out->u.list->items[n++] = kw_tv_str(p->name);
+    return KW_OK;
+}
+
 /* A method, or undefined: Jinja's sandbox shows none that would change its owner. */
 static kw_status find_method(kw_tpl_state *s, const kw_tval *v, kw_str name, kw_tval *out)
 {
@@ -87,9 +111,7 @@ kw_status kw_tv_attr(kw_tpl_state *s, const kw_tval *v, kw_str name, kw_tval *ou
         if (found && !unsafe)
             *out = *found;
     }
-    if (v->kind == KW_TV_MACRO && kw_str_is(name, "name"))
-        *out = kw_tv_str(v->u.macro->node->name);
-    return KW_OK;
+    return v->kind == KW_TV_MACRO ? macro_member(s, v->u.macro->node, name, out) : KW_OK;
 }
 
 /* An index as Python takes it, from the end when negative; false when there is no such item. */

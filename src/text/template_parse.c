@@ -118,8 +118,7 @@ static kw_status parse_for(parser *p, node **out)
     KW_TRY(kw_tpl_tuple(p, false, false, &loop->b));
     if (skip_name(p, "if"))
         KW_TRY(kw_tpl_expression(p, &loop->c));
-    if (is_name(p, "recursive"))
-        return refuse(p, "a recursive loop");
+    loop->flag = skip_name(p, "recursive");
     KW_TRY(expect_block_end(p));
     p->loops++;
     KW_TRY(parse_body(p, &(ends){{"endfor", "else"}}, &loop->list));
@@ -176,6 +175,14 @@ static kw_status parse_macro_body(parser *p, node *macro, const char *end)
     p->macro = macro;
     p->loops = 0;
     KW_TRY(parse_until(p, end, &macro->list));
+    for (const node *arg = macro->args; arg && macro->takes_caller; arg = arg->next)
+        if (kw_str_is(arg->name, "caller") && !arg->a)
+            return fail(p, "a parameter \"caller\" has no default, in the macro that ends");
+    if (outer) { /* what a macro within it names, it names */
+        outer->takes_varargs = outer->takes_varargs || macro->takes_varargs;
+        outer->takes_kwargs = outer->takes_kwargs || macro->takes_kwargs;
+        outer->takes_caller = outer->takes_caller || macro->takes_caller;
+    }
     p->macro = outer;
     p->loops = loops;
     return KW_OK;

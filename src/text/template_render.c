@@ -108,11 +108,11 @@ static kw_status filter_items(kw_tpl_state *s, const node *n, kw_tpl_scope *pare
 }
 
 static kw_status run_items(kw_tpl_state *s, const node *n, kw_tpl_scope *parent,
-                           const kw_tpl_list *items)
+                           const kw_tpl_list *items, int depth)
 {
     kw_tpl_loop *loop;
     KW_TRY(kw_tpl_alloc(s, 1, sizeof *loop, &loop));
-    *loop = (kw_tpl_loop){.items = items};
+    *loop = (kw_tpl_loop){.items = items, .node = n, .scope = parent, .depth = depth};
     const kw_tval value = {.kind = KW_TV_LOOP, .u.loop = loop};
     for (; loop->index < items->n; loop->index++) {
         KW_TRY(kw_tpl_push(s, parent));
@@ -127,25 +127,54 @@ static kw_status run_items(kw_tpl_state *s, const node *n, kw_tpl_scope *parent,
     return KW_OK;
 }
 
-static kw_status run_for(kw_tpl_state *s, const node *n)
+/* Leaves another scope behind: the caller puts its own back. */
+static kw_status loop_over(kw_tpl_state *s, const node *n, const kw_tval *iterable,
+                           kw_tpl_scope *outer, int depth)
 {
-    kw_tpl_scope *outer = s->scope;
     kw_tpl_list *items;
-    kw_tval iterable;
-    KW_TRY(kw_tpl_eval(s, n->b, &iterable));
     KW_TRY(kw_tpl_alloc(s, 1, sizeof *items, &items));
-    s->line = n->line;
-    KW_TRY(kw_tv_iterate(s, &iterable, items));
+    KW_TRY(kw_tv_iterate(s, iterable, items));
     if (n->c)
         KW_TRY(filter_items(s, n, outer, items));
     if (items->n > 0) {
-        KW_TRY(run_items(s, n, outer, items));
+        KW_TRY(run_items(s, n, outer, items, depth));
     } else if (n->otherwise) {
         KW_TRY(kw_tpl_push(s, outer));
         KW_TRY(run_body(s, n->otherwise));
     }
+    return KW_OK;
+}
+
+static kw_status run_for(kw_tpl_state *s, const node *n)
+{
+    kw_tpl_scope *outer = s->scope;
+    kw_tval iterable;
+    KW_TRY(kw_tpl_eval(s, n->b, &iterable));
+    s->line = n->line;
+    KW_TRY(loop_over(s, n, &iterable, outer, 1));
     s->scope = outer;
     return KW_OK;
+}
+
+kw_status kw_tpl_call_loop(kw_tpl_state *s, const kw_tpl_loop *loop, const kw_tpl_args *args,
+                           kw_tval *out)
+{
+    kw_buf text = {0}, *outer = s->out;
+    kw_tpl_scope *scope = s->scope;
+    if (!loop->node->flag)
+        return kw_tpl_fail(s, KW_E_FORMAT, "only a loop marked \"recursive\" can be called");
+    KW_TRY(kw_tpl_arg_count(s, args, 1, 1, "loop"));
+    const kw_tval *const values = kw_tpl_arg(args, 0, "iterable");
+    if (!values)
+        return kw_tpl_fail(s, KW_E_FORMAT, "loop takes what to go through");
+    s->out = &text;
+    const kw_status status = loop_over(s, loop->node, values, loop->scope, loop->depth + 1);
+    s->out = outer;
+    s->scope = scope;
+    if (status == KW_OK)
+        return kw_tv_take(s, &text, out);
+    kw_buf_free(&text);
+    return status;
 }
 
 static kw_status run_set(kw_tpl_state *s, const node *n)
@@ -291,11 +320,13 @@ static kw_status run_body(kw_tpl_state *s, const node *first)
 
 /* ---- macros ---- */
 
-static bool is_parameter(const node *macro, kw_str name)
+/* Whether a name is that of a parameter that no argument without a name was given for. */
+static bool is_open_parameter(const node *macro, kw_str name, size_t n_given)
 {
-    for (const node *p = macro->args; p; p = p->next)
+    size_t i = 0;
+    for (const node *p = macro->args; p; p = p->next, i++)
         if (kw_str_eq(p->name, name))
-            return true;
+            return i >= n_given;
     return false;
 }
 
@@ -312,11 +343,15 @@ static kw_status bind_rest(kw_tpl_state *s, const node *macro, const kw_tpl_args
     for (size_t i = 0; args->items && i < extra; i++)
         list.u.list->items[i] = args->items[n + i];
     KW_TRY(kw_tv_dict(s, 0, &dict));
+    if (macro->takes_caller && !is_open_parameter(macro, KW_STR("caller"), 0)) {
+        const kw_tval none = kw_tv_undefined(KW_STR("caller"));
+        KW_TRY(kw_tpl_set(s, KW_STR("caller"), &none));
+    }
     for (size_t i = 0; i < args->n_named; i++) {
         const kw_tval key = kw_tv_str(args->names[i]);
-        if (is_parameter(macro, args->names[i]))
+        if (is_open_parameter(macro, args->names[i], args->n))
             continue;
-        if (kw_str_is(args->names[i], "caller"))
+        if (macro->takes_caller && kw_str_is(args->names[i], "caller"))
             KW_TRY(kw_tpl_set(s, args->names[i], &args->values[i]));
         else if (macro->takes_kwargs)
             KW_TRY(kw_tv_dict_set(s, dict.u.dict, &key, &args->values[i]));

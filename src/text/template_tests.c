@@ -50,7 +50,8 @@ static bool kind_is(kind_test test, const kw_tval *v)
     case IS_BOOLEAN:
         return k == KW_TV_BOOL;
     case IS_CALLABLE:
-        return k == KW_TV_MACRO || k == KW_TV_FUNCTION || k == KW_TV_METHOD || k == KW_TV_UNDEFINED;
+        return k == KW_TV_MACRO || k == KW_TV_FUNCTION || k == KW_TV_METHOD || k == KW_TV_LOOP ||
+               k == KW_TV_UNDEFINED;
     case IS_DEFINED:
         return k != KW_TV_UNDEFINED;
     case IS_UNDEFINED:

@@ -84,8 +84,10 @@ typedef struct kw_tpl_macro {
 typedef struct kw_tpl_loop {
     const kw_tpl_list *items;
     size_t index;
-    const kw_tval *changed; /* of loop.changed */
-    int depth;
+    const kw_tval *changed;  /* of loop.changed */
+    const kw_tpl_node *node; /* KW_TN_FOR */
+    kw_tpl_scope *scope;     /* around it */
+    int depth;               /* 1: not within itself */
 } kw_tpl_loop;
 
 struct kw_tval {
