@@ -128,7 +128,7 @@ typedef struct kw_model_info {
     int context;         /* positions it was trained for */
     int vocab, dim, layers;
     bool has_tokenizer;
-    const char *chat_template; /* Jinja source, NULL when the file has none */
+    const char *chat_template; /* Jinja source of the default one, NULL when the file has none */
     /* Of the matrices that each token of the input is multiplied with, and of those that give the
      * logits of a position. What is only looked up (embeddings) is in neither. */
     uint64_t token_params, token_bytes, output_params, output_bytes;
@@ -141,6 +141,10 @@ typedef struct kw_model_info {
 
 /* Strings live as long as the model. out->struct_size is set by the caller. */
 KW_API void kw_model_get_info(const kw_model *model, kw_model_info *out);
+/* The Jinja source of one of the model's chat templates ("default", "tool_use", "rag", ...); NULL
+ * when it has none of this name. Then the name of the i-th, NULL past the last. */
+KW_API const char *kw_model_chat_template(const kw_model *model, const char *name);
+KW_API const char *kw_model_chat_template_name(const kw_model *model, size_t i);
 
 /* Token ids of UTF-8 text (any bytes are accepted). add_special: with the model's bos and eos;
  * parse_special: "<|eot_id|>" in the text is that token. *ids is freed with kw_free. */
@@ -229,6 +233,7 @@ typedef struct kw_chat {
     const char *tools_json;     /* a JSON array of tools; NULL: none */
     const char *variables_json; /* a JSON object of what else the template reads; NULL: nothing */
     const char *source;         /* another template, in Jinja; NULL: the model's own */
+    const char *template_name;  /* which of its own; NULL: tool_use with tools, else default */
     bool no_generation_prompt;  /* do not write the beginning of the answer */
     int64_t now_s; /* seconds since 1970 of the local clock, for templates that write the date */
 } kw_chat;

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "os/file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,14 +27,35 @@ static kw_status read_source(const char *file, char **out, kw_error *err)
     return text ? KW_OK : kw_fail(err, KW_E_NOMEM, "%s: no memory for %zu bytes", file, len);
 }
 
-kw_status kw_conversation_open(kw_conversation *talk, const kw_model *model, const char *file,
+/* The names of the model's templates: "a, b". */
+static void list_names(const kw_model *model, char *out, size_t size)
+{
+    size_t len = 0;
+    const char *name;
+    (void)snprintf(out, size, "none");
+    for (size_t i = 0; (name = kw_model_chat_template_name(model, i)) && len < size; i++)
+        len += (size_t)snprintf(out + len, size - len, "%s%s", i > 0 ? ", " : "", name);
+}
+
+kw_status kw_conversation_open(kw_conversation *talk, const kw_model *model, const char *choice,
                                const char *system, kw_error *err)
 {
-    kw_model_info info = {.struct_size = sizeof info};
-    kw_model_get_info(model, &info);
-    *talk = (kw_conversation){.active = file || info.chat_template};
-    if (file)
-        KW_TRY(read_source(file, &talk->source, err));
+    char names[200];
+    *talk = (kw_conversation){.active = choice || kw_model_chat_template_name(model, 0)};
+    list_names(model, names, sizeof names);
+    if (choice && kw_model_chat_template(model, choice))
+        talk->name = choice;
+    else if (choice && !kw_file_exists(choice))
+        return kw_fail(err, KW_E_NOTFOUND,
+                       "--template %s: no such file, and of the model's templates (%s) none has "
+                       "this name",
+                       choice, names);
+    else if (choice)
+        KW_TRY(read_source(choice, &talk->source, err));
+    else if (talk->active && !kw_model_chat_template(model, "default"))
+        return kw_fail(err, KW_E_ARG,
+                       "the model has chat templates and no default: choose by --template (%s)",
+                       names);
     if (system && !talk->active)
         return kw_fail(err, KW_E_ARG,
                        "--system: the model has no chat template to write it with (--template "
@@ -110,6 +132,7 @@ kw_status kw_conversation_write(const kw_conversation *talk, const kw_model *mod
     chat.messages = talk->messages;
     chat.n_messages = talk->n;
     chat.source = talk->source;
+    chat.template_name = talk->name;
     chat.now_s = local_seconds();
     return kw_chat_apply(model, &chat, text, len, err);
 }

@@ -11,13 +11,15 @@
 typedef struct kw_conversation {
     bool active;
     char *source;              /* owned: a template that goes before the model's; NULL */
+    const char *name;          /* borrowed: which of the model's; NULL: its default */
     kw_chat_message *messages; /* owned, their contents too */
     size_t n, cap;
 } kw_conversation;
 
-/* Reads the template of a file (NULL: the model's own), and begins with a system message when there
+/* Takes the model's template of this name, or reads that of a file (NULL: the model's own), and
+ * begins with a system message when there
  * is one. It is active when there is a template. */
-kw_status kw_conversation_open(kw_conversation *talk, const kw_model *model, const char *file,
+kw_status kw_conversation_open(kw_conversation *talk, const kw_model *model, const char *choice,
                                const char *system, kw_error *err);
 void kw_conversation_free(kw_conversation *talk);
 /* role: a literal. The content is copied. */

@@ -1,106 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* chat.c - the chat template of a model, and a conversation written with it.
+/* chat.c - a conversation written with a chat template.
  *
  * Everything that a template may see is one JSON object, made here: the messages, the tools, the
- * model's bos and eos, the date. Sources: tokenizer.chat_template of GGUF; beside safetensors
- * chat_template.jinja, chat_template.json, tokenizer_config.json, as transformers looks for them.
- */
+ * model's bos and eos, the date. */
 #include "engine/engine.h"
 
 #include "base/check.h"
-#include "format/paths.h"
-#include "os/file.h"
-#include "text/json_tree.h"
+#include "base/json.h"
 #include "text/template.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_CONFIG_BYTES ((size_t)16 << 20)
-
-/* ---- finding the template ---- */
-
-static kw_status copy(kw_str text, char **out, kw_error *err)
-{
-    char *made = malloc(text.len + 1);
-    if (!made)
-        return kw_fail(err, KW_E_NOMEM, "chat: no memory for a template of %zu bytes", text.len);
-    if (text.len > 0)
-        memcpy(made, text.data, text.len);
-    made[text.len] = '\0';
-    *out = made;
-    return KW_OK;
-}
-
-/* Of named templates, [{"name", "template"}], the one called default, else the first. */
-static kw_str pick(const kw_tree *value)
-{
-    kw_str found = KW_STR("");
-    if (!value || value->kind == KW_JSON_STRING)
-        return value ? value->text : found;
-    for (const kw_tree *item = value->kind == KW_JSON_ARRAY ? value->child : NULL; item;
-         item = item->next) {
-        const kw_str text = kw_tree_text(item, "template");
-        if (found.len == 0 || kw_str_is(kw_tree_text(item, "name"), "default"))
-            found = text;
-    }
-    return found;
-}
-
-/* The member "chat_template" of a JSON file; *out stays NULL when it has none. */
-static kw_status from_json(kw_str json, const char *path, char **out, kw_error *err)
-{
-    kw_arena arena = {0};
-    kw_json reader;
-    kw_json_token token;
-    kw_tree *tree = NULL;
-    kw_json_init(&reader, json, path);
-    kw_status status = kw_json_next(&reader, &token, err);
-    if (status == KW_OK)
-        status = kw_tree_read(&reader, &token, &arena, &tree, err);
-    const kw_str found = status == KW_OK ? pick(kw_tree_get(tree, "chat_template")) : KW_STR("");
-    if (found.len > 0)
-        status = copy(found, out, err);
-    kw_arena_free(&arena);
-    return status;
-}
-
-/* From one file, when it is there. */
-static kw_status from_file(const char *path, bool json, char **out, kw_error *err)
-{
-    kw_map map;
-    if (!kw_file_exists(path))
-        return KW_OK;
-    KW_TRY(kw_map_open(path, false, &map, err));
-    const kw_str text = {map.len ? (const char *)map.data : "", map.len};
-    kw_status status = KW_OK;
-    if (map.len > (json ? MAX_CONFIG_BYTES : KW_TEMPLATE_MAX_BYTES))
-        status = kw_fail(err, KW_E_LIMIT, "%s: %zu bytes, the limit is %zu", path, map.len,
-                         json ? MAX_CONFIG_BYTES : KW_TEMPLATE_MAX_BYTES);
-    else
-        status = json ? from_json(text, path, out, err) : copy(text, out, err);
-    kw_map_close(&map);
-    return status;
-}
-
-kw_status kw_engine_chat_template(const char *dir, char **out, kw_error *err)
-{
-    static const struct {
-        const char *name;
-        bool json;
-    } files[] = {{"chat_template.jinja", false},
-                 {"chat_template.json", true},
-                 {"tokenizer_config.json", true}};
-    kw_arena arena = {0};
-    kw_status status = KW_OK;
-    for (size_t i = 0; i < KW_COUNT(files) && status == KW_OK && !*out; i++) {
-        const char *path = kw_path_join(&arena, kw_str_from(dir), kw_str_from(files[i].name));
-        status = path ? from_file(path, files[i].json, out, err)
-                      : kw_fail(err, KW_E_NOMEM, "chat: out of memory");
-    }
-    kw_arena_free(&arena);
-    return status;
-}
 
 /* ---- what a template sees ---- */
 
@@ -201,6 +111,28 @@ static kw_status apply(const kw_model *model, const kw_chat *chat, kw_template *
     return status == KW_OK ? kw_buf_status(out, err) : status;
 }
 
+/* As transformers: the one that is named, else tool_use when there are tools, else the default. */
+static kw_status choose(const kw_model *model, const kw_chat *chat, const char **out, kw_error *err)
+{
+    const char *source = NULL;
+    if (chat->template_name)
+        source = kw_model_chat_template(model, chat->template_name);
+    else if (chat->tools_json)
+        source = kw_model_chat_template(model, "tool_use");
+    if (!source && !chat->template_name)
+        source = kw_model_chat_template(model, "default");
+    if (source) {
+        *out = source;
+        return KW_OK;
+    }
+    if (model->templates.n == 0)
+        return kw_fail(err, KW_E_NOTFOUND, "%s: the model has no chat template", model->file->path);
+    char names[200];
+    kw_chat_templates_list(&model->templates, names, sizeof names);
+    return kw_fail(err, KW_E_NOTFOUND, "%s: no chat template called \"%s\": there are %s",
+                   model->file->path, chat->template_name ? chat->template_name : "default", names);
+}
+
 kw_status kw_chat_apply(const kw_model *model, const kw_chat *chat, char **text, size_t *len,
                         kw_error *err)
 {
@@ -208,9 +140,9 @@ kw_status kw_chat_apply(const kw_model *model, const kw_chat *chat, char **text,
     kw_buf out = {0};
     if (!chat || chat->struct_size != sizeof *chat)
         return kw_fail(err, KW_E_ARG, "chat: no chat, or one of another library's size");
-    const char *source = chat->source ? chat->source : model->chat_template;
+    const char *source = chat->source;
     if (!source)
-        return kw_fail(err, KW_E_NOTFOUND, "%s: the model has no chat template", model->file->path);
+        KW_TRY(choose(model, chat, &source, err));
     KW_TRY(kw_template_parse(kw_str_from(source), "chat template", &t, err));
     const kw_status status = apply(model, chat, t, &out, err);
     kw_template_free(t);

@@ -7,6 +7,7 @@
 
 #include "backend/registry.h"
 #include "base/log.h"
+#include "engine/chat_templates.h"
 #include "model/adapter.h"
 #include "model/net.h"
 #include "plan/plan.h"
@@ -35,7 +36,7 @@ struct kw_model {
     kw_net *net;
     kw_tokenizer *tokenizer; /* NULL: the file has none */
     char *name, *description;
-    char *chat_template; /* NULL: none */
+    kw_chat_templates templates;
     uint64_t n_params, weight_bytes, reserved_bytes;
     uint64_t token_params, token_bytes, output_params, output_bytes; /* as in kw_model_info */
     int64_t vocab;
@@ -143,8 +144,5 @@ kw_status kw_model_pooling(const kw_net *net, kw_pooling *out, kw_error *err);
  * there is none. */
 kw_status kw_engine_tokenizer(const kw_model_file *file, const char *path, const kw_log *log,
                               kw_tokenizer **out, kw_error *err);
-
-/* The chat template of the files in a folder; *out, NULL before, stays so when there is none. */
-kw_status kw_engine_chat_template(const char *dir, char **out, kw_error *err);
 
 #endif

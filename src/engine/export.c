@@ -156,41 +156,33 @@ static kw_status put_name(kw_export *e, const char *dir, kw_error *err)
     return KW_OK;
 }
 
-/* The text of a file of the folder into the arena; empty when there is none. */
-static kw_status read_text(kw_export *e, const char *dir, const char *name, kw_str *out,
-                           kw_error *err)
-{
-    kw_map map;
-    *out = (kw_str){NULL, 0};
-    char *const path = kw_path_join(&e->arena, kw_str_from(dir), kw_str_from(name));
-    if (!path)
-        return nomem(err);
-    if (!kw_file_exists(path) || kw_file_is_dir(path))
-        return KW_OK;
-    KW_TRY(kw_map_open(path, false, &map, err));
-    const kw_str mapped = {(const char *)map.data, map.len};
-    const bool taken = mapped.len > 0 && mapped.len <= KW_HF_MAX_JSON_BYTES;
-    if (taken)
-        *out = (kw_str){kw_arena_strdup(&e->arena, mapped), mapped.len};
-    kw_map_close(&map);
-    return taken && !out->data ? nomem(err) : KW_OK;
-}
-
-/* The chat template: a file of its own, or a value of tokenizer_config.json. */
+/* The chat templates: the default one under its key, the others under theirs and listed. */
 static kw_status put_chat(kw_export *e, const char *dir, kw_error *err)
 {
-    kw_str text, config;
-    KW_TRY(read_text(e, dir, "chat_template.jinja", &text, err));
-    KW_TRY(read_text(e, dir, "tokenizer_config.json", &config, err));
-    if (text.len == 0 && config.len > 0) {
-        kw_image image;
-        KW_TRY(kw_hf_config_parse(config, "tokenizer_config.json", &e->arena, &image, err));
-        const kw_value *const value = kw_image_meta(&image, "chat_template");
-        if (value && value->kind == KW_VALUE_STRING)
-            text = value->s;
+    kw_chat_templates *const chats = &e->chats;
+    size_t n_named = 0;
+    KW_TRY(kw_chat_templates_read(dir, chats, err));
+    kw_str *const names = kw_arena_array(&e->arena, chats->n + 1, sizeof *names);
+    if (!names)
+        return nomem(err);
+    for (size_t i = 0; i < chats->n; i++) {
+        const kw_chat_template *const chat = &chats->items[i];
+        char key[160] = "tokenizer.chat_template";
+        const bool named = strcmp(chat->name, "default") != 0;
+        if (named && strlen(chat->name) > 100)
+            return kw_fail(err, KW_E_LIMIT, "export: a chat template's name of %zu bytes",
+                           strlen(chat->name));
+        if (named) {
+            (void)snprintf(key, sizeof key, "tokenizer.chat_template.%s", chat->name);
+            names[n_named++] = kw_str_from(chat->name);
+        }
+        const char *const owned = kw_arena_strdup(&e->arena, kw_str_from(key));
+        if (!owned)
+            return nomem(err);
+        put(e, owned, kw_gguf_string((kw_str){chat->source, chat->len}));
     }
-    if (text.len > 0)
-        put(e, "tokenizer.chat_template", kw_gguf_string(text));
+    if (n_named > 0)
+        put(e, "tokenizer.chat_templates", kw_gguf_array(KW_GGUF_STRING, names, n_named));
     return KW_OK;
 }
 
@@ -202,7 +194,8 @@ static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
     e->tensors = made.tensors;
     e->n_tensors = made.n_tensors;
     e->n_dropped = made.n_dropped;
-    e->metas = kw_arena_array(&e->arena, made.n_metas + OWN_KEYS, sizeof *e->metas);
+    e->metas = kw_arena_array(&e->arena, made.n_metas + OWN_KEYS + KW_MAX_CHAT_TEMPLATES + 1,
+                              sizeof *e->metas);
     if (!e->metas)
         return nomem(err);
     memcpy(e->metas, made.metas, made.n_metas * sizeof *e->metas);
@@ -233,6 +226,7 @@ kw_status kw_export_open(kw_export *out, kw_model_file *file, kw_error *err)
 void kw_export_close(kw_export *model)
 {
     kw_net_close(model->net);
+    kw_chat_templates_free(&model->chats);
     kw_arena_free(&model->arena);
 }
 

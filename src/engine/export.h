@@ -3,6 +3,7 @@
 #ifndef KW_ENGINE_EXPORT_H
 #define KW_ENGINE_EXPORT_H
 
+#include "engine/chat_templates.h"
 #include "model/export.h"
 
 typedef struct kw_export {
@@ -10,7 +11,8 @@ typedef struct kw_export {
     size_t n_tensors, n_dropped;
     kw_meta *metas;
     size_t n_metas;
-    kw_net *net;       /* owned; NULL for a GGUF file */
+    kw_net *net; /* owned; NULL for a GGUF file */
+    kw_chat_templates chats;
     char warning[200]; /* what GGUF cannot say of it; empty: nothing */
     kw_arena arena;
 } kw_export;

@@ -67,14 +67,7 @@ static kw_status describe(kw_model *model, kw_error *err)
         kw_buf_printf(&text, "%s", model->file->path);
     KW_TRY(kw_buf_status(&text, err));
     model->name = text.data;
-    const kw_str chat = meta_string(model->file, "tokenizer.chat_template");
-    if (chat.data) {
-        text = (kw_buf){0};
-        kw_buf_add(&text, chat.data, chat.len);
-        KW_TRY(kw_buf_status(&text, err));
-        model->chat_template = text.data;
-    }
-    return KW_OK;
+    return kw_chat_templates_of(model->file, &model->templates, err);
 }
 
 /* What one token is multiplied with, and one row of logits. */
@@ -143,7 +136,7 @@ void kw_model_close(kw_model *model)
         model->engine->backend->free(model->engine->device, model->image, model->image_bytes);
     free(model->name);
     free(model->description);
-    free(model->chat_template);
+    kw_chat_templates_free(&model->templates);
     free(model);
 }
 
@@ -181,8 +174,6 @@ static kw_status load(kw_model *model, const kw_model_config *config, kw_error *
     KW_TRY(check_weights(model, err));
     KW_TRY(describe(model, err));
     KW_TRY(open_tokenizer(model, config ? config->tokenizer : NULL, err));
-    if (!model->chat_template && model->file->dir)
-        KW_TRY(kw_engine_chat_template(model->file->dir, &model->chat_template, err));
     return KW_OK;
 }
 
@@ -236,6 +227,17 @@ kw_status kw_model_load_memory(kw_engine *engine, const void *data, size_t len, 
     return from_file(engine, file, config, out, err);
 }
 
+const char *kw_model_chat_template(const kw_model *model, const char *name)
+{
+    const kw_chat_template *found = kw_chat_templates_find(&model->templates, name);
+    return found ? found->source : NULL;
+}
+
+const char *kw_model_chat_template_name(const kw_model *model, size_t i)
+{
+    return i < model->templates.n ? model->templates.items[i].name : NULL;
+}
+
 void kw_model_get_info(const kw_model *model, kw_model_info *out)
 {
     kw_model_info info = {.struct_size = out->struct_size,
@@ -246,7 +248,7 @@ void kw_model_get_info(const kw_model *model, kw_model_info *out)
                           .size_bytes = model->weight_bytes,
                           .vocab = (int)model->vocab,
                           .has_tokenizer = model->tokenizer != NULL,
-                          .chat_template = model->chat_template,
+                          .chat_template = kw_model_chat_template(model, "default"),
                           .token_params = model->token_params,
                           .token_bytes = model->token_bytes,
                           .output_params = model->output_params,

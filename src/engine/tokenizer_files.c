@@ -9,10 +9,14 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "engine/chat_templates.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define PATH_BYTES 4096
+
+#define CHATS_DIR "additional_chat_templates"
 
 enum { TYPE_CONTROL = 3, TYPE_USER = 4 };
 
@@ -47,6 +51,11 @@ static kw_status copy(const char *from, const char *to, const char *name, bool *
     *found = kw_file_exists(path) && !kw_file_is_dir(path);
     if (!*found)
         return KW_OK;
+    if (strncmp(name, CHATS_DIR "/", sizeof CHATS_DIR) == 0) {
+        KW_TRY(join(to, CHATS_DIR, path, err));
+        KW_TRY(kw_dir_make(path, err));
+        KW_TRY(join(from, name, path, err));
+    }
     KW_TRY(kw_map_open(path, true, &map, err));
     const kw_status status = kw_file_put(to, name, (kw_str){(const char *)map.data, map.len}, err);
     kw_map_close(&map);
@@ -64,6 +73,9 @@ kw_status kw_tokenizer_files_copy(const char *from, const char *to, bool *any, k
         {"special_tokens_map.json", false},
         {"tokenizer_config.json", false},
         {"chat_template.jinja", false},
+        {"chat_template.json", false},
+        {CHATS_DIR "/tool_use.jinja", false},
+        {CHATS_DIR "/rag.jinja", false},
         {"merges.txt", false},
         {"tokenizer.json", true},
         {"tokenizer.model", true},
@@ -234,12 +246,32 @@ static void print_token(const vocab *v, const char *name, const char *key, kw_bu
     kw_buf_json(out, kw_value_at(v->tokens, (uint64_t)id->i).s);
 }
 
+/* One as a text, several as a list. */
+static void print_chats(const kw_chat_templates *chats, kw_buf *out)
+{
+    const kw_chat_template *const only = kw_chat_templates_find(chats, "default");
+    if (chats->n == 0)
+        return;
+    kw_buf_printf(out, ",\n  \"chat_template\": ");
+    if (chats->n == 1 && only) {
+        kw_buf_json(out, (kw_str){only->source, only->len});
+        return;
+    }
+    for (size_t i = 0; i < chats->n; i++) {
+        kw_buf_printf(out, "%s\n    {\"name\": ", i > 0 ? "," : "[");
+        kw_buf_json(out, kw_str_from(chats->items[i].name));
+        kw_buf_printf(out, ", \"template\": ");
+        kw_buf_json(out, (kw_str){chats->items[i].source, chats->items[i].len});
+        kw_buf_printf(out, "}");
+    }
+    kw_buf_printf(out, "]");
+}
+
 /* Which tokens stand for themselves, and what a text begins and ends with. */
 static kw_status write_config(const vocab *v, bool bos, const char *to, kw_error *err)
 {
     kw_buf out = {0};
     const char *before = "";
-    const kw_value *const chat = find(v->file, "tokenizer.chat_template", KW_VALUE_STRING);
     kw_buf_printf(&out, "{\n  \"added_tokens_decoder\": {");
     for (uint64_t i = 0; i < v->tokens->array.n; i++) {
         const int64_t type = type_of(v, i);
@@ -257,12 +289,16 @@ static kw_status write_config(const vocab *v, bool bos, const char *to, kw_error
     print_token(v, "eos_token", "tokenizer.ggml.eos_token_id", &out);
     print_token(v, "unk_token", "tokenizer.ggml.unknown_token_id", &out);
     print_token(v, "pad_token", "tokenizer.ggml.padding_token_id", &out);
-    if (chat) {
-        kw_buf_printf(&out, ",\n  \"chat_template\": ");
-        kw_buf_json(&out, chat->s);
-    }
+    kw_chat_templates chats = {0};
+    const kw_status status = kw_chat_templates_of(v->file, &chats, err);
+    if (status == KW_OK)
+        print_chats(&chats, &out);
+    kw_chat_templates_free(&chats);
     kw_buf_printf(&out, "\n}\n");
-    return put_text(to, "tokenizer_config.json", &out, err);
+    if (status == KW_OK)
+        return put_text(to, "tokenizer_config.json", &out, err);
+    kw_buf_free(&out);
+    return status;
 }
 
 /* Where the model has more ends than its tokenizer's. */

@@ -42,3 +42,20 @@ says err 'missing.jinja'
 run 2 run --system "Be kind." -p "Hello"
 says err 'no chat template'
 holds "what is wrong with a template is said"
+
+run 0 convert "$source_dir/models/builtin/stories.gguf" named --to safetensors
+rm -f named/chat_template.jinja
+mkdir -p named/additional_chat_templates
+printf 'Rag: {{ messages[0].content }}' >named/additional_chat_templates/rag.jinja
+run 2 run named -p "Hello" -n 1
+says err 'no default: choose by --template \(rag\)'
+run 0 run named --template rag -p "Hello" -n 1 --json
+got=$(prompt_tokens)
+want=$(printf "Rag: Hello" | "$KWAAI" tokenize named --no-bos | tr ',' '\n' | wc -l)
+[ "$got" = "$want" ] || failed "the template by name has $got tokens, its text $want"
+run 1 run named --template plane.jinja -p "Hello"
+says err "plane.jinja: no such file, and of the model's templates \(rag\) none"
+run 0 convert named named.gguf
+run 0 inspect named.gguf
+says out 'tokenizer\.chat_template\.rag = '
+holds "a model's templates have names, through convert too"

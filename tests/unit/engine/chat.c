@@ -88,6 +88,32 @@ static void what_is_wrong_is_said(void **state)
     close_rig(&m);
 }
 
+/* ---- named templates ---- */
+
+static void named_templates_are_chosen(void **state)
+{
+    tiny t = tiny_random(KW_Q4_0);
+    kw_engine *engine = new_engine(1, 0);
+    kw_chat chat = new_chat(NULL, 0, NULL);
+    (void)state;
+    tiny_set(&t, "tokenizer.chat_template", kw_gguf_string(KW_STR("d")));
+    tiny_set(&t, "tokenizer.chat_template.tool_use", kw_gguf_string(KW_STR("t")));
+    kw_model *model = load_tiny(engine, &t);
+    expect_text(model, &chat, "d");
+    chat.tools_json = "[]";
+    expect_text(model, &chat, "t");
+    chat.template_name = "default";
+    expect_text(model, &chat, "d");
+    chat.template_name = "rag";
+    expect_error(model, &chat, KW_E_NOTFOUND, "called \"rag\": there are default, tool_use");
+    chat.source = "own";
+    expect_text(model, &chat, "own");
+    assert_string_equal(kw_model_chat_template_name(model, 1), "tool_use");
+    assert_null(kw_model_chat_template_name(model, 2));
+    kw_model_close(model);
+    kw_engine_close(engine);
+}
+
 /* ---- files ---- */
 
 static void put(const char *dir, const char *name, const char *text)
@@ -104,24 +130,31 @@ static void put(const char *dir, const char *name, const char *text)
     fclose(file);
 }
 
-static void expect_found(const char *dir, const char *want)
+/* Under a name; want is NULL when there is to be none. */
+static void expect_named(const char *dir, const char *name, const char *want)
 {
     kw_error err = {0};
-    char *text = NULL;
-    must(kw_engine_chat_template(dir, &text, &err), &err);
+    kw_chat_templates found = {0};
+    must(kw_chat_templates_read(dir, &found, &err), &err);
+    const kw_chat_template *chat = kw_chat_templates_find(&found, name);
     if (want)
-        assert_string_equal(text, want);
+        assert_string_equal(chat->source, want);
     else
-        assert_null(text);
-    free(text);
+        assert_null(chat);
+    kw_chat_templates_free(&found);
+}
+
+static void expect_found(const char *dir, const char *want)
+{
+    expect_named(dir, "default", want);
 }
 
 static void templates_are_found_beside_the_weights(void **state)
 {
     static const char config[] = "tokenizer_config.json";
-    char dir[] = "/tmp/kw-chat-XXXXXX", slashed[64];
+    char dir[] = "/tmp/kw-chat-XXXXXX", slashed[64], more[128];
     kw_error err = {0};
-    char *text = NULL;
+    kw_chat_templates none = {0};
     (void)state;
     assert_non_null(mkdtemp(dir));
     snprintf(slashed, sizeof slashed, "%s/", dir);
@@ -134,14 +167,27 @@ static void templates_are_found_beside_the_weights(void **state)
         "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"},"
         " {\"name\": \"default\", \"template\": \"d\"}]}");
     expect_found(slashed, "d");
+    expect_named(slashed, "tool_use", "t");
+    expect_named(slashed, "rag", NULL);
+    put(slashed, config, "{\"chat_template\": {\"rag\": \"r\"}}");
+    expect_found(slashed, NULL);
+    expect_named(slashed, "rag", "r");
     put(slashed, "chat_template.json", "{\"chat_template\": \"j\"}");
     expect_found(slashed, "j");
     put(slashed, "chat_template.jinja", "x\n");
     expect_found(slashed, "x\n");
+    expect_named(slashed, "rag", NULL);
+    snprintf(more, sizeof more, "%sadditional_chat_templates", slashed);
+    assert_int_equal(mkdir(more, 0700), 0);
+    put(more, "/rag.jinja", "r2");
+    expect_named(slashed, "rag", "r2");
+    expect_found(slashed, "x\n");
+    put(more, "/rag.jinja", NULL);
+    assert_int_equal(rmdir(more), 0);
     put(slashed, "chat_template.jinja", NULL);
     put(slashed, "chat_template.json", "{");
-    assert_int_equal(kw_engine_chat_template(slashed, &text, &err), KW_E_FORMAT);
-    assert_null(text);
+    assert_int_equal(kw_chat_templates_read(slashed, &none, &err), KW_E_FORMAT);
+    kw_chat_templates_free(&none);
     put(slashed, "chat_template.json", NULL);
     put(slashed, config, NULL);
     assert_int_equal(rmdir(dir), 0);
@@ -219,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conversations_are_written),
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(named_templates_are_chosen),
         cmocka_unit_test(templates_are_found_beside_the_weights),
         cmocka_unit_test(common_beginnings_are_kept),
         cmocka_unit_test(bos_is_not_doubled),
