@@ -27,6 +27,9 @@ typedef struct kw_connection_owner {
     /* The connection is over; every stream has had its `closed`. The owner frees it later with
      * kw_connection_free, not within the call. */
     void (*closed)(void *user, kw_status why, const char *reason);
+    /* Something was ended from outside of kw_connection_... calls, and its `closed` is due: please
+     * call kw_connection_turn on the next turn of the loop. NULL: kw_connection_tick will do it. */
+    void (*soon)(void *user);
 } kw_connection_owner;
 
 typedef struct kw_connection_config {
@@ -54,11 +57,14 @@ void kw_connection_lost(kw_connection *connection, kw_status why);
 void kw_connection_backlog(kw_connection *connection, size_t bytes);
 /* Timeouts (handshake 10 s, negotiation of a stream 10 s); to be called about once a second. */
 void kw_connection_tick(kw_connection *connection, uint64_t now_ms);
+/* Tells what is due (see owner->soon). */
+void kw_connection_turn(kw_connection *connection);
 /* Says goodbye and closes. */
 void kw_connection_close(kw_connection *connection);
 
 /* Opens a stream for the first of these protocols that the peer speaks. opened comes once: with the
- * stream, on which it calls kw_stream_listen, or with NULL and why. */
+ * stream, on which it calls kw_stream_listen, or with NULL and why
+ * (within the call when there are too many streams or the connection is over). */
 typedef void (*kw_stream_fn)(void *user, kw_stream *stream, kw_status status, const char *why);
 void kw_connection_stream(kw_connection *connection, const char *const *protocols,
                           size_t n_protocols, kw_stream_fn opened, void *user);

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* connection.c - a connection from its first byte to its streams. See connection.h.
+ *
+ * Phases: agree on noise; its three messages; agree on yamux unless both named it in the handshake;
+ * frames. Everything that calls a user happens within a turn, and what the turn left to be told or
+ * sent is done at its end, so that no handler finds the connection half changed. */
+#include "net/connection.h"
+
+#include "base/check.h"
+#include "crypto/crypto.h"
+#include "net/muxer.h"
+#include "net/noise.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEN = 2, PLAIN_MAX = KW_NOISE_MAX - KW_NOISE_TAG, HANDSHAKE_MAX = 8192 };
+#define HANDSHAKE_MS 10000
+#define BACKLOG_HIGH ((size_t)1 << 20)
+#define MAX_INBOUND 256
+#define MAX_WINDOW ((size_t)16 << 20)
+
+static const char *const noise_id = "/noise", *const yamux_id = "/yamux/1.0.0";
+
+typedef enum phase { PHASE_SECURITY, PHASE_NOISE, PHASE_MUXER, PHASE_OPEN } phase;
+
+struct kw_connection {
+    const kw_identity *identity;
+    const kw_connection_owner *owner;
+    void *user;
+    kw_peer_id expected, peer;
+    kw_bytes key; /* owned: the peer's, protobuf */
+    phase phase;
+    bool initiator, dead, told, busy /* buffers were used since the last tick */;
+    int depth; /* of turns: above 0 inside of one */
+    kw_status why;
+    char reason[160];
+    kw_multistream *talk; /* owned, while a protocol is agreed on */
+    kw_noise *noise;      /* owned, during the handshake */
+    kw_aead *seal, *unseal;
+    uint64_t seal_nonce, unseal_nonce;
+    kw_fifo in;     /* a frame that has not come whole */
+    uint8_t *plain; /* [PLAIN_MAX] what was unsealed; lazily there */
+    uint8_t *out;   /* [LEN + KW_NOISE_MAX] the frame being filled; lazily there */
+    size_t out_len, backlog;
+    uint64_t started_ms, now_ms;
+    kw_muxer muxer;
+};
+
+static void fail(kw_connection *c, kw_status why, const char *fmt, ...) KW_PRINTF(3, 4);
+static void fail(kw_connection *c, kw_status why, const char *fmt, ...)
+{
+    if (c->dead)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(c->reason, sizeof c->reason, fmt, args);
+    va_end(args);
+    c->dead = true;
+    c->why = why;
+    kw_muxer_end(&c->muxer, why == KW_OK ? KW_E_CANCELLED : KW_E_IO);
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+/* Seals the frame that was being filled, and sends it. */
+static void flush(kw_connection *c)
+{
+    if (c->out_len == 0)
+        return;
+    uint8_t *const body = c->out + LEN;
+    const size_t len = c->out_len + KW_NOISE_TAG;
+    kw_error err;
+    const kw_status status = kw_aead_seal(c->seal, c->seal_nonce++, (kw_bytes){0},
+                                          (kw_bytes){body, c->out_len}, body, &err);
+    c->out_len = 0;
+    if (status != KW_OK) {
+        fail(c, status, "%s", err.message);
+        return;
+    }
+    c->out[0] = (uint8_t)(len >> 8);
+    c->out[1] = (uint8_t)len;
+    c->owner->send(c->user, (kw_bytes){c->out, LEN + len});
+}
+
+static void put(kw_connection *c, kw_bytes bytes)
+{
+    if (!c->out && (c->out = malloc(LEN + KW_NOISE_MAX)) == NULL) {
+        fail(c, KW_E_NOMEM, "no memory for a frame of %d bytes", KW_NOISE_MAX);
+        return;
+    }
+    c->busy = true;
+    while (bytes.len) {
+        const size_t now = KW_MIN(bytes.len, PLAIN_MAX - c->out_len);
+        memcpy(c->out + LEN + c->out_len, bytes.data, now);
+        c->out_len += now;
+        bytes = (kw_bytes){bytes.data + now, bytes.len - now};
+        if (c->out_len == PLAIN_MAX)
+            flush(c);
+    }
+}
+
+static void send_plain(kw_connection *c, const kw_buf *buf)
+{
+    if (buf->len)
+        c->owner->send(c->user, (kw_bytes){(const uint8_t *)buf->data, buf->len});
+}
+
+/* ---- turns --------------------------------------------------------------------------------- */
+
+static void enter(kw_connection *c)
+{
+    c->depth++;
+}
+
+static void leave(kw_connection *c)
+{
+    if (c->depth == 1) {
+        do {
+            if (!c->dead)
+                kw_muxer_pump(&c->muxer);
+            kw_muxer_sweep(&c->muxer);
+        } while (c->muxer.over);
+        if (c->phase == PHASE_OPEN || c->phase == PHASE_MUXER)
+            flush(c);
+        if (c->dead && !c->told) {
+            c->told = true;
+            c->owner->closed(c->user, c->why, c->reason);
+        }
+    }
+    c->depth--;
+}
+
+static void on_write(void *user, kw_bytes header, kw_bytes payload)
+{
+    put(user, header);
+    put(user, payload);
+}
+
+static bool on_held(void *user)
+{
+    const kw_connection *const c = user;
+    return c->backlog >= BACKLOG_HIGH;
+}
+
+static bool on_incoming(void *user, kw_stream *stream, const char *protocol)
+{
+    kw_connection *const c = user;
+    return !c->dead && c->owner->incoming(c->user, stream, protocol);
+}
+
+static bool on_speaks(void *user, const char *protocol)
+{
+    kw_connection *const c = user;
+    return c->owner->speaks(c->user, protocol);
+}
+
+static void on_fail(void *user, kw_status status, const char *reason)
+{
+    fail(user, status, "%s", reason);
+}
+
+/* A handler's write outside of a turn goes at once; ends are told by a turn of their own. */
+static void on_soon(void *user)
+{
+    kw_connection *const c = user;
+    if (c->depth > 0)
+        return;
+    c->depth++;
+    if (!c->dead) {
+        kw_muxer_pump(&c->muxer);
+        flush(c);
+    }
+    c->depth--;
+    if ((c->muxer.over || c->dead) && c->owner->soon)
+        c->owner->soon(c->user);
+}
+
+static const kw_muxer_owner muxer_owner = {.write = on_write,
+                                           .held = on_held,
+                                           .incoming = on_incoming,
+                                           .speaks = on_speaks,
+                                           .fail = on_fail,
+                                           .soon = on_soon};
+
+/* ---- opening and closing ------------------------------------------------------------------- */
+
+/* Begins to agree on one protocol; what is to be sent is added to out. */
+static bool begin_talk(kw_connection *c, const char *const *protocol, kw_buf *out);
+
+static bool speaks_noise(void *user, const char *protocol)
+{
+    (void)user;
+    return strcmp(protocol, noise_id) == 0;
+}
+
+static bool speaks_yamux(void *user, const char *protocol)
+{
+    (void)user;
+    return strcmp(protocol, yamux_id) == 0;
+}
+
+static bool begin_talk(kw_connection *c, const char *const *protocol, kw_buf *out)
+{
+    c->talk = malloc(sizeof *c->talk);
+    if (!c->talk) {
+        fail(c, KW_E_NOMEM, "no memory to agree on %s", *protocol);
+        return false;
+    }
+    if (c->initiator)
+        kw_multistream_propose(c->talk, protocol, 1, out);
+    else
+        kw_multistream_answer(c->talk, *protocol == noise_id ? speaks_noise : speaks_yamux, NULL,
+                              out);
+    if (kw_buf_status(out, NULL) != KW_OK) {
+        fail(c, KW_E_NOMEM, "no memory to agree on %s", *protocol);
+        return false;
+    }
+    return true;
+}
+
+kw_status kw_connection_open(const kw_connection_config *config, kw_connection **out, kw_error *err)
+{
+    kw_connection *c = calloc(1, sizeof *c);
+    if (!c)
+        return kw_fail(err, KW_E_NOMEM, "connection: no memory");
+    c->identity = config->identity;
+    c->owner = config->owner;
+    c->user = config->user;
+    c->initiator = config->initiator;
+    c->expected = config->expected;
+    c->started_ms = c->now_ms = config->now_ms;
+    c->muxer =
+        (kw_muxer){.owner = &muxer_owner,
+                   .owner_user = c,
+                   .peer = &c->peer,
+                   .initiator = config->initiator,
+                   .max_inbound = config->max_streams ? config->max_streams : MAX_INBOUND,
+                   .max_window = config->max_window_bytes ? config->max_window_bytes : MAX_WINDOW,
+                   .budget = config->window_budget,
+                   .now_ms = config->now_ms};
+    c->muxer.max_window = KW_MAX(c->muxer.max_window, (size_t)KW_YAMUX_WINDOW);
+    c->muxer.max_window = KW_MIN(c->muxer.max_window, (size_t)1 << 30);
+    kw_status status;
+    kw_buf buf = {0};
+    KW_GOTO(status, kw_muxer_open(&c->muxer, err));
+    if (!begin_talk(c, &noise_id, &buf)) {
+        status = kw_fail(err, KW_E_NOMEM, "connection: %s", c->reason);
+        goto fail;
+    }
+    *out = c;
+    send_plain(c, &buf);
+    kw_buf_free(&buf);
+    return KW_OK;
+fail:
+    kw_buf_free(&buf);
+    kw_connection_free(c);
+    return status;
+}
+
+static void free_noise(kw_connection *c)
+{
+    if (c->noise)
+        kw_crypto_wipe(c->noise, sizeof *c->noise);
+    free(c->noise);
+    c->noise = NULL;
+}
+
+static void free_talk(kw_connection *c)
+{
+    if (c->talk)
+        kw_multistream_free(c->talk);
+    free(c->talk);
+    c->talk = NULL;
+}
+
+void kw_connection_free(kw_connection *c)
+{
+    if (!c)
+        return;
+    free_noise(c);
+    free_talk(c);
+    kw_aead_close(c->seal);
+    kw_aead_close(c->unseal);
+    kw_fifo_free(&c->in);
+    free(c->plain);
+    free(c->out);
+    free((void *)(uintptr_t)c->key.data);
+    kw_muxer_free(&c->muxer);
+    free(c);
+}
+
+void kw_connection_close(kw_connection *c)
+{
+    enter(c);
+    if (!c->dead && c->phase == PHASE_OPEN) {
+        kw_muxer_goodbye(&c->muxer, 0);
+        flush(c);
+    }
+    fail(c, KW_OK, "closed by us");
+    leave(c);
+}
+
+void kw_connection_lost(kw_connection *c, kw_status why)
+{
+    enter(c);
+    c->out_len = 0;
+    fail(c, why, "the connection was lost");
+    leave(c);
+}
+
+/* ---- the handshake ------------------------------------------------------------------------- */
+
+static void open_muxer(kw_connection *c)
+{
+    c->phase = PHASE_OPEN;
+    kw_muxer_ping(&c->muxer); /* the round trip, for the growth of windows */
+    c->owner->secured(c->user, &c->peer);
+}
+
+/* Sends our next message of the handshake. */
+static kw_status send_noise(kw_connection *c, kw_error *err)
+{
+    kw_buf payload = {0}, message = {0};
+    kw_status status = KW_OK;
+    static const char no_len[LEN];
+    if (c->noise->step > 0)
+        KW_GOTO(status, kw_noise_payload(c->noise, c->identity, yamux_id, &payload, err));
+    kw_buf_add(&message, no_len, LEN);
+    KW_GOTO(status, kw_noise_write(c->noise, (kw_bytes){(const uint8_t *)payload.data, payload.len},
+                                   &message, err));
+    message.data[0] = (char)((message.len - LEN) >> 8);
+    message.data[1] = (char)(message.len - LEN);
+    send_plain(c, &message);
+fail:
+    kw_buf_free(&payload);
+    kw_buf_free(&message);
+    return status;
+}
+
+/* Who the peer says it is, and whether that is right. */
+static kw_status meet(kw_connection *c, kw_bytes payload, bool *early, kw_error *err)
+{
+    kw_bytes key;
+    bool named, same;
+    KW_TRY(kw_noise_check(c->noise, payload, yamux_id, &key, &c->peer, &named, &same, err));
+    if (c->expected.len && !kw_peer_id_equal(&c->expected, &c->peer)) {
+        char expected[KW_PEER_ID_TEXT_MAX], found[KW_PEER_ID_TEXT_MAX];
+        kw_peer_id_text(&c->expected, expected);
+        kw_peer_id_text(&c->peer, found);
+        return kw_fail(err, KW_E_FORMAT, "noise: %s answered where %s was expected", found,
+                       expected);
+    }
+    if (named && !same)
+        return kw_fail(err, KW_E_UNSUPPORTED, "noise: the peer speaks no muxer that we do (%s)",
+                       yamux_id);
+    *early = same;
+    uint8_t *copy = malloc(key.len);
+    if (!copy)
+        return kw_fail(err, KW_E_NOMEM, "noise: no memory for a key");
+    memcpy(copy, key.data, key.len);
+    c->key = (kw_bytes){copy, key.len};
+    return KW_OK;
+}
+
+static kw_status finish_noise(kw_connection *c, kw_error *err)
+{
+    uint8_t send[32], receive[32];
+    KW_TRY(kw_noise_split(c->noise, send, receive, err));
+    kw_status status = kw_aead_open(send, true, &c->seal, err);
+    if (status == KW_OK)
+        status = kw_aead_open(receive, false, &c->unseal, err);
+    kw_crypto_wipe(send, sizeof send);
+    kw_crypto_wipe(receive, sizeof receive);
+    free_noise(c);
+    return status;
+}
+
+/* After the handshake: the muxer is known, or is agreed on now. */
+static void choose_muxer(kw_connection *c, bool early)
+{
+    if (early) {
+        open_muxer(c);
+        return;
+    }
+    c->phase = PHASE_MUXER;
+    kw_buf buf = {0};
+    if (begin_talk(c, &yamux_id, &buf))
+        put(c, (kw_bytes){(const uint8_t *)buf.data, buf.len});
+    kw_buf_free(&buf);
+}
+
+static kw_status take_noise(kw_connection *c, kw_bytes message, bool *early, kw_error *err)
+{
+    kw_buf payload = {0};
+    kw_status status;
+    KW_GOTO(status, kw_noise_read(c->noise, message, &payload, err));
+    if (c->noise->step > 1)
+        KW_GOTO(status,
+                meet(c, (kw_bytes){(const uint8_t *)payload.data, payload.len}, early, err));
+    if (kw_noise_ours(c->noise))
+        KW_GOTO(status, send_noise(c, err));
+    if (kw_noise_over(c->noise))
+        KW_GOTO(status, finish_noise(c, err));
+fail:
+    kw_buf_free(&payload);
+    return status;
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+static void begin_noise(kw_connection *c)
+{
+    kw_error err = {0};
+    c->phase = PHASE_NOISE;
+    c->noise = malloc(sizeof *c->noise);
+    kw_status status = KW_E_NOMEM;
+    if (c->noise)
+        status = kw_noise_begin(c->noise, c->initiator, (kw_bytes){0}, NULL, NULL, &err);
+    if (status == KW_OK && kw_noise_ours(c->noise))
+        status = send_noise(c, &err);
+    if (status != KW_OK)
+        fail(c, status, "noise: %s", err.message[0] ? err.message : "no memory");
+}
+
+/* Agreement on noise, in the clear, or on yamux, sealed. Returns what follows it. */
+static kw_bytes take_talk(kw_connection *c, kw_bytes bytes)
+{
+    kw_buf out = {0};
+    size_t used;
+    const bool clear = c->phase == PHASE_SECURITY;
+    const kw_multistream_state state = kw_multistream_feed(c->talk, bytes, &used, &out);
+    if (kw_buf_status(&out, NULL) != KW_OK)
+        fail(c, KW_E_NOMEM, "no memory to agree on a protocol");
+    else if (clear)
+        send_plain(c, &out);
+    else
+        put(c, (kw_bytes){(const uint8_t *)out.data, out.len});
+    kw_buf_free(&out);
+    if (state == KW_MULTISTREAM_NONE)
+        fail(c, KW_E_UNSUPPORTED, "the peer does not speak %s", clear ? noise_id : yamux_id);
+    else if (state == KW_MULTISTREAM_BAD)
+        fail(c, KW_E_FORMAT, "the peer broke the rules of multistream-select");
+    if (state == KW_MULTISTREAM_DONE && !c->dead) {
+        free_talk(c);
+        if (clear)
+            begin_noise(c);
+        else
+            open_muxer(c);
+    }
+    return (kw_bytes){bytes.data + used, bytes.len - used};
+}
+
+static void take_sealed(kw_connection *c, kw_bytes body)
+{
+    kw_error err;
+    if (!c->plain && (c->plain = malloc(PLAIN_MAX)) == NULL) {
+        fail(c, KW_E_NOMEM, "no memory for a frame of %d bytes", KW_NOISE_MAX);
+        return;
+    }
+    c->busy = true;
+    if (body.len < KW_NOISE_TAG || kw_aead_unseal(c->unseal, c->unseal_nonce++, (kw_bytes){0}, body,
+                                                  c->plain, &err) != KW_OK) {
+        fail(c, KW_E_FORMAT, "a frame of %zu bytes was changed on its way", body.len);
+        return;
+    }
+    kw_bytes plain = {c->plain, body.len - KW_NOISE_TAG};
+    if (c->phase == PHASE_MUXER && plain.len)
+        plain = take_talk(c, plain);
+    if (c->phase == PHASE_OPEN && !c->dead)
+        kw_muxer_receive(&c->muxer, plain);
+}
+
+static void take_frame(kw_connection *c, kw_bytes body)
+{
+    if (c->phase != PHASE_NOISE) {
+        take_sealed(c, body);
+        return;
+    }
+    kw_error err;
+    bool early = false;
+    const kw_status status = take_noise(c, body, &early, &err);
+    if (status != KW_OK)
+        fail(c, status, "%s", err.message);
+    else if (!c->noise)
+        choose_muxer(c, early);
+}
+
+static size_t frame_len(const uint8_t *p)
+{
+    return LEN + ((size_t)p[0] << 8 | p[1]);
+}
+
+/* One frame, from the bytes themselves when it lies there whole. Returns what follows. */
+static kw_bytes take_framed(kw_connection *c, kw_bytes bytes)
+{
+    if (c->in.len == 0 && bytes.len >= LEN && bytes.len >= frame_len(bytes.data)) {
+        const size_t len = frame_len(bytes.data);
+        take_frame(c, (kw_bytes){bytes.data + LEN, len - LEN});
+        return (kw_bytes){bytes.data + len, bytes.len - len};
+    }
+    const kw_bytes have = kw_fifo_view(&c->in);
+    const size_t want = have.len < LEN ? LEN : frame_len(have.data);
+    if (c->phase == PHASE_NOISE && want > HANDSHAKE_MAX) {
+        fail(c, KW_E_LIMIT, "a message of the handshake of %zu bytes (at most %d)", want,
+             HANDSHAKE_MAX);
+        return bytes;
+    }
+    const size_t now = KW_MIN(want - have.len, bytes.len);
+    if (!kw_fifo_add(&c->in, (kw_bytes){bytes.data, now})) {
+        fail(c, KW_E_NOMEM, "no memory for a frame of %zu bytes", want);
+        return bytes;
+    }
+    const kw_bytes whole = kw_fifo_view(&c->in);
+    if (whole.len > LEN && whole.len == frame_len(whole.data)) {
+        take_frame(c, (kw_bytes){whole.data + LEN, whole.len - LEN});
+        kw_fifo_drop(&c->in, whole.len);
+    } else if (whole.len == LEN && frame_len(whole.data) == LEN) {
+        fail(c, KW_E_FORMAT, "an empty frame");
+    }
+    return (kw_bytes){bytes.data + now, bytes.len - now};
+}
+
+void kw_connection_receive(kw_connection *c, kw_bytes bytes, uint64_t now_ms)
+{
+    enter(c);
+    c->now_ms = c->muxer.now_ms = now_ms;
+    while (bytes.len && !c->dead)
+        bytes = c->phase == PHASE_SECURITY ? take_talk(c, bytes) : take_framed(c, bytes);
+    leave(c);
+}
+
+void kw_connection_backlog(kw_connection *c, size_t bytes)
+{
+    const bool was = on_held(c);
+    c->backlog = bytes;
+    if (was && !on_held(c) && c->depth == 0) {
+        enter(c);
+        leave(c);
+    }
+}
+
+void kw_connection_turn(kw_connection *c)
+{
+    enter(c);
+    leave(c);
+}
+
+void kw_connection_tick(kw_connection *c, uint64_t now_ms)
+{
+    enter(c);
+    c->now_ms = c->muxer.now_ms = now_ms;
+    if (c->phase != PHASE_OPEN && now_ms - c->started_ms >= HANDSHAKE_MS)
+        fail(c, KW_E_LIMIT, "no handshake within %d s", HANDSHAKE_MS / 1000);
+    if (c->phase == PHASE_OPEN && !c->dead)
+        kw_muxer_tick(&c->muxer);
+    leave(c);
+    /* An idle connection keeps no buffers. */
+    if (!c->busy && c->out_len == 0) {
+        free(c->plain);
+        free(c->out);
+        c->plain = c->out = NULL;
+    }
+    c->busy = false;
+}
+
+/* ---- what is asked of it ------------------------------------------------------------------- */
+
+void kw_connection_stream(kw_connection *c, const char *const *protocols, size_t n_protocols,
+                          kw_stream_fn opened, void *user)
+{
+    if (c->dead || c->phase != PHASE_OPEN) {
+        opened(user, NULL, KW_E_IO,
+               c->dead ? "the connection is over" : "the handshake is not over");
+        return;
+    }
+    kw_muxer_dial(&c->muxer, protocols, n_protocols, opened, user);
+}
+
+const kw_peer_id *kw_connection_peer(const kw_connection *c)
+{
+    return &c->peer;
+}
+
+kw_bytes kw_connection_key(const kw_connection *c)
+{
+    return c->key;
+}
+
+size_t kw_connection_streams(const kw_connection *c)
+{
+    return c->muxer.n_streams;
+}
+
+void kw_connection_get_info(const kw_connection *c, kw_connection_info *out)
+{
+    *out = (kw_connection_info){
+        .bytes_in = c->muxer.bytes_in,
+        .bytes_out = c->muxer.bytes_out,
+        .rtt_ms = c->muxer.rtt_ms,
+        .n_streams = c->muxer.n_streams,
+        .memory_bytes = sizeof *c + c->key.len + c->in.cap + (c->plain ? PLAIN_MAX : 0) +
+                        (c->out ? LEN + KW_NOISE_MAX : 0) + kw_muxer_memory(&c->muxer)};
+}

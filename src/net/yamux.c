@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* yamux.c - the Yamux session: frames in and out, windows, and the table of streams.
+ *
+ * A frame is 12 bytes (version, type, flags, stream, length; big endian) and, for data, that many
+ * bytes. A window is filled up once half of it has been used, and doubles while it is used within
+ * four round trips, under the budget of the host. Source:
+ * github.com/hashicorp/yamux/blob/master/spec.md, and its profile in libp2p. */
+#include "net/muxer.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TYPE_DATA, TYPE_WINDOW, TYPE_PING, TYPE_GO_AWAY };
+enum { FLAG_SYN = 1, FLAG_ACK = 2, FLAG_FIN = 4, FLAG_RST = 8 };
+enum { AWAY_PROTOCOL = 1 };
+#define FRAME_MAX ((size_t)64 << 10) /* that we send: other streams get their turn between */
+
+static uint32_t read_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void write_u32(uint8_t *p, uint32_t value)
+{
+    p[0] = (uint8_t)(value >> 24);
+    p[1] = (uint8_t)(value >> 16);
+    p[2] = (uint8_t)(value >> 8);
+    p[3] = (uint8_t)value;
+}
+
+static void put_frame(kw_muxer *muxer, int type, int flags, uint32_t id, uint32_t length,
+                      kw_bytes payload)
+{
+    uint8_t header[KW_YAMUX_HEADER] = {0, (uint8_t)type, (uint8_t)(flags >> 8), (uint8_t)flags};
+    write_u32(header + 4, id);
+    write_u32(header + 8, length);
+    muxer->owner->write(muxer->owner_user, (kw_bytes){header, sizeof header}, payload);
+}
+
+/* ---- the table of streams ------------------------------------------------------------------ */
+
+kw_status kw_muxer_open(kw_muxer *muxer, kw_error *err)
+{
+    muxer->n_buckets = 4;
+    muxer->buckets = calloc(muxer->n_buckets, sizeof *muxer->buckets);
+    if (!muxer->buckets)
+        return kw_fail(err, KW_E_NOMEM, "yamux: no memory for the table of streams");
+    muxer->next_id = muxer->initiator ? 1 : 2;
+    return KW_OK;
+}
+
+static kw_stream **bucket(const kw_muxer *muxer, uint32_t id)
+{
+    return &muxer->buckets[(id >> 1) & (muxer->n_buckets - 1)];
+}
+
+static kw_stream *find(const kw_muxer *muxer, uint32_t id)
+{
+    kw_stream *stream = *bucket(muxer, id);
+    while (stream && stream->id != id)
+        stream = stream->chain;
+    return stream;
+}
+
+static void grow_table(kw_muxer *muxer)
+{
+    kw_muxer larger = *muxer;
+    larger.n_buckets = muxer->n_buckets * 2;
+    larger.buckets = calloc(larger.n_buckets, sizeof *larger.buckets);
+    if (!larger.buckets)
+        return; /* slower, and right */
+    for (size_t i = 0; i < muxer->n_buckets; i++) {
+        for (kw_stream *stream = muxer->buckets[i], *next; stream; stream = next) {
+            next = stream->chain;
+            kw_stream **const place = bucket(&larger, stream->id);
+            stream->chain = *place;
+            *place = stream;
+        }
+    }
+    free(muxer->buckets);
+    muxer->buckets = larger.buckets;
+    muxer->n_buckets = larger.n_buckets;
+}
+
+kw_stream *kw_muxer_new_stream(kw_muxer *muxer, uint32_t id, bool inbound)
+{
+    kw_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return NULL;
+    if (muxer->n_streams >= 2 * muxer->n_buckets)
+        grow_table(muxer);
+    *stream = (kw_stream){.muxer = muxer,
+                          .id = id,
+                          .inbound = inbound,
+                          .send_window = KW_YAMUX_WINDOW,
+                          .receive_window = KW_YAMUX_WINDOW,
+                          .window = KW_YAMUX_WINDOW,
+                          .since_ms = muxer->now_ms,
+                          .window_ms = muxer->now_ms};
+    kw_stream **const place = bucket(muxer, id);
+    stream->chain = *place;
+    *place = stream;
+    muxer->n_streams++;
+    if (inbound)
+        muxer->n_inbound++;
+    else
+        muxer->n_unacknowledged++;
+    return stream;
+}
+
+static void forget(kw_muxer *muxer, kw_stream *stream)
+{
+    kw_stream **place = bucket(muxer, stream->id);
+    while (*place != stream)
+        place = &(*place)->chain;
+    *place = stream->chain;
+    muxer->n_streams--;
+    if (stream->inbound)
+        muxer->n_inbound--;
+    else if (!stream->acknowledged)
+        muxer->n_unacknowledged--;
+    const uint32_t extra = stream->window - KW_YAMUX_WINDOW;
+    muxer->window_in_use -= extra;
+    if (muxer->budget)
+        *muxer->budget += extra;
+}
+
+void kw_muxer_over(kw_muxer *muxer, kw_stream *stream, kw_status why)
+{
+    if (stream->over)
+        return;
+    stream->over = true;
+    stream->why = why;
+    stream->next_over = muxer->over;
+    muxer->over = stream;
+    muxer->owner->soon(muxer->owner_user);
+}
+
+static void free_stream(kw_stream *stream)
+{
+    if (stream->talk)
+        kw_multistream_free(stream->talk);
+    free(stream->talk);
+    free(stream->proposals);
+    free(stream->protocol);
+    kw_fifo_free(&stream->out);
+    kw_fifo_free(&stream->in);
+    free(stream);
+}
+
+/* Takes a stream out of the queue of those that want to send. */
+static void unqueue(kw_muxer *muxer, kw_stream *stream)
+{
+    kw_stream *before = NULL;
+    for (kw_stream *at = muxer->ready_first; at != stream; at = at->next_ready)
+        before = at;
+    if (before)
+        before->next_ready = stream->next_ready;
+    else
+        muxer->ready_first = stream->next_ready;
+    if (muxer->ready_last == stream)
+        muxer->ready_last = before;
+    stream->ready = false;
+}
+
+void kw_muxer_sweep(kw_muxer *muxer)
+{
+    for (kw_stream *stream; (stream = muxer->over) != NULL;) {
+        muxer->over = stream->next_over;
+        if (stream->ready)
+            unqueue(muxer, stream);
+        forget(muxer, stream);
+        if (stream->opened) {
+            const kw_stream_fn opened = stream->opened;
+            stream->opened = NULL;
+            opened(stream->opened_user, NULL, stream->why == KW_OK ? KW_E_IO : stream->why,
+                   stream->why == KW_E_UNSUPPORTED
+                       ? "the peer does not speak it"
+                       : "the stream ended before the protocol was agreed on");
+        } else if (stream->events && stream->events->closed) {
+            stream->events->closed(stream->user, stream, stream->why);
+        }
+        free_stream(stream);
+    }
+}
+
+void kw_muxer_end(kw_muxer *muxer, kw_status why)
+{
+    muxer->ended = true;
+    for (size_t i = 0; i < muxer->n_buckets; i++) {
+        for (kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain)
+            kw_muxer_over(muxer, stream, why);
+    }
+}
+
+void kw_muxer_free(kw_muxer *muxer)
+{
+    for (size_t i = 0; i < muxer->n_buckets; i++) {
+        for (kw_stream *stream = muxer->buckets[i], *next; stream; stream = next) {
+            next = stream->chain;
+            free_stream(stream);
+        }
+    }
+    free(muxer->buckets);
+    muxer->buckets = NULL;
+    muxer->n_buckets = 0;
+}
+
+size_t kw_muxer_memory(const kw_muxer *muxer)
+{
+    size_t bytes = muxer->n_buckets * sizeof *muxer->buckets;
+    for (size_t i = 0; i < muxer->n_buckets; i++) {
+        for (const kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain)
+            bytes += sizeof *stream + stream->out.cap + stream->in.cap +
+                     (stream->talk ? sizeof *stream->talk : 0);
+    }
+    return bytes;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+/* The flags that the next frame of a stream carries besides its own. */
+static int opening_flags(kw_stream *stream)
+{
+    if (stream->syn_sent)
+        return 0;
+    stream->syn_sent = true;
+    return stream->inbound ? FLAG_ACK : FLAG_SYN;
+}
+
+size_t kw_muxer_send(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes)
+{
+    size_t sent = 0;
+    while (sent < bytes.len && stream->send_window > 0 && !muxer->owner->held(muxer->owner_user)) {
+        const size_t now = KW_MIN(KW_MIN(bytes.len - sent, (size_t)stream->send_window), FRAME_MAX);
+        put_frame(muxer, TYPE_DATA, opening_flags(stream), stream->id, (uint32_t)now,
+                  (kw_bytes){bytes.data + sent, now});
+        stream->send_window -= (uint32_t)now;
+        sent += now;
+    }
+    muxer->bytes_out += sent;
+    return sent;
+}
+
+void kw_muxer_queue(kw_muxer *muxer, kw_stream *stream)
+{
+    if (stream->ready || stream->over)
+        return;
+    stream->ready = true;
+    stream->next_ready = NULL;
+    if (muxer->ready_last)
+        muxer->ready_last->next_ready = stream;
+    else
+        muxer->ready_first = stream;
+    muxer->ready_last = stream;
+}
+
+static void send_fin(kw_muxer *muxer, kw_stream *stream)
+{
+    stream->fin_sent = true;
+    put_frame(muxer, TYPE_DATA, opening_flags(stream) | FLAG_FIN, stream->id, 0, (kw_bytes){0});
+    kw_stream_settle(stream);
+}
+
+/* One turn of a stream: a frame of what it has, then its end. True: it has more that can go. */
+static bool send_some(kw_muxer *muxer, kw_stream *stream)
+{
+    const kw_bytes waiting = kw_fifo_view(&stream->out);
+    const kw_bytes piece = {waiting.data, KW_MIN(waiting.len, FRAME_MAX)};
+    kw_fifo_drop(&stream->out, kw_muxer_send(muxer, stream, piece));
+    if (stream->out.len == 0 && stream->finishing && !stream->fin_sent)
+        send_fin(muxer, stream);
+    if (stream->starved && stream->out.len <= KW_STREAM_ROOM / 2 && !stream->over) {
+        stream->starved = false;
+        if (stream->events && stream->events->drained)
+            stream->events->drained(stream->user, stream);
+    }
+    return !stream->over && stream->out.len > 0 && stream->send_window > 0;
+}
+
+void kw_muxer_pump(kw_muxer *muxer)
+{
+    while (muxer->ready_first && !muxer->owner->held(muxer->owner_user)) {
+        kw_stream *const stream = muxer->ready_first;
+        unqueue(muxer, stream);
+        if (!stream->over && send_some(muxer, stream))
+            kw_muxer_queue(muxer, stream);
+    }
+}
+
+void kw_muxer_reset(kw_muxer *muxer, kw_stream *stream)
+{
+    if (stream->over)
+        return;
+    if (!muxer->ended && (stream->inbound || stream->syn_sent))
+        put_frame(muxer, TYPE_WINDOW, FLAG_RST, stream->id, 0, (kw_bytes){0});
+    kw_muxer_over(muxer, stream, KW_E_CANCELLED);
+}
+
+void kw_muxer_goodbye(kw_muxer *muxer, uint32_t reason)
+{
+    put_frame(muxer, TYPE_GO_AWAY, 0, 0, reason, (kw_bytes){0});
+}
+
+void kw_muxer_ping(kw_muxer *muxer)
+{
+    if (muxer->ping_out || muxer->ended)
+        return;
+    muxer->ping_out = true;
+    muxer->ping_ms = muxer->now_ms;
+    put_frame(muxer, TYPE_PING, FLAG_SYN, 0, ++muxer->ping_value, (kw_bytes){0});
+}
+
+/* Doubles the window of a stream that uses it up faster than updates travel. */
+static void grow_window(kw_muxer *muxer, kw_stream *stream)
+{
+    const uint64_t round_trip = muxer->rtt_ms ? muxer->rtt_ms : 1;
+    if (muxer->now_ms - stream->window_ms > 4 * round_trip)
+        return;
+    size_t more = KW_MIN((size_t)stream->window, muxer->max_window - stream->window);
+    if (muxer->budget)
+        more = KW_MIN(more, *muxer->budget);
+    if (more == 0)
+        return;
+    if (muxer->budget)
+        *muxer->budget -= more;
+    muxer->window_in_use += (uint32_t)more;
+    stream->window += (uint32_t)more;
+}
+
+void kw_muxer_taken(kw_muxer *muxer, kw_stream *stream, size_t n)
+{
+    (void)n; /* what is neither granted nor kept has been taken */
+    if (stream->over || stream->fin_received || stream->paused)
+        return;
+    const uint32_t kept = (uint32_t)stream->in.len;
+    if (stream->receive_window + kept > stream->window / 2)
+        return;
+    grow_window(muxer, stream);
+    const uint32_t delta = stream->window - stream->receive_window - kept;
+    stream->receive_window += delta;
+    stream->window_ms = muxer->now_ms;
+    put_frame(muxer, TYPE_WINDOW, opening_flags(stream), stream->id, delta, (kw_bytes){0});
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+static void violation(kw_muxer *muxer, const char *reason)
+{
+    kw_muxer_goodbye(muxer, AWAY_PROTOCOL);
+    muxer->owner->fail(muxer->owner_user, KW_E_FORMAT, reason);
+}
+
+/* A frame with SYN: a new stream, or NULL when it was refused or broke a rule. */
+static kw_stream *accept_stream(kw_muxer *muxer, uint32_t id)
+{
+    if (id == 0 || (id % 2 == 1) == muxer->initiator || find(muxer, id)) {
+        violation(muxer, "yamux: a stream was opened under a number that is not free for the peer");
+        return NULL;
+    }
+    kw_stream *stream = NULL;
+    if (muxer->n_inbound < muxer->max_inbound)
+        stream = kw_muxer_new_stream(muxer, id, true);
+    if (!stream) {
+        put_frame(muxer, TYPE_WINDOW, FLAG_RST, id, 0, (kw_bytes){0});
+        return NULL;
+    }
+    if (!kw_stream_greet(stream)) {
+        kw_muxer_reset(muxer, stream);
+        return NULL;
+    }
+    return stream;
+}
+
+/* What the flags of a frame say, once its payload was taken. */
+static void apply_flags(kw_muxer *muxer, kw_stream *stream, int flags)
+{
+    if (stream->over)
+        return;
+    if (flags & FLAG_RST) {
+        kw_muxer_over(muxer, stream, KW_E_IO);
+    } else if (flags & FLAG_FIN && !stream->fin_received) {
+        stream->fin_received = true;
+        kw_stream_ended(stream);
+    }
+}
+
+/* The stream of a frame; NULL when it is unknown, which is no offence: it may have just been reset.
+ */
+static kw_stream *stream_of(kw_muxer *muxer, uint32_t id, int flags)
+{
+    kw_stream *const stream = flags & FLAG_SYN ? accept_stream(muxer, id) : find(muxer, id);
+    if (stream && !stream->inbound && !stream->acknowledged && flags & (FLAG_ACK | FLAG_RST)) {
+        stream->acknowledged = true;
+        muxer->n_unacknowledged--;
+    }
+    return stream;
+}
+
+static void window_frame(kw_muxer *muxer, uint32_t id, int flags, uint32_t delta)
+{
+    kw_stream *const stream = stream_of(muxer, id, flags);
+    if (!stream || muxer->ended || stream->over)
+        return;
+    if (delta > UINT32_MAX - stream->send_window) {
+        violation(muxer, "yamux: a window grew over 4 GiB");
+        return;
+    }
+    stream->send_window += delta;
+    if (delta && (stream->out.len || stream->finishing))
+        kw_muxer_queue(muxer, stream);
+    apply_flags(muxer, stream, flags);
+}
+
+static void data_frame(kw_muxer *muxer, uint32_t id, int flags, uint32_t length)
+{
+    kw_stream *const stream = stream_of(muxer, id, flags);
+    if (muxer->ended)
+        return;
+    if (stream && !stream->over) {
+        if (length > stream->receive_window) {
+            violation(muxer, "yamux: more data than the window of the stream");
+            return;
+        }
+        stream->receive_window -= length;
+        if (length == 0)
+            apply_flags(muxer, stream, flags);
+    } else if (length > muxer->max_window) {
+        violation(muxer, "yamux: more data than any window");
+        return;
+    }
+    muxer->body_id = id;
+    muxer->body_left = length;
+    muxer->body_flags = (uint16_t)flags;
+}
+
+static void ping_frame(kw_muxer *muxer, int flags, uint32_t value)
+{
+    if (flags & FLAG_SYN) {
+        put_frame(muxer, TYPE_PING, FLAG_ACK, 0, value, (kw_bytes){0});
+    } else if (flags & FLAG_ACK && muxer->ping_out && value == muxer->ping_value) {
+        const uint64_t rtt = muxer->now_ms - muxer->ping_ms;
+        muxer->ping_out = false;
+        muxer->rtt_ms = rtt ? rtt : 1;
+    }
+}
+
+static void take_header(kw_muxer *muxer)
+{
+    const uint8_t *const p = muxer->header;
+    const int type = p[1], flags = p[2] << 8 | p[3];
+    const uint32_t id = read_u32(p + 4), length = read_u32(p + 8);
+    muxer->header_len = 0;
+    if (p[0] != 0 || type > TYPE_GO_AWAY)
+        violation(muxer, "yamux: a frame of another version or type");
+    else if (type == TYPE_DATA)
+        data_frame(muxer, id, flags, length);
+    else if (type == TYPE_WINDOW)
+        window_frame(muxer, id, flags, length);
+    else if (type == TYPE_PING)
+        ping_frame(muxer, flags, length);
+    else
+        muxer->went_away = true;
+}
+
+static size_t take_body(kw_muxer *muxer, kw_bytes bytes)
+{
+    const size_t now = KW_MIN(bytes.len, (size_t)muxer->body_left);
+    muxer->body_left -= (uint32_t)now;
+    kw_stream *stream = find(muxer, muxer->body_id);
+    if (stream && !stream->over) {
+        muxer->bytes_in += now;
+        kw_stream_receive(stream, (kw_bytes){bytes.data, now});
+        if (muxer->body_left == 0)
+            apply_flags(muxer, stream, muxer->body_flags & (FLAG_FIN | FLAG_RST));
+    }
+    return now;
+}
+
+void kw_muxer_receive(kw_muxer *muxer, kw_bytes bytes)
+{
+    while (bytes.len && !muxer->ended) {
+        size_t now;
+        if (muxer->body_left) {
+            now = take_body(muxer, bytes);
+        } else {
+            now = KW_MIN(bytes.len, KW_YAMUX_HEADER - muxer->header_len);
+            memcpy(muxer->header + muxer->header_len, bytes.data, now);
+            muxer->header_len += now;
+            if (muxer->header_len == KW_YAMUX_HEADER)
+                take_header(muxer);
+        }
+        bytes = (kw_bytes){bytes.data + now, bytes.len - now};
+    }
+}
+
+#define NEGOTIATION_MS 10000
+#define PING_EVERY_MS 30000
+
+void kw_muxer_tick(kw_muxer *muxer)
+{
+    if (muxer->now_ms - muxer->ping_ms >= PING_EVERY_MS && muxer->n_streams > 0)
+        kw_muxer_ping(muxer);
+    for (size_t i = 0; i < muxer->n_buckets; i++) {
+        for (kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain) {
+            if (stream->talk && !stream->over && muxer->now_ms - stream->since_ms >= NEGOTIATION_MS)
+                kw_muxer_reset(muxer, stream);
+        }
+    }
+}
