@@ -6,6 +6,7 @@
 #include "base/protobuf.h"
 #include "base/sha256.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char protocol[] =
