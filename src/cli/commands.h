@@ -26,6 +26,7 @@ extern const kw_command kw_command_version;
 #ifdef KW_NETWORK
 extern const kw_command kw_command_list;
 extern const kw_command kw_command_verify;
+extern const kw_command kw_command_pull;
 #endif
 
 #endif

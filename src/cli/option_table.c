@@ -15,7 +15,7 @@
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
      KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_CONVERT | KW_CMD_DOCTOR |         \
-     KW_CMD_VERSION | KW_CMD_LIST | KW_CMD_VERIFY)
+     KW_CMD_VERSION | KW_CMD_LIST | KW_CMD_VERIFY | KW_CMD_PULL)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -898,6 +898,21 @@ const kw_option kw_option_table[] = {
      .help = "let f16 and bf16 weights use kernels that round otherwise where the processor has "
              "faster ones; results are then not the same on every machine"},
 
+    /* ---- the network ---- */
+    {.name = "sha256",
+     .kind = KW_OPT_TEXT,
+     .meta = "DIGEST",
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_PULL,
+     AT(sha256),
+     .help = "what the SHA-256 of the file must be; a pull of anything else fails"},
+    {.name = "limit-rate",
+     .kind = KW_OPT_TEXT,
+     .meta = "RATE",
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_PULL,
+     AT(limit_rate),
+     .help = "receive at most so many bytes a second, on average: 500K, 2M"},
     /* ---- the output ---- */
     {.name = "display-prompt",
      .kind = KW_OPT_FLAG,

@@ -43,8 +43,8 @@ bool kw_option_shown_negated(const kw_option *option)
 
 const char *kw_section_title(int section)
 {
-    static const char *const titles[KW_N_SECTIONS] = {"Model",  "Types",    "Tests",   "Input",
-                                                      "Answer", "Sampling", "Machine", "Output"};
+    static const char *const titles[KW_N_SECTIONS] = {
+        "Model", "Types", "Tests", "Input", "Answer", "Sampling", "Machine", "Network", "Output"};
     return titles[section];
 }
 

@@ -36,7 +36,8 @@ enum kw_command_bit {
     /* Those of cli/net, which a build without the network does not have. */
     KW_CMD_LIST = 1 << 18,
     KW_CMD_VERIFY = 1 << 19,
-    KW_CMD_ALL = (1 << 20) - 1
+    KW_CMD_PULL = 1 << 20,
+    KW_CMD_ALL = (1 << 21) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -65,6 +66,7 @@ typedef struct kw_options {
     int normalize;
     const char *kl_base, *imatrix, *output_type, *embedding_type;
     int kl_divergence, pure, leave_output, allow_requantize, dry_run;
+    const char *sha256, *limit_rate;
     const char *ignored; /* value of an option that has no effect here */
 } kw_options;
 
@@ -88,6 +90,7 @@ enum kw_option_section {
     KW_SECTION_ANSWER,
     KW_SECTION_SAMPLING,
     KW_SECTION_MACHINE,
+    KW_SECTION_NETWORK,
     KW_SECTION_OUTPUT,
     KW_N_SECTIONS
 };
