@@ -27,6 +27,15 @@ kw_status kw_blake2b_update(kw_blake2b *hash, const void *data, size_t len, kw_e
 kw_status kw_blake2b_end(kw_blake2b *hash, uint8_t digest[64], kw_error *err);
 kw_status kw_sha512(kw_bytes data, uint8_t out[64], kw_error *err);
 
+/* ---- a key from a password: scrypt (RFC 7914) ---- */
+typedef struct kw_scrypt_cost {
+    uint64_t n; /* a power of two */
+    uint32_t r, p;
+} kw_scrypt_cost;
+/* Takes 128 * r * n bytes: the caller limits them. */
+kw_status kw_scrypt(kw_bytes password, kw_bytes salt, const kw_scrypt_cost *cost, uint8_t *out,
+                    size_t len, kw_error *err);
+
 /* ---- agreement: X25519 ---- */
 kw_status kw_x25519_public(const uint8_t secret[32], uint8_t out[32], kw_error *err);
 /* An all-zero result (a point of small order) is KW_E_FORMAT. */

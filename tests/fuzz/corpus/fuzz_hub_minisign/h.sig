@@ -1,0 +1,4 @@
+untrusted comment: signature from minisign secret key
+RURgjTsEClhdh8nWIkDXYpzFTewmEJdPh42x1P0TDR3YLi+T8tsrlBR4M6pGSWAM3XOnWQk/nu8T3+Ju9vqP4O+mWho769i6mAQ=
+trusted comment: timestamp:1795650798	file:hello	hashed
+HMIpNcW2zJd5qfneYjE4ze2wNrah9NQttP6yujXFaEKo+gr1oTubz1tocfccMg52d4ykZlzDvNLNIpQBbfz3Cg==

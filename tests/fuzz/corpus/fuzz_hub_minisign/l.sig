@@ -1,0 +1,4 @@
+untrusted comment: signature from minisign secret key
+RWRgjTsEClhdhwiIwQKkeog8iIYHrDh6+UXRQN/OH3yRe0aT+Dt/7us6b4sSr0LQ1lYgbt+mWxdsHK/z3iYJCuS37fwvfsjGLgM=
+trusted comment: timestamp:1795650798	file:hello
+txKd6fFQMB802Io/O7brn81YuVx0gHH6VVLbu6OVL2GAhG/BiT5VVoAbgNMOKMWOIknhdlWdBfg23Byr+mG3CQ==
