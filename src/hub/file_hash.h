@@ -9,10 +9,11 @@
 
 #include "base/error.h"
 #include "os/dir.h"
+#include "wire/unixfs.h"
 
 #include <stdbool.h>
 
-#define KW_LEAF_SIZE ((size_t)1 << 20)
+#define KW_LEAF_SIZE KW_UNIXFS_LEAF_BYTES
 
 typedef struct kw_file_hash {
     kw_file_state state; /* of the file, before and after it was read */

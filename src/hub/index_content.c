@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "hub/index_db.h"
+#include "wire/unixfs.h"
 
 /* The first 8 bytes of a digest, as SQLite keeps numbers. */
 static int64_t prefix_of(const uint8_t digest[32])
@@ -101,14 +102,55 @@ static kw_status check_state(kw_index *index, int64_t id, const kw_file_hash *ha
     return KW_OK;
 }
 
+typedef struct parents {
+    kw_index *index;
+    int64_t id;
+} parents;
+
+static kw_status put_parent(void *user, const kw_cid *cid, kw_bytes block, kw_error *err)
+{
+    const parents *const p = user;
+    sqlite3_stmt *st;
+    KW_TRY(kw_db_get(p->index, KW_DB_PARENT_ADD, &st, err));
+    (void)sqlite3_bind_int64(st, 1, p->id);
+    (void)sqlite3_bind_blob(st, 2, cid->digest, 32, SQLITE_STATIC);
+    (void)sqlite3_bind_blob64(st, 3, block.data, block.len, SQLITE_STATIC);
+    return kw_db_run(p->index, st, err);
+}
+
+/* The tree over the leaves. */
+static kw_status put_tree(kw_index *index, int64_t id, const kw_file_hash *hash, kw_cid *root,
+                          kw_error *err)
+{
+    parents p = {index, id};
+    const kw_unixfs_config config = {.parent = put_parent, .user = &p};
+    kw_unixfs_builder *builder;
+    uint64_t left = hash->state.size;
+    KW_TRY(kw_unixfs_open(&config, &builder, err));
+    kw_status status = KW_OK;
+    for (size_t i = 0; status == KW_OK && i < hash->n_leaves; i++) {
+        const size_t len = (size_t)KW_MIN(left, (uint64_t)KW_LEAF_SIZE);
+        status = kw_unixfs_leaf(builder, hash->leaves[i], len, err);
+        left -= len;
+    }
+    if (status == KW_OK)
+        status = kw_unixfs_finish(builder, root, NULL, err);
+    kw_unixfs_free(builder);
+    return status;
+}
+
 static kw_status write_hash(kw_index *index, int64_t id, const kw_file_hash *hash, kw_error *err)
 {
     sqlite3_stmt *st;
+    kw_cid root;
     KW_TRY(check_state(index, id, hash, err));
     KW_TRY(kw_index_drop_hash(index, id, err));
+    KW_TRY(put_tree(index, id, hash, &root, err));
     KW_TRY(kw_db_get(index, KW_DB_FILE_SET_HASH, &st, err));
     (void)sqlite3_bind_blob(st, 1, hash->sha256, 32, SQLITE_STATIC);
     (void)sqlite3_bind_blob64(st, 2, hash->leaves, hash->n_leaves * 32, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(st, 3, root.digest, 32, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(st, 4, root.codec);
     (void)sqlite3_bind_int64(st, 5, id);
     KW_TRY(kw_db_run(index, st, err));
     return each_leaf(index, KW_DB_LEAF_ADD, id, (const uint8_t(*)[32])hash->leaves, hash->n_leaves,

@@ -97,7 +97,9 @@ static bool version_of(const char *comment, uint64_t *out)
 {
     const kw_str text = kw_trust_field(comment, "version");
     *out = 0;
-    if (text.len > 18 || (text.data && text.len == 0))
+    if (!text.data)
+        return true;
+    if (text.len == 0 || text.len > 18)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')

@@ -26,13 +26,17 @@
 
 static const char untrusted[] = "untrusted comment: ";
 static const char trusted_mark[] = "trusted comment: ";
+static const uint8_t ed25519[2] = {'E', 'd'}, prehashed_ed25519[2] = {'E', 'D'};
+static const uint8_t plain_secret[6] = {'E', 'd', 0, 0, 'B', '2'};
 
 /* ---- lines and base64 ---- */
 
 /* Takes one line off the front. */
 static kw_str next_line(kw_str *text)
 {
-    const char *const end = text->len > 0 ? memchr(text->data, '\n', text->len) : NULL;
+    if (text->len == 0)
+        return (kw_str){"", 0};
+    const char *const end = memchr(text->data, '\n', text->len);
     kw_str line = {text->data, end ? (size_t)(end - text->data) : text->len};
     const size_t taken = line.len + (end != NULL);
     *text = (kw_str){text->data + taken, text->len - taken};
@@ -101,7 +105,7 @@ kw_status kw_public_key_get(kw_str text, kw_public_key *out, kw_error *err)
     *out = (kw_public_key){0};
     KW_TRY(key_line(text, "public key", &line, err));
     KW_TRY(get_base64(line, "public key", raw, sizeof raw, err));
-    if (memcmp(raw, "Ed", 2) != 0)
+    if (memcmp(raw, ed25519, 2) != 0)
         return kw_fail(err, KW_E_UNSUPPORTED, "minisign: the public key is not of Ed25519");
     memcpy(out->id, raw + 2, sizeof out->id);
     memcpy(out->key, raw + 10, sizeof out->key);
@@ -111,7 +115,7 @@ kw_status kw_public_key_get(kw_str text, kw_public_key *out, kw_error *err)
 void kw_public_key_put_line(const kw_public_key *key, kw_buf *out)
 {
     uint8_t raw[PUBLIC_LEN];
-    memcpy(raw, "Ed", 2);
+    memcpy(raw, ed25519, 2);
     memcpy(raw + 2, key->id, sizeof key->id);
     memcpy(raw + 10, key->key, sizeof key->key);
     put_base64(out, raw, sizeof raw);
@@ -178,7 +182,7 @@ static kw_status read_secret(uint8_t raw[SECRET_LEN], const char *password, kw_s
 {
     uint8_t key[32];
     *locked = memcmp(raw + 2, "Sc", 2) == 0;
-    if (memcmp(raw, "Ed", 2) != 0 || memcmp(raw + 4, "B2", 2) != 0 ||
+    if (memcmp(raw, ed25519, 2) != 0 || memcmp(raw + 4, "B2", 2) != 0 ||
         (!*locked && memcmp(raw + 2, "\0\0", 2) != 0))
         return kw_fail(err, KW_E_UNSUPPORTED, "minisign: a secret key of an unknown kind");
     if (*locked)
@@ -212,7 +216,7 @@ kw_status kw_secret_key_get(kw_str text, const char *password, kw_secret_key *ou
 void kw_secret_key_put(const kw_secret_key *key, kw_buf *out)
 {
     uint8_t raw[SECRET_LEN] = {0};
-    memcpy(raw, "Ed\0\0B2", 6);
+    memcpy(raw, plain_secret, 6);
     memcpy(raw + SECRET_PART, key->id, sizeof key->id);
     memcpy(raw + SECRET_PART + 8, key->seed, sizeof key->seed);
     memcpy(raw + SECRET_PART + 40, key->key, sizeof key->key);
@@ -295,8 +299,8 @@ kw_status kw_signature_get(kw_str text, kw_signature *out, kw_error *err)
         return kw_fail(err, KW_E_FORMAT, "minisign: the trusted comment is no line of text");
     KW_TRY(get_base64(line, "signature", raw, sizeof raw, err));
     KW_TRY(get_base64(global, "signature of the comment", out->global, sizeof out->global, err));
-    out->prehashed = memcmp(raw, "ED", 2) == 0;
-    if (!out->prehashed && memcmp(raw, "Ed", 2) != 0)
+    out->prehashed = memcmp(raw, prehashed_ed25519, 2) == 0;
+    if (!out->prehashed && memcmp(raw, ed25519, 2) != 0)
         return kw_fail(err, KW_E_UNSUPPORTED, "minisign: the signature is not of Ed25519");
     memcpy(out->id, raw + 2, sizeof out->id);
     memcpy(out->signature, raw + 10, sizeof out->signature);
@@ -314,7 +318,7 @@ kw_status kw_signature_make(const kw_secret_key *key, kw_bytes message, const ch
         return kw_fail(err, KW_E_ARG,
                        "minisign: the trusted comment is no line of at most %d bytes",
                        KW_TRUSTED_COMMENT);
-    memcpy(raw, "ED", 2);
+    memcpy(raw, prehashed_ed25519, 2);
     memcpy(raw + 2, key->id, sizeof key->id);
     KW_TRY(prehash(message, digest, err));
     KW_TRY(kw_ed25519_sign(key->seed, (kw_bytes){digest, sizeof digest}, raw + 10, err));
