@@ -594,6 +594,15 @@ size_t kw_connection_streams(const kw_connection *c)
     return c->muxer.n_streams;
 }
 
+size_t kw_connection_count(const kw_connection *c, const char *protocol)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->muxer.n_buckets; i++)
+        for (const kw_stream *s = c->muxer.buckets[i]; s; s = s->chain)
+            n += s->inbound && !s->over && s->protocol && strcmp(s->protocol, protocol) == 0;
+    return n;
+}
+
 void kw_connection_get_info(const kw_connection *c, kw_connection_info *out)
 {
     *out = (kw_connection_info){

@@ -73,6 +73,8 @@ const kw_peer_id *kw_connection_peer(const kw_connection *connection);
 /* The peer's public key (protobuf); empty before the handshake is over. */
 kw_bytes kw_connection_key(const kw_connection *connection);
 size_t kw_connection_streams(const kw_connection *connection);
+/* Inbound streams that are open for a protocol, the one that `incoming` is about included. */
+size_t kw_connection_count(const kw_connection *connection, const char *protocol);
 /* Bytes of stream data in and out so far, and the round trip by yamux's ping (0: unknown). */
 typedef struct kw_connection_info {
     uint64_t bytes_in, bytes_out, rtt_ms;

@@ -2,11 +2,11 @@
 /* loop.c - kw_loop on libuv.
  *
  * Work from other threads goes through one list under a mutex and one uv_async. While the loop
- * runs, its thread does not take SIGPIPE: libuv writes without MSG_NOSIGNAL, and a peer that hangs
- * up must not end the process. No signal handler is installed for that. */
+ * runs or writes, its thread does not take SIGPIPE (uv.h brings the calls for that): libuv writes
+ * without MSG_NOSIGNAL, and a peer that hangs up must not end the process. No signal handler is
+ * installed for it. */
 #include "net/loop_uv.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -22,6 +22,9 @@ struct kw_loop {
     uv_timer_t limit; /* ends a kw_loop_step that waits */
     uv_mutex_t mutex;
     post *first, **last; /* owned, under the mutex */
+    int quiet;           /* calls of begin_quiet that have not ended */
+    bool masked, was_pending;
+    sigset_t before;
 };
 
 struct kw_timer {
@@ -94,21 +97,55 @@ no_loop:
     return kw_uv_fail(err, "loop", code);
 }
 
-/* Runs the loop with SIGPIPE blocked in this thread; one that came meanwhile is taken out. */
-static void run(kw_loop *loop, uv_run_mode mode)
+/* From here on this thread does not take SIGPIPE, unless that is so already. */
+static void begin_quiet(kw_loop *loop)
 {
-    sigset_t pipe_only, before, pending;
+    sigset_t pipe_only, pending;
+    if (loop->quiet++ > 0)
+        return;
     (void)sigemptyset(&pipe_only);
     (void)sigaddset(&pipe_only, SIGPIPE);
-    const bool masked = pthread_sigmask(SIG_BLOCK, &pipe_only, &before) == 0;
-    const bool was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
-    (void)uv_run(&loop->uv, mode);
-    if (!masked || sigismember(&before, SIGPIPE) == 1)
-        return;
+    loop->masked = pthread_sigmask(SIG_BLOCK, &pipe_only, &loop->before) == 0 &&
+                   sigismember(&loop->before, SIGPIPE) == 0;
+    loop->was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
+
+/* One that came meanwhile is taken out before the thread is as it was. */
+static void end_quiet(kw_loop *loop)
+{
     const struct timespec none = {0};
-    if (!was_pending)
+    sigset_t pipe_only;
+    if (--loop->quiet > 0 || !loop->masked)
+        return;
+    (void)sigemptyset(&pipe_only);
+    (void)sigaddset(&pipe_only, SIGPIPE);
+    if (!loop->was_pending)
         (void)sigtimedwait(&pipe_only, NULL, &none);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &loop->before, NULL);
+}
+
+static void run(kw_loop *loop, uv_run_mode mode)
+{
+    begin_quiet(loop);
+    (void)uv_run(&loop->uv, mode);
+    end_quiet(loop);
+}
+
+int kw_loop_try_write(kw_loop *loop, uv_stream_t *stream, const uv_buf_t *buf)
+{
+    begin_quiet(loop);
+    const int n = uv_try_write(stream, buf, 1);
+    end_quiet(loop);
+    return n;
+}
+
+int kw_loop_write(kw_loop *loop, uv_write_t *request, uv_stream_t *stream, const uv_buf_t *buf,
+                  uv_write_cb done)
+{
+    begin_quiet(loop);
+    const int code = uv_write(request, stream, buf, 1, done);
+    end_quiet(loop);
+    return code;
 }
 
 void kw_loop_run(kw_loop *loop)

@@ -67,7 +67,7 @@ kw_status kw_multiaddr_add(kw_multiaddr *addr, uint32_t code, kw_bytes value, kw
 /* The peer id of the /p2p part at its end, and the address without it. false: it ends in something
  * else (".../p2p/R/p2p-circuit" leads to nobody yet). */
 bool kw_multiaddr_split(const kw_multiaddr *addr, kw_multiaddr *without, kw_peer_id *peer);
-/* "/ip4/../tcp/.." and "/ip6/.." of an address and port in network order. */
+/* "/ip4/../tcp/.." and "/ip6/.." of an address in network order and a port as a number. */
 kw_multiaddr kw_multiaddr_of_ip(bool ip6, const uint8_t *address, uint16_t port, bool udp);
 
 #endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* dial.h - reaching a peer that has no connection yet. */
+#ifndef KW_NET_DIAL_H
+#define KW_NET_DIAL_H
+
+#include "net/host_internal.h"
+
+/* Dials a peer (len 0: whoever answers) at addr (without /p2p; may be NULL) and at what the book
+ * knows; joins a dial to it that is under way. On KW_OK `done` comes once, not within the call; on
+ * failure never. Book addresses alone respect the backoff of the peer. */
+kw_status kw_dial_start(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
+                        kw_connected_fn done, void *user, kw_error *err);
+
+#endif

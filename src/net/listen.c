@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* listen.c - sockets that listen, who is let in, and under which addresses others find us. */
+#include "net/host_internal.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKLOG 256
+#define MAX_LISTENERS 16
+
+struct kw_listener {
+    uv_tcp_t tcp;
+    kw_host *host;
+    kw_listener *next;
+    kw_multiaddr addr; /* /ip4/../tcp/P with the port that it has */
+    bool raw, ws;      /* which of its addresses are told to others */
+};
+
+kw_multiaddr kw_addr_of_socket(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address;
+        return kw_multiaddr_of_ip(true, six->sin6_addr.s6_addr, ntohs(six->sin6_port), false);
+    }
+    const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)address;
+    uint8_t bytes[4];
+    memcpy(bytes, &four->sin_addr, sizeof bytes);
+    return kw_multiaddr_of_ip(false, bytes, ntohs(four->sin_port), false);
+}
+
+/* ---- letting in ---- */
+
+/* Closes the connection that has been idle longest, when one has no streams: a full host makes
+ * room for who has something to say. */
+static bool make_room(kw_host *host)
+{
+    kw_link *idlest = NULL;
+    for (kw_link *l = host->links; l; l = l->next)
+        if (l->secured && !l->over && kw_connection_streams(l->connection) == 0 &&
+            (!idlest || l->busy_ms < idlest->busy_ms))
+            idlest = l;
+    if (!idlest || kw_loop_now(host->loop) - idlest->busy_ms < host->limits.idle_ms / 4)
+        return false;
+    kw_link_fail(idlest, KW_E_LIMIT, "idle, and others wait");
+    return true;
+}
+
+static void name_peer(kw_link *link)
+{
+    struct sockaddr_storage peer;
+    int size = (int)sizeof peer;
+    memset(&peer, 0, sizeof peer);
+    if (uv_tcp_getpeername(&link->tcp, (struct sockaddr *)&peer, &size) != 0)
+        return;
+    link->addr = kw_addr_of_socket((const struct sockaddr *)&peer);
+    link->ip6 = peer.ss_family == AF_INET6;
+    kw_multiaddr_part part;
+    if (kw_multiaddr_find(&link->addr, link->ip6 ? KW_MA_IP6 : KW_MA_IP4, &part))
+        memcpy(link->ip, part.value.data, part.value.len);
+}
+
+static kw_status let_in(kw_link *link, kw_error *err)
+{
+    kw_host *host = link->host;
+    name_peer(link);
+    if (host->n_links > host->limits.connections && !make_room(host))
+        return kw_fail(err, KW_E_LIMIT, "host: has %zu connections", host->limits.connections);
+    KW_TRY(kw_limits_enter(host->gate, link->ip6, link->ip, kw_loop_now(host->loop), err));
+    link->counted = true;
+    const kw_peer_id nobody = {.len = 0};
+    if (!kw_host_allows(host, &nobody, &link->addr, true))
+        return kw_fail(err, KW_E_CANCELLED, "host: not allowed");
+    return kw_link_begin(link, err);
+}
+
+static void on_connection(uv_stream_t *server, int code)
+{
+    const kw_listener *listener = server->data;
+    kw_link *link;
+    kw_error err;
+    if (code != 0 || kw_link_open(listener->host, true, &link, &err) != KW_OK)
+        return;
+    if (uv_accept(server, (uv_stream_t *)&link->tcp) != 0) {
+        kw_link_fail(link, KW_E_IO, "not accepted");
+        return;
+    }
+    const kw_status status = let_in(link, &err);
+    if (status != KW_OK)
+        kw_link_fail(link, status, err.message);
+}
+
+/* ---- listening ---- */
+
+static void listener_gone(uv_handle_t *handle)
+{
+    kw_listener *listener = handle->data;
+    kw_host *host = listener->host;
+    free(listener);
+    kw_host_released(host);
+}
+
+void kw_listen_close_all(kw_host *host)
+{
+    while (host->listeners) {
+        kw_listener *listener = host->listeners;
+        host->listeners = listener->next;
+        uv_close((uv_handle_t *)&listener->tcp, listener_gone);
+    }
+}
+
+/* Whether an address is /ip{4,6}/A/tcp/P, perhaps with /ws and /p2p behind it. */
+static bool can_listen(const kw_multiaddr *addr, kw_multiaddr_part *ip, kw_multiaddr_part *tcp,
+                       bool *ws)
+{
+    kw_multiaddr_part more;
+    size_t at = 0;
+    *ws = false;
+    if (!kw_multiaddr_next(addr, &at, ip) || !kw_multiaddr_next(addr, &at, tcp))
+        return false;
+    while (kw_multiaddr_next(addr, &at, &more)) {
+        if (more.code != KW_MA_WS && more.code != KW_MA_P2P)
+            return false;
+        *ws = *ws || more.code == KW_MA_WS;
+    }
+    return (ip->code == KW_MA_IP4 || ip->code == KW_MA_IP6) && tcp->code == KW_MA_TCP;
+}
+
+static kw_status to_socket(const kw_multiaddr *addr, struct sockaddr_storage *out, bool *ws,
+                           kw_error *err)
+{
+    kw_multiaddr_part ip, tcp;
+    memset(out, 0, sizeof *out);
+    if (!can_listen(addr, &ip, &tcp, ws)) {
+        char text[KW_MULTIADDR_TEXT_MAX];
+        kw_multiaddr_text(addr, text);
+        return kw_fail(err, KW_E_UNSUPPORTED, "host: cannot listen on %.180s", text);
+    }
+    if (ip.code == KW_MA_IP6) {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+        six->sin6_family = AF_INET6;
+        memcpy(&six->sin6_addr, ip.value.data, 16);
+        memcpy(&six->sin6_port, tcp.value.data, 2);
+    } else {
+        struct sockaddr_in *four = (struct sockaddr_in *)out;
+        four->sin_family = AF_INET;
+        memcpy(&four->sin_addr, ip.value.data, 4);
+        memcpy(&four->sin_port, tcp.value.data, 2);
+    }
+    return KW_OK;
+}
+
+/* Whether a listener has this very address already (asked for with and without /ws). */
+static kw_listener *listening(const kw_host *host, const struct sockaddr_storage *address)
+{
+    const kw_multiaddr addr = kw_addr_of_socket((const struct sockaddr *)address);
+    kw_listener *l = host->listeners;
+    while (l && !kw_multiaddr_equal(&l->addr, &addr))
+        l = l->next;
+    return l;
+}
+
+static int bind_and_listen(kw_listener *listener, const struct sockaddr_storage *address)
+{
+    struct sockaddr_storage bound;
+    int size = (int)sizeof bound;
+    const unsigned flags = address->ss_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0;
+    int code = uv_tcp_bind(&listener->tcp, (const struct sockaddr *)address, flags);
+    if (code == 0)
+        code = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+    memset(&bound, 0, sizeof bound);
+    if (code == 0)
+        code = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&bound, &size);
+    if (code == 0)
+        listener->addr = kw_addr_of_socket((const struct sockaddr *)&bound);
+    return code;
+}
+
+static kw_status new_listener(kw_host *host, kw_listener **out, kw_error *err)
+{
+    size_t n = 0;
+    for (const kw_listener *l = host->listeners; l; l = l->next)
+        n++;
+    if (n >= MAX_LISTENERS)
+        return kw_fail(err, KW_E_LIMIT, "host: listens on %d addresses", MAX_LISTENERS);
+    kw_listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return kw_fail(err, KW_E_NOMEM, "host: out of memory");
+    const int code = uv_tcp_init(kw_loop_uv(host->loop), &listener->tcp);
+    if (code != 0) {
+        free(listener);
+        return kw_fail(err, KW_E_IO, "host: a socket: %s", uv_strerror(code));
+    }
+    listener->host = host;
+    listener->tcp.data = listener;
+    host->n_handles++;
+    *out = listener;
+    return KW_OK;
+}
+
+kw_status kw_host_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err)
+{
+    struct sockaddr_storage address;
+    bool ws;
+    KW_TRY(to_socket(addr, &address, &ws, err));
+    host->push_due = true;
+    kw_listener *listener = listening(host, &address);
+    if (!listener) {
+        KW_TRY(new_listener(host, &listener, err));
+        const int code = bind_and_listen(listener, &address);
+        if (code != 0) {
+            char text[KW_MULTIADDR_TEXT_MAX];
+            kw_multiaddr_text(addr, text);
+            uv_close((uv_handle_t *)&listener->tcp, listener_gone);
+            return kw_fail(err, KW_E_IO, "host: cannot listen on %.120s: %s", text,
+                           uv_strerror(code));
+        }
+        listener->next = host->listeners;
+        host->listeners = listener;
+    }
+    *(ws ? &listener->ws : &listener->raw) = true;
+    return KW_OK;
+}
+
+/* ---- our addresses ---- */
+
+typedef struct addresses {
+    kw_multiaddr *out;
+    size_t n, max;
+} addresses;
+
+static void add_one(addresses *list, const kw_multiaddr *addr)
+{
+    if (list->n < list->max)
+        list->out[list->n] = *addr;
+    list->n++;
+}
+
+static void add_both(addresses *list, const kw_listener *listener, const kw_multiaddr *addr)
+{
+    kw_multiaddr ws = *addr;
+    if (listener->raw)
+        add_one(list, addr);
+    if (listener->ws && kw_multiaddr_add(&ws, KW_MA_WS, (kw_bytes){0}, NULL) == KW_OK)
+        add_one(list, &ws);
+}
+
+static bool is_wildcard(const kw_multiaddr *addr)
+{
+    static const uint8_t zero[16];
+    kw_multiaddr_part ip;
+    size_t at = 0;
+    return kw_multiaddr_next(addr, &at, &ip) && memcmp(ip.value.data, zero, ip.value.len) == 0;
+}
+
+/* The address of an interface with a listener's port; false: of no use to others. */
+static bool of_interface(const uv_interface_address_t *interface, bool six, uint16_t port,
+                         kw_multiaddr *out)
+{
+    uint8_t four[4];
+    const struct in6_addr *address = &interface->address.address6.sin6_addr;
+    if ((interface->address.address4.sin_family == AF_INET6) != six)
+        return false;
+    if (six && IN6_IS_ADDR_LINKLOCAL(address))
+        return false; /* needs a zone, which means nothing elsewhere */
+    memcpy(four, &interface->address.address4.sin_addr, sizeof four);
+    *out = kw_multiaddr_of_ip(six, six ? address->s6_addr : four, ntohs(port), false);
+    return true;
+}
+
+/* Those of all interfaces; loopback ones only where there are no others. */
+static void add_interfaces(addresses *list, const kw_listener *listener)
+{
+    kw_multiaddr_part tcp, ip;
+    uv_interface_address_t *all;
+    int n;
+    uint16_t port;
+    if (!kw_multiaddr_find(&listener->addr, KW_MA_TCP, &tcp) || uv_interface_addresses(&all, &n))
+        return;
+    memcpy(&port, tcp.value.data, sizeof port);
+    const bool six = kw_multiaddr_find(&listener->addr, KW_MA_IP6, &ip);
+    const size_t before = list->n;
+    kw_multiaddr addr;
+    for (int internal = 0; internal < 2 && list->n == before; internal++)
+        for (int i = 0; i < n; i++)
+            if (all[i].is_internal == internal && of_interface(&all[i], six, port, &addr))
+                add_both(list, listener, &addr);
+    uv_free_interface_addresses(all, n);
+}
+
+size_t kw_host_addrs(const kw_host *host, kw_multiaddr *out, size_t n)
+{
+    addresses list = {.out = out, .max = n};
+    for (const kw_listener *l = host->listeners; l; l = l->next) {
+        if (is_wildcard(&l->addr))
+            add_interfaces(&list, l);
+        else
+            add_both(&list, l, &l->addr);
+    }
+    return list.n;
+}
