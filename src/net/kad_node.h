@@ -73,7 +73,7 @@ kw_status kw_kad_node_serve(kw_kad_node *node, const kw_peer_id *from, kw_bytes 
 typedef enum kw_kad_goal {
     KW_KAD_CLOSEST,        /* n: peers that answered, at most KW_KAD_K */
     KW_KAD_FIND_PEER,      /* key: the bytes of its id */
-    KW_KAD_PROVIDE,        /* key: a multihash; n: peers that have the record */
+    KW_KAD_PROVIDE,        /* key: a multihash; n: peers that were told */
     KW_KAD_FIND_PROVIDERS, /* n: different providers */
     KW_KAD_PUT,            /* n: peers that have the value */
     KW_KAD_GET             /* n: valid values seen, equal or not */
