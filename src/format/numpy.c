@@ -20,12 +20,10 @@ static const struct type {
     kw_dtype dtype;
     unsigned bytes;
 } TYPES[] = {
-    {"<f4", "F32", KW_F32, 4},      {"<f8", "F64", KW_F64, 8},
-    {"<f2", "F16", KW_F16, 2},      {"|b1", "BOOL", KW_BOOL, 1},
-    {"|i1", "I8", KW_I8, 1},        {"<i2", "I16", KW_I16, 2},
-    {"<i4", "I32", KW_I32, 4},      {"<i8", "I64", KW_I64, 8},
-    {"|u1", "U8", KW_U8, 1},        {"<u2", "U16", KW_N_DTYPES, 2},
-    {"<u4", "U32", KW_N_DTYPES, 4}, {"<u8", "U64", KW_N_DTYPES, 8},
+    {"<f4", "F32", KW_F32, 4},      {"<f8", "F64", KW_F64, 8},         {"<f2", "F16", KW_F16, 2},
+    {"|b1", "BOOL", KW_BOOL, 1},    {"|i1", "I8", KW_I8, 1},           {"<i2", "I16", KW_I16, 2},
+    {"<i4", "I32", KW_I32, 4},      {"<i8", "I64", KW_I64, 8},         {"|u1", "U8", KW_U8, 1},
+    {"<u2", "U16", KW_U16, 2},      {"<u4", "U32", KW_U32, 4},         {"<u8", "U64", KW_U64, 8},
     {"<c8", "C64", KW_N_DTYPES, 8}, {"<c16", "C128", KW_N_DTYPES, 16},
 };
 

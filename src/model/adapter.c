@@ -176,7 +176,7 @@ static kw_status take_matrix(reader *r, const kw_tensor_view *view, const int64_
     const size_t align = type->is_float ? type->block_bytes : 1;
     *dtype = view->dtype;
     *data = view->data;
-    if (!order && view->dtype != KW_F64 && (uintptr_t)view->data % align == 0)
+    if (!order && kw_dtype_multiplies(view->dtype) && (uintptr_t)view->data % align == 0)
         return KW_OK;
     const size_t row_bytes = cols / type->block_elems * type->block_bytes;
     float *const copy = kw_arena_array(&r->set->arena, rows * cols, sizeof *copy);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "model/names.h"
+#include "model/unpack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static kw_ref use(kw_build *b, const kw_tensor_view *view, const char *name, kw_
         b->used[view - b->net->file->tensors] = true;
     if (!kw_shape_eq(view->shape, shape))
         return complain(b, name, "has another shape", shape, view->shape);
-    if (view->dtype >= KW_N_DTYPES) {
+    if (view->dtype >= KW_N_DTYPES || !kw_dtype_multiplies(view->dtype)) {
         if (b->unreadable) {
             kw_buf_printf(b->unreadable, "%s%s (%s)", b->n_unreadable++ ? "\n" : "", name,
                           view->type_name);
@@ -348,7 +349,7 @@ kw_status kw_net_survey(const kw_net *net, bool json, kw_buf *out, size_t *n_mis
         b.graph = NULL;
     }
     for (size_t i = 0; b.used && i < net->file->n_tensors; i++)
-        if (!b.used[i])
+        if (!b.used[i] && !kw_is_scale(net->file, net->file->tensors[i].name))
             kw_buf_printf(&unused, "%s%.*s", n_unused++ ? "\n" : "",
                           KW_FMT(net->file->tensors[i].name));
     list_names(out, json, "missing", (kw_str){missing.data, missing.len}, b.n_missing);

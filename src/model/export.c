@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "format/gguf_writer.h"
 #include "model/names.h"
+#include "model/unpack.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -236,6 +237,8 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     char text[NAME_BYTES];
     kw_export_tensor *const t = &out->tensors[out->n_tensors];
     const kw_alias *const alias = gguf_name(net->family, view->name, text, sizeof text);
+    if (kw_is_scale(net->file, view->name))
+        return KW_OK;
     if (!alias || is_copy(out, alias, text)) {
         out->n_dropped++;
         return KW_OK;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "model/build.h"
 #include "model/names.h"
+#include "model/unpack.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -202,6 +203,7 @@ static kw_status prepare_view(kw_net *net, kw_tensor_view *view, kw_error *err)
     int64_t n;
     if (view->dtype >= KW_N_DTYPES || !view->data || !kw_shape_count(view->shape, &n))
         return KW_OK;
+    KW_TRY(kw_unpack(net->file, view, &net->arena, err));
     const kw_dtype_traits *type = kw_dtype_info(view->dtype);
     const bool vector = view->shape.rank <= 1 && type->is_float && type->decode;
     const bool less = vector && (alias_flags(net->family, net->file, view) & KW_ALIAS_ONE_LESS);
@@ -237,8 +239,12 @@ uint64_t kw_net_copied_bytes(const kw_model_file *file)
     uint64_t bytes = 0;
     for (size_t i = 0; family && i < file->n_tensors; i++) {
         const kw_tensor_view *view = &file->tensors[i];
-        if (view->dtype < KW_N_DTYPES && view->data && view->shape.rank > 1 &&
-            (is_unaligned(view) || is_transposed(family, file, view)))
+        kw_dtype to;
+        size_t unpacked = 0;
+        if (kw_unpacks(file, view, &to) && kw_tensor_bytes(to, view->shape, &unpacked))
+            bytes += unpacked;
+        else if (view->dtype < KW_N_DTYPES && view->data && view->shape.rank > 1 &&
+                 (is_unaligned(view) || is_transposed(family, file, view)))
             bytes += view->bytes;
     }
     return bytes;

@@ -35,7 +35,7 @@ typedef enum kw_dtype {
     KW_IQ4_XS,
     KW_TQ1_0,
     KW_TQ2_0,
-    KW_MXFP4,
+    KW_MXFP4, /* the last that a weight of a product can have */
     KW_I8,
     KW_I16,
     KW_I32,
@@ -43,6 +43,16 @@ typedef enum kw_dtype {
     KW_U8,
     KW_BOOL,
     KW_F64,
+    KW_U16,
+    KW_U32,
+    KW_U64,
+    /* Floats of a byte; the FNUZ have neither infinities nor a negative zero. E8M0 is a power of
+     * two, made to scale others. */
+    KW_F8_E4M3,
+    KW_F8_E5M2,
+    KW_F8_E4M3FNUZ,
+    KW_F8_E5M2FNUZ,
+    KW_F8_E8M0,
     /* Activations of the integer dot product, made at run time, never in a file (quant/q8_act.c):
      * blocks of 32 int8 with their scale and two sums of 16. A256 shares one scale among eight. */
     KW_Q8_A32,
@@ -59,13 +69,19 @@ typedef struct kw_dtype_traits {
     int32_t gguf_id;     /* -1: not one of its types */
     uint16_t block_elems;
     uint16_t block_bytes;
-    bool is_float; /* f32, f16, bf16, f64 */
+    bool is_float; /* f32, f16, bf16, f64, f8_... */
     /* dst[n] f32 from n / block_elems blocks; n is a multiple of block_elems. */
     void (*decode)(float *restrict dst, const void *restrict src, size_t n);
     /* The reverse. importance: [n] weights of the squared error, or NULL. NULL: no encoder. */
     void (*encode)(void *restrict dst, const float *restrict src, size_t n,
                    const float *importance);
 } kw_dtype_traits;
+
+/* Whether products take weights of this type as they lie. */
+static inline bool kw_dtype_multiplies(kw_dtype dtype)
+{
+    return dtype <= KW_MXFP4;
+}
 
 /* Made at run time for a product, in tiles whose order is the device's. */
 static inline bool kw_dtype_is_activation(kw_dtype dtype)

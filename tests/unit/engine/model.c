@@ -225,10 +225,10 @@ static void hostile_files_are_refused(void **state)
     /* a type that no kernel multiplies fails here, not at the first token */
     t = tiny_random(KW_F32);
     tiny_tensor(&t, "blk.0.attn_q.weight")->dtype = KW_I32;
-    assert_load_refused(&t, KW_E_UNSUPPORTED, "matmul of i32");
+    assert_load_refused(&t, KW_E_UNSUPPORTED, "weight \"blk.0.attn_q.weight\" is of type I32");
     t = tiny_random(KW_F32);
-    tiny_tensor(&t, "output.weight")->dtype = KW_F64;
-    assert_load_refused(&t, KW_E_UNSUPPORTED, "matmul of f64");
+    tiny_tensor(&t, "output.weight")->dtype = KW_I64;
+    assert_load_refused(&t, KW_E_UNSUPPORTED, "weight \"output.weight\" is of type I64");
 }
 
 /* Lists of a tokenizer that do not go together. */

@@ -3,6 +3,10 @@
  */
 #include "fixtures.h"
 
+#include "base/check.h"
+
+#include <math.h>
+
 static blob make(const char *header, size_t data_bytes)
 {
     blob im = {.len = 0};
@@ -31,7 +35,7 @@ static void tensors_and_metadata_are_read(void **state)
     assert_int_equal(file->n_tensors, 3);
     assert_true(kw_str_is(file->tensors[0].name, "a")); /* the order of the data */
     const kw_tensor_view *const a = kw_model_file_tensor(file, KW_STR("a"));
-    assert_int_equal(a->dtype, KW_N_DTYPES);
+    assert_int_equal(a->dtype, KW_U32);
     assert_string_equal(a->type_name, "U32");
     assert_int_equal(a->shape.rank, 0);
     const kw_tensor_view *const b = kw_model_file_tensor(file, KW_STR("b"));
@@ -78,6 +82,43 @@ static void every_type_has_its_size(void **state)
     }
     refuse("{\"x\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, KW_E_FORMAT,
            "shape need");
+}
+
+/* types.safetensors (make_types.py): each type as torch reads it. NaN has one spelling here. */
+static void every_type_reads_as_torch_reads_it(void **state)
+{
+    kw_model_file *file;
+    size_t n_read = 0, n_listed = 0;
+    (void)state;
+    assert_int_equal(kw_model_file_open(KW_SOURCE_DIR
+                                        "/tests/golden/formats/types/types.safetensors",
+                                        NULL, &file, NULL),
+                     KW_OK);
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        const kw_tensor_view *const view = &file->tensors[i];
+        char name[40];
+        float got[256];
+        snprintf(name, sizeof name, "%.*s.want", KW_FMT(view->name));
+        const kw_tensor_view *const want = kw_model_file_tensor(file, kw_str_from(name));
+        n_listed += view->dtype == KW_N_DTYPES;
+        if (!want)
+            continue;
+        const size_t n = (size_t)view->shape.dim[0];
+        assert_true(view->dtype < KW_N_DTYPES && n <= KW_COUNT(got));
+        kw_dtype_info(view->dtype)->decode(got, view->data, n);
+        for (size_t k = 0; k < n; k++) {
+            float expected;
+            memcpy(&expected, (const char *)want->data + k * sizeof expected, sizeof expected);
+            const bool same = memcmp(&got[k], &expected, sizeof expected) == 0;
+            if (!same && !(isnan(got[k]) && isnan(expected)))
+                fail_msg("%.*s %zu: %a, torch has %a", KW_FMT(view->name), k, (double)got[k],
+                         (double)expected);
+        }
+        n_read++;
+    }
+    assert_int_equal(n_read, 18);
+    assert_int_equal(n_listed, 4); /* F4, F6_E2M3, F6_E3M2, C64 */
+    kw_model_file_close(file);
 }
 
 /* A type of tomorrow is listed with the bytes that it says. */
@@ -192,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tensors_and_metadata_are_read),
         cmocka_unit_test(every_type_has_its_size),
+        cmocka_unit_test(every_type_reads_as_torch_reads_it),
         cmocka_unit_test(unknown_types_are_listed),
         cmocka_unit_test(leading_dimensions_are_folded),
         cmocka_unit_test(the_data_is_covered_exactly),

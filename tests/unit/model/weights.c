@@ -113,7 +113,7 @@ static void vectors_must_be_floats(void **state)
     check_build(&t, KW_E_ARG, "blk.0.attn_q.bias");
     t = tiny_random(KW_F32);
     tiny_add_tensor(&t, "rope_freqs.weight", KW_I32, SHAPE(4));
-    check_build(&t, KW_E_FORMAT, "weight \"rope_freqs.weight\" is of type i32");
+    check_build(&t, KW_E_UNSUPPORTED, "weight \"rope_freqs.weight\" is of type I32");
 }
 
 /* ---- rotary factors of the file ---------------------------------------------------------------
