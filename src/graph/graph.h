@@ -97,6 +97,8 @@ typedef struct kw_node {
             bool owned;
             /* rank 3: the matrix of each expert, [shape.dim[0]] in the arena; NULL: data */
             const void *const *parts;
+            /* Rows of a larger matrix: where they begin, and how many that has; whole 0: all. */
+            int64_t first, whole;
         } weight;
         struct {
             kw_state_kind kind;

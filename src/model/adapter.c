@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "model/export.h"
+#include "model/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -145,21 +146,21 @@ static kw_adapter_pair *pair_of(reader *r, const char *target)
 }
 
 /* Row r of the model's own order is row [r] of the adapter's; NULL: they are in the same order. */
-static kw_status row_order(reader *r, const kw_adapter_pair *pair, int64_t rows,
+static kw_status row_order(reader *r, const kw_adapter_pair *pair, const kw_tensor_view *b,
                            const int64_t **out)
 {
     const bool from_gguf = kw_model_file_names_gguf(r->file),
                to_gguf = kw_model_file_names_gguf(r->net->file);
-    const int64_t dim = kw_net_int_field(r->net, "head_dim");
+    const kw_alias *const alias = kw_family_alias_to(r->net->family, pair->target);
+    const int64_t rows = b->shape.dim[0], *order = NULL;
     *out = NULL;
-    if (from_gguf == to_gguf || !kw_family_rotates(r->net->family, pair->target) || dim < 2)
+    if (from_gguf == to_gguf || !alias)
         return KW_OK;
-    if (dim % 2 != 0 || rows % dim != 0)
-        return kw_fail(r->err, KW_E_FORMAT, "%s: \"%.*s\" has %lld rows, no whole heads of %lld",
-                       r->file->path, KW_FMT(pair->target), (long long)rows, (long long)dim);
-    const int64_t *const order = kw_pair_neighbours(&r->set->arena, rows, dim);
+    KW_TRY(kw_net_row_order(r->net, &r->set->arena, alias, b, &order, r->err));
+    if (!order)
+        return KW_OK;
     int64_t *const back = kw_arena_array(&r->set->arena, (size_t)rows, sizeof *back);
-    if (!order || !back)
+    if (!back)
         return nomem(r->err);
     for (int64_t i = 0; i < rows; i++)
         back[order[i]] = i;
@@ -232,7 +233,7 @@ static kw_status read_tensor(reader *r, const kw_tensor_view *view)
         return take_matrix(r, view, NULL, &pair->a_dtype, &pair->a);
     }
     pair->n = view->shape.dim[0];
-    KW_TRY(row_order(r, pair, pair->n, &order));
+    KW_TRY(row_order(r, pair, view, &order));
     return take_matrix(r, view, order, &pair->b_dtype, &pair->b);
 }
 
@@ -252,6 +253,12 @@ static const kw_adapter_pair *find_pair(const kw_adapter_set *set, const kw_net 
     return NULL;
 }
 
+/* Rows of the matrix that a weight is, or is a part of. */
+static int64_t rows_of(const kw_node *weight)
+{
+    return weight->weight.whole > 0 ? weight->weight.whole : weight->shape.dim[0];
+}
+
 /* Every pair is whole, and some product of the model uses a weight of its shape. */
 static kw_status check_targets(const reader *r, const kw_graph *g)
 {
@@ -269,17 +276,17 @@ static kw_status check_targets(const reader *r, const kw_graph *g)
             if (find_pair(r->set, r->net, w) != pair)
                 continue;
             used = true;
-            if (w->shape.dim[0] != pair->n || w->shape.dim[1] != pair->k)
+            const int64_t rows = rows_of(w);
+            if (rows != pair->n || w->shape.dim[1] != pair->k)
                 return kw_fail(r->err, KW_E_FORMAT,
                                "%s: \"%.*s\" is for [%lld, %lld], the model has [%lld, %lld]",
                                r->file->path, KW_FMT(pair->target), (long long)pair->n,
-                               (long long)pair->k, (long long)w->shape.dim[0],
-                               (long long)w->shape.dim[1]);
+                               (long long)pair->k, (long long)rows, (long long)w->shape.dim[1]);
         }
         if (!used)
             return kw_fail(r->err, KW_E_UNSUPPORTED,
-                           "%s: nothing in the model is multiplied with \"%.*s\" as one matrix",
-                           r->file->path, KW_FMT(pair->target));
+                           "%s: nothing in the model is multiplied with \"%.*s\"", r->file->path,
+                           KW_FMT(pair->target));
     }
     return KW_OK;
 }
@@ -333,16 +340,23 @@ void kw_adapter_free(kw_adapter_set *set)
 
 /* ---- in a graph ---- */
 
-/* y + s * (x . A^T) . B^T; x [t, k], y [t, n] */
-static kw_ref add_pair(kw_graph *g, const kw_adapter_pair *pair, float s, kw_ref x, kw_ref y)
+/* y + s * (x . A^T) . B^T; x [t, k], y [t, n]. Of a weight that is some rows of a fused matrix, the
+ * same rows of B count. */
+static kw_ref add_pair(kw_graph *g, const kw_adapter_pair *pair, const kw_node *weight, float s,
+                       kw_ref x, kw_ref y)
 {
+    const int64_t n = weight->shape.dim[0];
+    size_t row_bytes = 0;
+    (void)kw_row_bytes(pair->b_dtype, pair->rank, &row_bytes);
+    const void *const rows =
+        (const unsigned char *)pair->b + (size_t)weight->weight.first * row_bytes;
     const kw_map_program add_scaled = {
         2, 3, {{KW_MAP_CONST, 0, 0, s}, {KW_MAP_MUL, 1, 2, 0}, {KW_MAP_ADD, 0, 3, 0}}};
     char name[NAME_BYTES + 8];
     (void)snprintf(name, sizeof name, "%.*s.lora_a", KW_FMT(pair->target));
     const kw_ref a = kw_weight_leaf(g, name, pair->a_dtype, SHAPE(pair->rank, pair->k), pair->a);
     (void)snprintf(name, sizeof name, "%.*s.lora_b", KW_FMT(pair->target));
-    const kw_ref b = kw_weight_leaf(g, name, pair->b_dtype, SHAPE(pair->n, pair->rank), pair->b);
+    const kw_ref b = kw_weight_leaf(g, name, pair->b_dtype, SHAPE(n, pair->rank), rows);
     const kw_ref low = kw_matmul(g, x, a); /* [t, rank] */
     return kw_pointwise(g, &add_scaled, (kw_ref[]){y, kw_matmul(g, low, b)}, 2);
 }
@@ -357,11 +371,11 @@ static void copy_nodes(const kw_net *net, const kw_graph *from, const kw_adapter
             node.src[i] = map[node.src[i]];
         kw_ref value = kw_graph_adopt(to, &node);
         for (size_t i = 0; node.op == KW_OP_MATMUL && value.id && i < n_shares; i++) {
-            const kw_adapter_pair *const pair =
-                find_pair(shares[i].set, net, kw_graph_node(to, node.src[1]));
+            const kw_node weight = *kw_graph_node(to, node.src[1]); /* before the graph grows */
+            const kw_adapter_pair *const pair = find_pair(shares[i].set, net, &weight);
             if (pair)
-                value =
-                    add_pair(to, pair, shares[i].scale * pair->scale, (kw_ref){node.src[0]}, value);
+                value = add_pair(to, pair, &weight, shares[i].scale * pair->scale,
+                                 (kw_ref){node.src[0]}, value);
         }
         map[id] = value.id;
     }

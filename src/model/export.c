@@ -45,12 +45,6 @@ bool kw_family_gguf_name(const kw_family *family, kw_str name, char *out, size_t
     return gguf_name(family, name, out, size) != NULL;
 }
 
-bool kw_family_rotates(const kw_family *family, kw_str name)
-{
-    const kw_alias *const alias = kw_family_alias_to(family, name);
-    return alias && (alias->flags & KW_ALIAS_ROTATED);
-}
-
 /* ---- fields of the configuration ---- */
 
 static const kw_field *find_field(const kw_net *net, const char *name)

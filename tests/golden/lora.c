@@ -34,10 +34,12 @@ typedef struct reference {
     const float *adapted, *plain; /* [n][vocab] */
 } reference;
 
-static void open_reference(reference *r)
+static void open_reference(reference *r, const char *dir)
 {
     kw_error err = {0};
-    if (kw_model_file_open(DATA "/golden.safetensors", NULL, &r->file, &err) != KW_OK)
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/golden.safetensors", dir);
+    if (kw_model_file_open(path, NULL, &r->file, &err) != KW_OK)
         fail_msg("%s", err.message);
     r->ids = golden_ids(golden_tensor(r->file, 0, "input_ids"), &r->n);
     r->adapted = golden_tensor(r->file, 0, "logits")->data;
@@ -83,17 +85,23 @@ static float *compute(const reference *r, const char *model, const char *path, f
     return logits;
 }
 
-static void expect_close(const float *got, const float *want, size_t n)
+static double difference(const float *got, const float *want, size_t n)
 {
     double worst = 0;
     for (size_t i = 0; i < n; i++)
         worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
+    return worst;
+}
+
+static void expect_close(const float *got, const float *want, size_t n)
+{
+    const double worst = difference(got, want, n);
     if (!(worst <= TOLERANCE))
         fail_msg("logits differ by %g (at most %g)", worst, TOLERANCE);
 }
 
 /* The model as f32 GGUF, in a file of its own. */
-static void make_gguf(char path[64])
+static void make_gguf(const char *dir, char path[64])
 {
     kw_error err = {0};
     kw_engine *engine = NULL;
@@ -105,7 +113,7 @@ static void make_gguf(char path[64])
     (void)close(fd);
     const kw_quantize_config config = {.type = "f32"};
     if (kw_engine_open(NULL, &engine, &err) != KW_OK ||
-        kw_model_file_open(DATA, NULL, &file, &err) != KW_OK ||
+        kw_model_file_open(dir, NULL, &file, &err) != KW_OK ||
         kw_quantize(engine, file, path, &config, &result, &err) != KW_OK)
         fail_msg("%s", err.message);
     kw_model_file_close(file);
@@ -118,8 +126,8 @@ static void test_logits(void **state)
     char gguf[64];
     size_t n;
     (void)state;
-    open_reference(&r);
-    make_gguf(gguf);
+    open_reference(&r, DATA);
+    make_gguf(DATA, gguf);
     const char *const models[] = {DATA, gguf};
     for (size_t m = 0; m < KW_COUNT(models); m++) {
         float *const plain = compute(&r, models[m], NULL, 0.0f, 1, 0, &n);
@@ -138,13 +146,42 @@ static void test_logits(void **state)
     close_reference(&r);
 }
 
+/* Matrices that are fused in the file (queries, keys and values; gate and up), and transposed:
+ * lora-fused/, by make_lora_fused.py. */
+static void test_fused(void **state)
+{
+    static const char *const names[] = {"phi3", "falcon-40b", "falcon-7b", "gpt2"};
+    (void)state;
+    for (size_t i = 0; i < KW_COUNT(names); i++) {
+        char dir[128], adapter[160], gguf[64];
+        reference r;
+        size_t n;
+        (void)snprintf(dir, sizeof dir, "%s-fused/%s", DATA, names[i]);
+        (void)snprintf(adapter, sizeof adapter, "%s/adapter", dir);
+        open_reference(&r, dir);
+        make_gguf(dir, gguf);
+        const char *const models[] = {dir, gguf};
+        for (size_t m = 0; m < KW_COUNT(models); m++) {
+            float *const plain = compute(&r, models[m], NULL, 0.0f, 1, 0, &n);
+            float *const adapted = compute(&r, models[m], adapter, 1.0f, 1, 0, &n);
+            expect_close(plain, r.plain, n);
+            expect_close(adapted, r.adapted, n);
+            assert_true(difference(r.adapted, r.plain, n) > 0.1);
+            free(plain);
+            free(adapted);
+        }
+        (void)unlink(gguf);
+        close_reference(&r);
+    }
+}
+
 static void test_same_bits(void **state)
 {
     static const int batches[] = {1, 2, 5, 32};
     reference r;
     size_t n;
     (void)state;
-    open_reference(&r);
+    open_reference(&r, DATA);
     float *const want = compute(&r, DATA, adapters[0], 0.7f, 1, 0, &n);
     for (size_t i = 0; i < KW_COUNT(batches); i++)
         for (int threads = 1; threads <= 2; threads++) {
@@ -228,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_logits),
+        cmocka_unit_test(test_fused),
         cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_refused),
     };
