@@ -3,7 +3,8 @@
  *
  * The inputs of the matrix products are made outputs of a graph of its own, so that an ordinary run
  * pays nothing: the planner keeps them in f32 beside what it quantises. Products of one input share
- * its sums. The head and the embedding are left out, as llama.cpp does. */
+ * its sums; of experts each has its own, over the tokens that go to it. The head and the embedding
+ * are left out, as llama.cpp does. */
 #include "engine/collect.h"
 
 #include "engine/engine.h"
@@ -20,17 +21,24 @@
 #define BATCH 64 /* tokens whose inputs are in memory */
 #define NAME_BYTES 200
 
-/* The input of one or more products. */
+/* A value of the graph that is looked at. */
 typedef struct tap {
     uint32_t node;
     size_t n;      /* its columns */
-    double *sums;  /* [n] of squares */
     float *values; /* [BATCH][n] */
 } tap;
 
+/* What one or more products read of a tap: all of it, or, of experts, what each is given. */
+typedef struct sum {
+    size_t tap, route; /* route: the tap that says which experts; of one matrix: the tap itself */
+    size_t matrices, n;
+    double *squares; /* [matrices][n] */
+    uint64_t *count; /* [matrices] */
+} sum;
+
 typedef struct entry {
     char *name; /* GGUF's name of the weight; in the arena */
-    size_t tap;
+    size_t sum;
 } entry;
 
 typedef struct collector {
@@ -40,11 +48,12 @@ typedef struct collector {
     kw_graph *graph;
     kw_plan *plan;
     tap *taps;
+    sum *sums;
     entry *entries;
     void **outputs; /* [1 + n_taps] */
-    size_t n_taps, n_entries, windows;
+    float *row;     /* [longest] */
+    size_t n_taps, n_sums, n_entries, longest, windows;
     int bos;
-    uint64_t n_tokens; /* read so far */
     uint64_t reserved;
     kw_arena arena;
 } collector;
@@ -65,28 +74,60 @@ static size_t find_tap(collector *c, uint32_t node)
     return c->n_taps++;
 }
 
+static size_t find_sum(collector *c, const kw_node *product, const kw_node *weight)
+{
+    const bool experts = product->op == KW_OP_EXPERTS;
+    const size_t input = find_tap(c, product->src[0]);
+    const size_t route = experts ? find_tap(c, product->src[2]) : input;
+    for (size_t i = 0; i < c->n_sums; i++)
+        if (c->sums[i].tap == input && c->sums[i].route == route)
+            return i;
+    c->sums[c->n_sums] = (sum){.tap = input,
+                               .route = route,
+                               .matrices = experts ? (size_t)weight->shape.dim[0] : 1,
+                               .n = (size_t)weight->shape.dim[weight->shape.rank - 1]};
+    return c->n_sums++;
+}
+
+/* The matrices of experts are called so in graphs of every kind of file. */
+static bool name_of(const collector *c, const kw_node *product, const kw_node *weight,
+                    char name[NAME_BYTES])
+{
+    if (product->op != KW_OP_EXPERTS)
+        return kw_net_gguf_name(c->model->net, kw_str_from(weight->name), name, NAME_BYTES) &&
+               strcmp(name, "output.weight") != 0 && strcmp(name, "token_embd.weight") != 0;
+    (void)snprintf(name, NAME_BYTES, "%s", weight->name);
+    return true;
+}
+
 static kw_status add_product(collector *c, const kw_node *product, kw_error *err)
 {
     char name[NAME_BYTES];
-    const kw_node *const weight = kw_graph_node(c->graph, product->src[1]);
-    if (!kw_net_gguf_name(c->model->net, kw_str_from(weight->name), name, sizeof name) ||
-        strcmp(name, "output.weight") == 0 || strcmp(name, "token_embd.weight") == 0)
+    const kw_node weight = *kw_graph_node(c->graph, product->src[1]);
+    const kw_node copy = *product; /* taps make the graph's outputs grow */
+    if (!name_of(c, &copy, &weight, name))
         return KW_OK;
     entry *const e = &c->entries[c->n_entries++];
-    e->tap = find_tap(c, product->src[0]);
+    e->sum = find_sum(c, &copy, &weight);
     e->name = kw_arena_strdup(&c->arena, kw_str_from(name));
     return e->name ? KW_OK : nomem(err);
+}
+
+static bool is_product(const kw_node *node)
+{
+    return node->op == KW_OP_MATMUL || node->op == KW_OP_EXPERTS;
 }
 
 static kw_status find_products(collector *c, kw_error *err)
 {
     const uint32_t n = c->graph->n_nodes;
     c->taps = kw_arena_array(&c->arena, n, sizeof *c->taps);
+    c->sums = kw_arena_array(&c->arena, n, sizeof *c->sums);
     c->entries = kw_arena_array(&c->arena, n, sizeof *c->entries);
-    if (!c->taps || !c->entries)
+    if (!c->taps || !c->sums || !c->entries)
         return nomem(err);
     for (uint32_t id = 1; id < n; id++)
-        if (kw_graph_node(c->graph, id)->op == KW_OP_MATMUL)
+        if (is_product(kw_graph_node(c->graph, id)))
             KW_TRY(add_product(c, kw_graph_node(c->graph, id), err));
     return kw_graph_finish(c->graph, err);
 }
@@ -95,19 +136,30 @@ static kw_status make_room(collector *c, kw_error *err)
 {
     uint64_t bytes = kw_plan_bytes(c->plan);
     for (size_t i = 0; i < c->n_taps; i++)
-        bytes += c->taps[i].n * (sizeof(double) + BATCH * sizeof(float));
+        bytes += c->taps[i].n * BATCH * sizeof(float);
+    for (size_t i = 0; i < c->n_sums; i++) {
+        bytes += c->sums[i].matrices * (c->sums[i].n * sizeof(double) + sizeof(uint64_t));
+        c->longest = KW_MAX(c->longest, c->sums[i].n);
+    }
     KW_TRY(kw_engine_reserve(c->model->engine, bytes, "collecting importances", err));
     c->reserved = bytes;
     c->outputs = kw_arena_array(&c->arena, c->n_taps + 1, sizeof *c->outputs);
-    if (!c->outputs)
+    c->row = kw_arena_array(&c->arena, c->longest, sizeof *c->row);
+    if (!c->outputs || !c->row)
         return nomem(err);
     c->outputs[0] = c->session->logits;
     for (size_t i = 0; i < c->n_taps; i++) {
         tap *const t = &c->taps[i];
-        t->sums = kw_arena_array(&c->arena, t->n, sizeof *t->sums);
         t->values = kw_arena_array(&c->arena, BATCH * t->n, sizeof *t->values);
         c->outputs[i + 1] = t->values;
-        if (!t->sums || !t->values)
+        if (!t->values)
+            return nomem(err);
+    }
+    for (size_t i = 0; i < c->n_sums; i++) {
+        sum *const s = &c->sums[i];
+        s->squares = kw_arena_array(&c->arena, s->matrices * s->n, sizeof *s->squares);
+        s->count = kw_arena_array(&c->arena, s->matrices, sizeof *s->count);
+        if (!s->squares || !s->count)
             return nomem(err);
     }
     return KW_OK;
@@ -134,18 +186,39 @@ static kw_status prepare(collector *c, size_t n_tokens, kw_error *err)
     return make_room(c, err);
 }
 
+/* What matrix m is multiplied with. */
+static void add_row(sum *s, size_t m, const float *values)
+{
+    double *const squares = s->squares + m * s->n;
+    for (size_t k = 0; k < s->n; k++)
+        squares[k] += (double)values[k] * (double)values[k];
+    s->count[m]++;
+}
+
+/* One token: its row, or for each rank of its route the row, or that rank's part of it. */
+static void add_token(sum *s, const tap *input, const tap *route, size_t token)
+{
+    const float *const row = input->values + token * input->n;
+    const float *const to = route->values + token * route->n;
+    const size_t used = route->n / 2;
+    if (input == route) {
+        add_row(s, 0, row);
+        return;
+    }
+    for (size_t rank = 0; rank < used; rank++)
+        add_row(s, (size_t)to[used + rank], input->n == s->n ? row : row + rank * s->n);
+}
+
 static kw_status add_squares(collector *c, size_t n, kw_error *err)
 {
-    for (size_t i = 0; i < c->n_taps; i++) {
-        tap *const t = &c->taps[i];
+    for (size_t i = 0; i < c->n_sums; i++) {
+        sum *const s = &c->sums[i];
         for (size_t r = 0; r < n; r++)
-            for (size_t k = 0; k < t->n; k++)
-                t->sums[k] += (double)t->values[r * t->n + k] * (double)t->values[r * t->n + k];
-        for (size_t k = 0; k < t->n; k++)
-            if (!isfinite(t->sums[k]))
+            add_token(s, &c->taps[s->tap], &c->taps[s->route], r);
+        for (size_t k = 0; k < s->matrices * s->n; k++)
+            if (!isfinite(s->squares[k]))
                 return kw_fail(err, KW_E_FORMAT, "imatrix: the model's values are not finite");
     }
-    c->n_tokens += n;
     return KW_OK;
 }
 
@@ -178,16 +251,24 @@ static char *joined(kw_arena *arena, const char *name, const char *suffix)
     return kw_arena_strdup(arena, kw_str_from(text));
 }
 
-static kw_status write_entries(collector *c, kw_gguf_writer *writer, kw_error *err)
+static kw_status write_sum(collector *c, const sum *s, kw_gguf_writer *writer, kw_error *err)
 {
-    const float count = (float)c->n_tokens;
-    for (size_t i = 0; i < c->n_entries; i++) {
-        tap *const t = &c->taps[c->entries[i].tap];
-        for (size_t k = 0; k < t->n; k++)
-            t->values[k] = (float)t->sums[k];
-        KW_TRY(kw_gguf_write(writer, t->values, t->n * sizeof *t->values, err));
+    for (size_t m = 0; m < s->matrices; m++) {
+        for (size_t k = 0; k < s->n; k++)
+            c->row[k] = (float)s->squares[m * s->n + k];
+        KW_TRY(kw_gguf_write(writer, c->row, s->n * sizeof *c->row, err));
+    }
+    for (size_t m = 0; m < s->matrices; m++) {
+        const float count = (float)s->count[m];
         KW_TRY(kw_gguf_write(writer, &count, sizeof count, err));
     }
+    return KW_OK;
+}
+
+static kw_status write_entries(collector *c, kw_gguf_writer *writer, kw_error *err)
+{
+    for (size_t i = 0; i < c->n_entries; i++)
+        KW_TRY(write_sum(c, &c->sums[c->entries[i].sum], writer, err));
     return KW_OK;
 }
 
@@ -206,11 +287,12 @@ static kw_status write_file(collector *c, const char *path, kw_error *err)
         return nomem(err);
     for (size_t i = 0; i < c->n_entries; i++) {
         const entry *const e = &c->entries[i];
-        const int64_t n = (int64_t)c->taps[e->tap].n;
+        const sum *const s = &c->sums[e->sum];
+        const int64_t n = (int64_t)s->n, matrices = (int64_t)s->matrices;
         specs[2 * i] =
-            (kw_tensor_spec){joined(&c->arena, e->name, ".in_sum2"), KW_F32, SHAPE(1, n)};
+            (kw_tensor_spec){joined(&c->arena, e->name, ".in_sum2"), KW_F32, SHAPE(matrices, n)};
         specs[2 * i + 1] =
-            (kw_tensor_spec){joined(&c->arena, e->name, ".counts"), KW_F32, SHAPE(1, 1)};
+            (kw_tensor_spec){joined(&c->arena, e->name, ".counts"), KW_F32, SHAPE(matrices, 1)};
         if (!specs[2 * i].name || !specs[2 * i + 1].name)
             return nomem(err);
     }

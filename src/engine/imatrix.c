@@ -23,19 +23,24 @@ static kw_status nomem(kw_error *err)
     return kw_fail(err, KW_E_NOMEM, "imatrix: no memory for its values");
 }
 
-/* values[n] = sums / count, or ones when nothing was counted. sums: f32 at any address. */
+/* values[n] = sums / count, or ones when nothing was counted: a count for each of n_counts equal
+ * parts. sums and counts: f32 at any address. */
 static kw_status take_means(kw_imatrix *m, kw_imatrix_entry *entry, const void *sums, size_t n,
-                            double count, kw_error *err)
+                            const void *counts, size_t n_counts, kw_error *err)
 {
     float *const values = kw_arena_array(&m->arena, n, sizeof *values);
     if (!values)
         return nomem(err);
     memcpy(values, sums, n * sizeof *values);
     for (size_t i = 0; i < n; i++) {
-        if (!isfinite(values[i]) || values[i] < 0.0f)
-            return kw_fail(err, KW_E_FORMAT, "imatrix: \"%.*s\": value %zu is %g",
-                           KW_FMT(entry->name), i, (double)values[i]);
-        values[i] = count > 0.0 ? (float)((double)values[i] / count) : 1.0f;
+        float counted;
+        memcpy(&counted, (const char *)counts + i / (n / n_counts) * sizeof counted,
+               sizeof counted);
+        const float mean = counted > 0.0f ? (float)((double)values[i] / (double)counted) : 1.0f;
+        if (!isfinite(values[i]) || values[i] < 0.0f || !isfinite(mean))
+            return kw_fail(err, KW_E_FORMAT, "imatrix: \"%.*s\": value %zu is %g of %g",
+                           KW_FMT(entry->name), i, (double)values[i], (double)counted);
+        values[i] = mean;
     }
     entry->values = values;
     entry->n = n;
@@ -64,24 +69,21 @@ static kw_status take_tensor(kw_imatrix *m, const kw_model_file *file, const kw_
     kw_imatrix_entry *const entry = &m->entries[m->n_entries];
     const kw_str name = {sums->name.data, sums->name.len - (sizeof sums_suffix - 1)};
     int64_t n = 0;
-    float count = 0.0f;
     if (name.len > MAX_NAME_BYTES)
         return kw_fail(err, KW_E_LIMIT, "imatrix: a name of %zu bytes (at most %d)", name.len,
                        MAX_NAME_BYTES);
     const kw_tensor_view *const counts = counts_of(file, name);
     if (!counts || counts->dtype != KW_F32 || sums->dtype != KW_F32 ||
         !kw_shape_count(sums->shape, &n) || n < 1 || (uint64_t)n > MAX_VALUES ||
-        counts->bytes < sizeof count)
+        counts->bytes < sizeof(float) || n % (int64_t)(counts->bytes / sizeof(float)) != 0)
         return kw_fail(err, KW_E_FORMAT, "imatrix: \"%.*s\" is no pair of f32 sums and counts",
                        KW_FMT(name));
     /* One count a matrix; the matrices of experts stand one behind the other. */
-    if (counts->bytes > sizeof count)
-        return KW_OK;
-    memcpy(&count, counts->data, sizeof count);
+    const size_t n_counts = (size_t)counts->bytes / sizeof(float);
     entry->name = (kw_str){kw_arena_strdup(&m->arena, name), name.len};
     if (!entry->name.data)
         return nomem(err);
-    KW_TRY(take_means(m, entry, sums->data, (size_t)n, (double)count, err));
+    KW_TRY(take_means(m, entry, sums->data, (size_t)n, counts->data, n_counts, err));
     m->n_entries++;
     return KW_OK;
 }
@@ -145,7 +147,8 @@ static kw_status take_entry(kw_imatrix *m, kw_str *rest, kw_error *err)
     entry->name = (kw_str){kw_arena_strdup(&m->arena, name), name.len};
     if (!entry->name.data)
         return nomem(err);
-    KW_TRY(take_means(m, entry, rest->data, (size_t)n, calls > 0 ? (double)calls : 1.0, err));
+    const float count = calls > 0 ? (float)calls : 1.0f;
+    KW_TRY(take_means(m, entry, rest->data, (size_t)n, &count, 1, err));
     rest->data += (size_t)n * sizeof(float);
     rest->len -= (size_t)n * sizeof(float);
     m->n_entries++;

@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 typedef struct kw_imatrix_entry {
-    kw_str name;         /* of the weight, as GGUF calls it */
-    const float *values; /* [n] mean squares; at least 0, finite */
+    kw_str name; /* of the weight, as GGUF calls it */
+    /* [n] mean squares; at least 0, finite. Of experts in one tensor, those of each in turn. */
+    const float *values;
     size_t n;
 } kw_imatrix_entry;
 

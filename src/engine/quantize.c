@@ -151,6 +151,18 @@ static kw_status wanted_type(const job *j, const item *it, kw_dtype *out, kw_err
     return KW_OK;
 }
 
+/* Experts in one tensor have importances each. */
+static void find_importance(const job *j, item *it)
+{
+    const kw_shape shape = it->from->view->shape;
+    const int64_t matrices = shape.rank == 3 ? shape.dim[0] : 1;
+    if (!j->config->imatrix)
+        return;
+    it->rows.of_matrix = matrices > 1 ? shape.dim[1] : 0;
+    it->rows.importance = kw_imatrix_find(j->config->imatrix, it->from->name,
+                                          (size_t)matrices * (size_t)it->rows.cols);
+}
+
 /* The type of a tensor, and its importances. */
 static kw_status decide(job *j, item *it, kw_error *err)
 {
@@ -182,8 +194,7 @@ static kw_status decide(job *j, item *it, kw_error *err)
         it->step.wanted = kw_dtype_info(wanted)->name;
         j->result.n_fallback++;
     }
-    if (j->config->imatrix)
-        it->rows.importance = kw_imatrix_find(j->config->imatrix, name, (size_t)it->rows.cols);
+    find_importance(j, it);
     it->step.importance = it->rows.importance != NULL;
     it->step.coarse = !it->rows.importance && kw_recipe_wants_imatrix(it->rows.to, name);
     j->result.n_quantized++;
@@ -346,6 +357,8 @@ static kw_status write_parts(const job *j, output *o, void *slab, kw_error *err)
     rows.n /= from->parts ? (int64_t)from->n_parts : 1;
     for (size_t i = 0; status == KW_OK && i < KW_MAX(from->n_parts, (size_t)1); i++) {
         rows.view = from->parts ? from->parts[i] : from->view;
+        if (from->parts && rows.importance)
+            rows.importance = o->item->rows.importance + i * (size_t)rows.cols;
         status = kw_rows_stream(j->engine, &rows, slab, write_rows, o, err);
         kw_rows_release(j->file, rows.view);
     }

@@ -26,7 +26,18 @@ kw_status kw_rows_of(const kw_tensor_view *view, kw_str name, kw_rows *out, kw_e
 
 static int64_t slab_rows(const kw_rows *rows)
 {
-    return KW_MIN(rows->n, KW_MAX(SLAB_ELEMS / rows->cols, 1));
+    const int64_t most = rows->of_matrix > 0 ? rows->of_matrix : rows->n;
+    return KW_MIN(most, KW_MAX(SLAB_ELEMS / rows->cols, 1));
+}
+
+/* From row r on: the importances, and how many rows share them. */
+static const float *importance_of(const kw_rows *rows, int64_t r, int64_t *n)
+{
+    *n = rows->n - r;
+    if (!rows->importance || rows->of_matrix == 0)
+        return rows->importance;
+    *n = rows->of_matrix - r % rows->of_matrix;
+    return rows->importance + r / rows->of_matrix * rows->cols;
 }
 
 size_t kw_rows_slab_bytes(const kw_rows *rows)
@@ -47,8 +58,9 @@ kw_status kw_rows_stream(kw_engine *engine, const kw_rows *rows, void *slab, kw_
         return sink(user, src, (size_t)view->bytes, 1.0, err);
     (void)kw_row_bytes(view->dtype, rows->cols, &from_bytes);
     (void)kw_row_bytes(rows->to, rows->cols, &to_bytes);
-    for (int64_t r = 0; r < rows->n; r += step) {
-        const int64_t n = KW_MIN(step, rows->n - r);
+    for (int64_t r = 0, n = 0; r < rows->n; r += n) {
+        const float *const importance = importance_of(rows, r, &n);
+        n = KW_MIN(step, n);
         const kw_conversion what = {.from = view->dtype,
                                     .to = rows->to,
                                     .src = rows->order ? src : src + (size_t)r * from_bytes,
@@ -56,7 +68,7 @@ kw_status kw_rows_stream(kw_engine *engine, const kw_rows *rows, void *slab, kw_
                                     .rows = n,
                                     .cols = rows->cols,
                                     .order = rows->order ? rows->order + r : NULL,
-                                    .importance = rows->importance};
+                                    .importance = importance};
         KW_TRY(engine->backend->convert(engine->device, &what, err));
         KW_TRY(sink(user, slab, (size_t)n * to_bytes, (double)(r + n) / (double)rows->n, err));
     }

@@ -12,7 +12,8 @@ typedef struct kw_rows {
     kw_dtype to;
     int64_t n, cols;         /* rows and their elements; those of a vector are its elements */
     const int64_t *order;    /* [n] the file's row of each; NULL: as they are */
-    const float *importance; /* [cols] or NULL */
+    const float *importance; /* [cols] of all rows, or [n / of_matrix][cols]; NULL: none */
+    int64_t of_matrix;       /* rows that share importances; 0: all */
 } kw_rows;
 
 /* Takes bytes of the result, in order. share: how much of the tensor they complete. */

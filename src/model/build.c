@@ -118,7 +118,8 @@ kw_ref kw_weight_experts(kw_build *b, int layer, const char *name, int64_t exper
         dtype = node->dtype;
         parts[e] = node->weight.data;
     }
-    return g->error.code == KW_OK ? kw_experts_leaf(g, name, dtype, SHAPE(experts, n, k), parts)
+    (void)snprintf(full, sizeof full, "blk.%d.%s_exps.weight", layer, name); /* GGUF's name */
+    return g->error.code == KW_OK ? kw_experts_leaf(g, full, dtype, SHAPE(experts, n, k), parts)
                                   : KW_NONE;
 }
 
@@ -139,6 +140,8 @@ kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, 
     }
     if (rows.weight.data)
         rows.weight.data = (const unsigned char *)rows.weight.data + (size_t)first * row_bytes;
+    rows.weight.first = first;
+    rows.weight.whole = whole.dim[0];
     rows.shape.dim[0] = n;
     return kw_graph_add(g, &rows);
 }
