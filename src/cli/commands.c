@@ -13,7 +13,9 @@ const kw_command *const kw_commands[] = {
     &kw_command_convert,    &kw_command_doctor,  &kw_command_help,       &kw_command_completion,
     &kw_command_man,        &kw_command_version,
 #ifdef KW_NETWORK
-    &kw_command_list,       &kw_command_verify,  &kw_command_pull,
+    &kw_command_list,       &kw_command_verify,  &kw_command_pull,       &kw_command_show,
+    &kw_command_rm,         &kw_command_du,      &kw_command_prune,      &kw_command_sign,
+    &kw_command_publish,
 #endif
 };
 const size_t kw_n_commands = KW_COUNT(kw_commands);

@@ -27,6 +27,12 @@ extern const kw_command kw_command_version;
 extern const kw_command kw_command_list;
 extern const kw_command kw_command_verify;
 extern const kw_command kw_command_pull;
+extern const kw_command kw_command_show;
+extern const kw_command kw_command_rm;
+extern const kw_command kw_command_du;
+extern const kw_command kw_command_prune;
+extern const kw_command kw_command_sign;
+extern const kw_command kw_command_publish;
 #endif
 
 #endif

@@ -54,7 +54,7 @@ kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err)
 }
 
 #ifndef KW_NETWORK
-kw_status kw_cli_resolve(const kw_cli *cli, const char *path, char **owned, kw_error *err)
+kw_status kw_cli_resolve(kw_cli *cli, const char *path, char **owned, kw_error *err)
 {
     (void)cli, (void)path, (void)err;
     *owned = NULL; /* no stores in this build */
@@ -62,7 +62,7 @@ kw_status kw_cli_resolve(const kw_cli *cli, const char *path, char **owned, kw_e
 }
 #endif
 
-kw_status kw_cli_open_file(const kw_cli *cli, const char *path, kw_model_file **out, kw_error *err)
+kw_status kw_cli_open_file(kw_cli *cli, const char *path, kw_model_file **out, kw_error *err)
 {
     kw_builtin image = {0};
     if (!kw_cli_is_builtin(path)) {

@@ -35,9 +35,9 @@ kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err);
 
 /* Where a model of this name lies, when it is the name of one in a store rather than a path: owned
  * by the caller. NULL: path is what to open. */
-kw_status kw_cli_resolve(const kw_cli *cli, const char *path, char **owned, kw_error *err);
+kw_status kw_cli_resolve(kw_cli *cli, const char *path, char **owned, kw_error *err);
 /* The file alone, for commands that need no engine. */
-kw_status kw_cli_open_file(const kw_cli *cli, const char *path, kw_model_file **out, kw_error *err);
+kw_status kw_cli_open_file(kw_cli *cli, const char *path, kw_model_file **out, kw_error *err);
 /* An engine as --threads (n_threads), --isa and --verbose say. */
 kw_status kw_cli_open_engine(kw_cli *cli, int n_threads, kw_engine **out, kw_error *err);
 /* Both, for commands that write what they read; interrupts are watched from here on. On failure

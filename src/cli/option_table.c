@@ -15,7 +15,8 @@
 #define LISTS                                                                                      \
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
      KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_CONVERT | KW_CMD_DOCTOR |         \
-     KW_CMD_VERSION | KW_CMD_LIST | KW_CMD_VERIFY | KW_CMD_PULL)
+     KW_CMD_VERSION | KW_CMD_LIST | KW_CMD_VERIFY | KW_CMD_PULL | KW_CMD_SHOW | KW_CMD_DU |        \
+     KW_CMD_PUBLISH)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -983,6 +984,65 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_ALL,
      AT(help),
      .help = "show this help"},
+
+    /* ---- signing and the store ---- */
+    {.name = "key",
+     .kind = KW_OPT_PATH,
+     .meta = "FILE",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_SIGN | KW_CMD_PUBLISH,
+     AT(key),
+     .help =
+         "a secret key of minisign, instead of ~/.kwaai/publisher.key; KWAAI_KEY_PASSWORD holds "
+         "its password"},
+    {.name = "key",
+     .kind = KW_OPT_PATH,
+     .meta = "KEY",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_VERIFY,
+     AT(key),
+     .help =
+         "NAME is a file, and FILE.minisig must be its signature by this public key (a file, or "
+         "RWQ...)"},
+    {.name = "generate",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_SIGN,
+     AT(generate),
+     .help = "make the publisher's key when there is none"},
+    {.name = "comment",
+     .kind = KW_OPT_TEXT,
+     .meta = "TEXT",
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_SIGN,
+     AT(comment),
+     .help = "the trusted comment, which is signed too"},
+    {.name = "out",
+     .letter = 'o',
+     .kind = KW_OPT_PATH,
+     .meta = "DIR",
+     .section = KW_SECTION_OUTPUT,
+     .commands = KW_CMD_PUBLISH,
+     AT(out),
+     .help = "write the manifest and its signature into this directory, too"},
+    {.name = "force",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_RM,
+     AT(force),
+     .help = "remove it from another program's cache, too"},
+    {.name = "force",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PRUNE,
+     AT(force),
+     .help = "remove those of today, too"},
+    {.name = "dry-run",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_INPUT,
+     .commands = KW_CMD_PRUNE,
+     AT(dry_run),
+     .help = "say what would be removed, and remove nothing"},
 
     /* ---- known from llama.cpp, without effect here ---- */
     {.name = "gpu-layers",

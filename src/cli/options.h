@@ -37,7 +37,13 @@ enum kw_command_bit {
     KW_CMD_LIST = 1 << 18,
     KW_CMD_VERIFY = 1 << 19,
     KW_CMD_PULL = 1 << 20,
-    KW_CMD_ALL = (1 << 21) - 1
+    KW_CMD_SHOW = 1 << 21,
+    KW_CMD_RM = 1 << 22,
+    KW_CMD_DU = 1 << 23,
+    KW_CMD_PRUNE = 1 << 24,
+    KW_CMD_SIGN = 1 << 25,
+    KW_CMD_PUBLISH = 1 << 26,
+    KW_CMD_ALL = (1 << 27) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -67,6 +73,8 @@ typedef struct kw_options {
     const char *kl_base, *imatrix, *output_type, *embedding_type;
     int kl_divergence, pure, leave_output, allow_requantize, dry_run;
     const char *sha256, *limit_rate;
+    const char *key, *comment;
+    int generate, force;
     const char *ignored; /* value of an option that has no effect here */
 } kw_options;
 
@@ -109,7 +117,7 @@ typedef struct kw_option {
     char letter; /* 0: none */
 } kw_option;
 
-#define KW_MAX_OPTIONS 128
+#define KW_MAX_OPTIONS 160
 
 extern const kw_option kw_option_table[];
 extern const size_t kw_n_options;

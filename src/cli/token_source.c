@@ -26,7 +26,7 @@ static bool is_model_file(const char *path)
            ends_with(path, ".safetensors") || ends_with(path, ".index.json");
 }
 
-static kw_status from_model(const kw_cli *cli, const char *path, kw_tokenizer **out, kw_error *err)
+static kw_status from_model(kw_cli *cli, const char *path, kw_tokenizer **out, kw_error *err)
 {
     kw_model_file *file;
     kw_tokenizer *tokenizer = NULL;
@@ -41,7 +41,7 @@ static kw_status from_model(const kw_cli *cli, const char *path, kw_tokenizer **
     return status;
 }
 
-kw_status kw_token_source_open(const kw_cli *cli, const char *path, kw_tokenizer **out,
+kw_status kw_token_source_open(kw_cli *cli, const char *path, kw_tokenizer **out,
                                kw_error *err)
 {
     const bool builtin = kw_cli_is_builtin(path);

@@ -46,7 +46,7 @@ static int match_file(const kw_index_row *row, const char *wanted)
 
 static int match(const kw_index_row *row, const kw_name *name)
 {
-    if (name->kind == KW_NAME_DIGEST)
+    if (name->kind != KW_NAME_MODEL)
         return 1;
     const int model = match_model(row->model, name->model);
     if (model == 0 || strncmp(row->version, name->version, strlen(name->version)) != 0)
@@ -159,13 +159,14 @@ static void each_once(kw_found *found)
 
 static kw_status choose(kw_found *out, const kw_name *name, kw_error *err)
 {
-    if (out->n == 0 && name->kind == KW_NAME_DIGEST)
-        return kw_fail(err, KW_E_NOTFOUND, "no file here is known to have this SHA-256");
+    if (out->n == 0 && name->kind != KW_NAME_MODEL)
+        return kw_fail(err, KW_E_NOTFOUND, "no file here is known to have this %s",
+                       name->kind == KW_NAME_DIGEST ? "SHA-256" : "CID");
     if (out->n == 0)
         return kw_fail(err, KW_E_NOTFOUND, "no model %s%s%s%s%s is here", name->model,
                        name->version[0] ? "@" : "", name->version, name->file[0] ? ":" : "",
                        name->file);
-    if (name->kind == KW_NAME_DIGEST) {
+    if (name->kind != KW_NAME_MODEL) {
         out->n = 1; /* the same content, wherever it lies */
         return KW_OK;
     }
@@ -180,7 +181,8 @@ kw_status kw_find(kw_index *index, const kw_name *name, kw_found *out, kw_error 
 {
     *out = (kw_found){0};
     find f = {.name = name, .out = out};
-    const kw_index_query query = {.sha256 = name->kind == KW_NAME_DIGEST ? name->sha256 : NULL};
+    const kw_index_query query = {.sha256 = name->kind == KW_NAME_DIGEST ? name->sha256 : NULL,
+                                  .root = name->kind == KW_NAME_CID ? &name->cid : NULL};
     kw_status status = kw_index_each(index, &query, add_row, &f, err);
     if (status == KW_OK)
         status = choose(out, name, err);

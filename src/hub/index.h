@@ -107,6 +107,28 @@ kw_status kw_index_find_parent(kw_index *index, const uint8_t digest[32], uint8_
 kw_status kw_index_leaves(kw_index *index, int64_t id, uint8_t (**leaves)[32], size_t *n,
                           kw_error *err);
 
+/* ---- manifests ---- */
+
+/* The statement about a model that is known here, one for each model. */
+typedef struct kw_index_manifest {
+    const char *model;
+    uint64_t version;   /* of the signature; 0: it says none */
+    uint8_t sha256[32]; /* of body */
+    kw_str body;        /* as it was signed */
+    kw_str signature;   /* the file of minisign; len 0: not signed */
+    bool offered;       /* shown to peers who ask */
+    int64_t time;       /* when it came, in seconds since 1970 */
+} kw_index_manifest;
+
+/* Replaces the one of this model. */
+kw_status kw_index_put_manifest(kw_index *index, const kw_index_manifest *manifest, kw_error *err);
+/* One that is not there is fine. */
+kw_status kw_index_remove_manifest(kw_index *index, const char *model, kw_error *err);
+typedef kw_status (*kw_manifest_fn)(void *user, const kw_index_manifest *manifest, kw_error *err);
+/* Those of a model (NULL: any) and SHA-256 (NULL: any), in order of model; as kw_index_each. */
+kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8_t *sha256,
+                                 kw_manifest_fn each, void *user, kw_error *err);
+
 /* ---- folders that were named to us ---- */
 
 kw_status kw_index_add_folder(kw_index *index, const char *path, const char *model, kw_error *err);

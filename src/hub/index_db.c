@@ -36,7 +36,7 @@ static const char schema[] =
     "CREATE INDEX parents_digest ON parents(digest);"
     "CREATE TABLE folders(path TEXT PRIMARY KEY, model TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE manifests(model TEXT PRIMARY KEY COLLATE NOCASE, version INTEGER NOT NULL,"
-    " sha256 BLOB NOT NULL, body BLOB NOT NULL, signature BLOB, key_id BLOB,"
+    " sha256 BLOB NOT NULL, body BLOB NOT NULL, signature BLOB,"
     " offered INTEGER NOT NULL, time INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX manifests_sha256 ON manifests(sha256);"
     "PRAGMA user_version = 1;"
@@ -78,6 +78,9 @@ static const char *const texts[KW_DB_N_STATEMENTS] = {
     [KW_DB_PARENT_FIND] = "SELECT data FROM parents WHERE digest = ?1 LIMIT 1",
     [KW_DB_FOLDER_ADD] = "INSERT OR REPLACE INTO folders(path, model) VALUES(?1, ?2)",
     [KW_DB_FOLDER_REMOVE] = "DELETE FROM folders WHERE path = ?1",
+    [KW_DB_MANIFEST_PUT] = "INSERT OR REPLACE INTO manifests(model, version, sha256, body, "
+                           "signature, offered, time) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [KW_DB_MANIFEST_REMOVE] = "DELETE FROM manifests WHERE model = ?1",
 };
 
 void kw_db_lock(kw_index *index)

@@ -33,6 +33,17 @@ static bool read_digest(kw_str text, uint8_t out[32])
     return true;
 }
 
+/* Whether text is a CID: one of the two kinds that name files. */
+static bool read_cid(kw_str text, kw_cid *out)
+{
+    static const char ipfs[] = "/ipfs/";
+    if (kw_str_starts(text, kw_str_from(ipfs)))
+        text = (kw_str){text.data + sizeof ipfs - 1, text.len - (sizeof ipfs - 1)};
+    return (kw_str_starts(text, KW_STR("baf")) || kw_str_starts(text, KW_STR("Qm"))) &&
+           kw_cid_parse(text, out, NULL) == KW_OK && out->hash == KW_HASH_SHA2_256 &&
+           out->digest_len == 32;
+}
+
 static kw_str before(kw_str text, char mark, kw_str *rest)
 {
     const char *const at = text.len > 0 ? memchr(text.data, mark, text.len) : NULL;
@@ -67,12 +78,16 @@ kw_status kw_name_parse(kw_str text, kw_name *out, kw_error *err)
         out->kind = KW_NAME_DIGEST;
         return KW_OK;
     }
+    if (read_cid(text, &out->cid)) {
+        out->kind = KW_NAME_CID;
+        return KW_OK;
+    }
     const kw_str head = before(text, ':', &file), model = before(head, '@', &version);
     if (!kw_model_name_ok(model) || !copy_part(model, out->model) ||
         !copy_part(version, out->version) || !copy_part(file, out->file))
         return kw_fail(err, KW_E_ARG,
                        "\"%.*s\" is no name of a model: they are org/name, org/name:file, "
-                       "org/name@version or sha256:HEX",
+                       "org/name@version, sha256:HEX or a CID",
                        KW_FMT(text));
     return KW_OK;
 }

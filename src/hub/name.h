@@ -3,6 +3,7 @@
  *
  *   org/name   org/name:file   org/name@version   org/name@version:file
  *   sha256:HEX, sha256-HEX or 64 hex digits
+ *   the CID of a file's tree (bafk..., bafy..., Qm...), /ipfs/ before it or not
  *
  * A name without an org is any model whose last part it is. What follows ":" is a file, a version
  * (a tag of Ollama), or a piece of a file's name that only one of them has ("Q4_K_M"). */
@@ -16,7 +17,7 @@
 
 #define KW_NAME_PART_MAX 255
 
-typedef enum kw_name_kind { KW_NAME_MODEL, KW_NAME_DIGEST } kw_name_kind;
+typedef enum kw_name_kind { KW_NAME_MODEL, KW_NAME_DIGEST, KW_NAME_CID } kw_name_kind;
 
 typedef struct kw_name {
     kw_name_kind kind;
@@ -24,6 +25,7 @@ typedef struct kw_name {
     char version[KW_NAME_PART_MAX + 1]; /* "" when none was given */
     char file[KW_NAME_PART_MAX + 1];    /* likewise */
     uint8_t sha256[32];                 /* KW_NAME_DIGEST */
+    kw_cid cid;                         /* KW_NAME_CID */
 } kw_name;
 
 /* KW_E_ARG: it cannot be the name of anything. */

@@ -180,35 +180,48 @@ kw_status kw_walk_each(const char *dir, kw_walk_fn each, void *user, kw_error *e
 
 typedef struct own_walk {
     kw_walk *walk;
-    const char *org;
+    const char *name; /* of the directory, from the store's: "org" */
+    int parts;
 } own_walk;
 
-static kw_status own_model(void *user, const char *path, const char *name, kw_error *err)
+static kw_status is_file(void *user, const char *path, const char *name, kw_error *err)
 {
-    const own_walk *const own = user;
-    char *const model = kw_walk_join(own->org, name);
+    bool *const found = user;
+    kw_file_info info;
+    (void)name, (void)err;
+    *found = *found || (kw_file_query(path, &info, NULL) == KW_OK && info.is_file);
+    return KW_OK;
+}
+
+/* A model is a directory, of at most three parts below the store, with a file in it; what is above
+ * it has directories alone. */
+static kw_status own_dir(void *user, const char *path, const char *name, kw_error *err)
+{
+    const own_walk *const above = user;
+    bool has_file = false;
+    if (!is_own_dir(path))
+        return KW_OK;
+    char *const model = kw_walk_join(above->name, name);
     if (!model)
         return kw_fail(err, KW_E_NOMEM, "\"%s\": no memory for a name", path);
-    kw_status status = KW_OK;
-    if (kw_model_name_ok(kw_str_from(model)) && is_own_dir(path)) {
-        own->walk->model = model;
-        own->walk->n_entries = 0;
-        status = walk_tree(own->walk, (walk_place){path, ""}, 0, err);
+    own_walk here = {above->walk, model, above->parts + 1};
+    kw_status status = kw_walk_each(path, is_file, &has_file, err);
+    if (status == KW_OK && has_file && kw_model_name_ok(kw_str_from(model))) {
+        here.walk->model = model;
+        here.walk->n_entries = 0;
+        status = walk_tree(here.walk, (walk_place){path, ""}, 0, err);
+    } else if (status == KW_OK && here.parts < 3) {
+        status = kw_walk_each(path, own_dir, &here, err);
     }
     free(model);
     return status;
 }
 
-static kw_status own_org(void *user, const char *path, const char *name, kw_error *err)
-{
-    own_walk own = {user, name};
-    return is_own_dir(path) ? kw_walk_each(path, own_model, &own, err) : KW_OK;
-}
-
 static kw_status scan_own(kw_walk *walk, const char *dir, kw_error *err)
 {
+    own_walk top = {walk, "", 0};
     walk->version = "";
-    return kw_walk_each(dir, own_org, walk, err);
+    return kw_walk_each(dir, own_dir, &top, err);
 }
 
 /* ---- Hugging Face ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* stores.h - finds model files where people already have them, and tells the index.
  *
- *   own store      DIR/org/name/FILE...
+ *   own store      DIR/org/name/FILE..., the name of 1 to 3 parts
  *   Hugging Face   DIR/models--org--name/{refs,blobs,snapshots/REVISION/FILE...}
  *   Ollama         DIR/manifests/HOST/org/name/TAG (JSON), DIR/blobs/sha256-HEX
  *   a folder       DIR/FILE... is one model

@@ -152,7 +152,7 @@ static kw_status find_path(kw_index *index, const char *text, kw_found *out, kw_
 kw_status kw_cli_find(kw_index *index, const char *text, kw_found *out, kw_error *err)
 {
     kw_name name;
-    if (is_path(text))
+    if (is_path(text) && strncmp(text, "/ipfs/", 6) != 0)
         return find_path(index, text, out, err);
     KW_TRY(kw_name_parse(kw_str_from(text), &name, err));
     return kw_find(index, &name, out, err);

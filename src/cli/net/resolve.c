@@ -2,16 +2,19 @@
 /* resolve.c - a model by its name in the stores, for every command that opens one. */
 #include "cli/load.h"
 
-#include "cli/net/home.h"
+#include "cli/net/trusted.h"
 #include "os/file.h"
 
 #include <stdlib.h>
 
-static kw_status look_up(kw_index *index, const kw_name *name, char **owned, kw_error *err)
+static kw_status look_up(kw_cli *cli, const kw_home *home, kw_index *index, const kw_name *name,
+                         char **owned, kw_error *err)
 {
     kw_found found;
     KW_TRY(kw_find(index, name, &found, err));
-    const kw_status status = kw_found_runs(&found, owned, err);
+    kw_status status = kw_cli_allow(cli, home, index, &found, err);
+    if (status == KW_OK)
+        status = kw_found_runs(&found, owned, err);
     kw_found_free(&found);
     return status;
 }
@@ -27,7 +30,7 @@ static kw_status open_index(kw_home *home, kw_index **out, kw_error *err)
                        : kw_fail(err, KW_E_NOMEM, "no memory for a path");
 }
 
-kw_status kw_cli_resolve(const kw_cli *cli, const char *path, char **owned, kw_error *err)
+kw_status kw_cli_resolve(kw_cli *cli, const char *path, char **owned, kw_error *err)
 {
     kw_name name;
     kw_home home;
@@ -39,7 +42,7 @@ kw_status kw_cli_resolve(const kw_cli *cli, const char *path, char **owned, kw_e
         return KW_OK;
     kw_status status = open_index(&home, &index, err);
     if (status == KW_OK)
-        status = look_up(index, &name, owned, err);
+        status = look_up(cli, &home, index, &name, owned, err);
     kw_index_close(index);
     kw_home_close(&home);
     /* Unknown as a name: then it was meant as a path, and opening it says what is wrong. */

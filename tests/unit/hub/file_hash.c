@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* file_hash.c - the digests of files around the size of a leaf, the same whatever the threads;
- * cancelling; a file that is no file. */
+ * cancelling; a file that is no file.
+ * kw-test: labels threads */
 #include "hub/file_hash.h"
 
 #include "hub_test.h"

@@ -93,6 +93,9 @@ static void lay_stores(const fixture *f)
     write_file(in_dir(f, "store/me/mine/sub/b.json"), 10, 2);
     write_file(in_dir(f, "store/me/mine/c.gguf.part"), 10, 3);
     write_file(in_dir(f, "store/me/mine/.hidden"), 10, 3);
+    write_file(in_dir(f, "store/plain/w.bin"), 8, 3);
+    write_file(in_dir(f, "store/h.co/o/n/w.bin"), 9, 3);
+    write_file(in_dir(f, "store/too/many/parts/here/w.bin"), 9, 3);
     write_file(in_dir(f, "hf/models--org--name/blobs/" HEX64), 200, 4);
     write_file(in_dir(f, "hf/models--org--name/snapshots/abc/config.json"), 20, 5);
     snprintf(from, sizeof from, "../../blobs/%s", HEX64);
@@ -125,17 +128,21 @@ static void stores(void **state)
     kw_index *const index = open_index(f);
     lay_stores(f);
     scan(index, f);
-    expect(index, "ollama library/tiny@1b:model.gguf 300 claimed\n"
+    expect(index, "store h.co/o/n@:w.bin 9\n"
+                  "ollama library/tiny@1b:model.gguf 300 claimed\n"
                   "store me/mine@:a.gguf 100\n"
                   "store me/mine@:sub/b.json 10\n"
                   "huggingface org/name@main:config.json 20\n"
-                  "huggingface org/name@main:m.gguf 200 claimed\n");
+                  "huggingface org/name@main:m.gguf 200 claimed\n"
+                  "store plain@:w.bin 8\n");
     assert_int_equal(remove(in_dir(f, "store/me/mine/a.gguf")), 0);
     assert_int_equal(remove(in_dir(f, "ollama/manifests/registry.ollama.ai/library/tiny/1b")), 0);
     scan(index, f);
-    expect(index, "store me/mine@:sub/b.json 10\n"
+    expect(index, "store h.co/o/n@:w.bin 9\n"
+                  "store me/mine/sub@:b.json 10\n"
                   "huggingface org/name@main:config.json 20\n"
-                  "huggingface org/name@main:m.gguf 200 claimed\n");
+                  "huggingface org/name@main:m.gguf 200 claimed\n"
+                  "store plain@:w.bin 8\n");
     kw_index_close(index);
 }
 

@@ -40,6 +40,17 @@ static void reading(void **state)
         assert_int_equal(name.kind, KW_NAME_DIGEST);
         assert_int_equal(name.sha256[7], 0xef);
     }
+    static const char *const cids[] = {
+        "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+        "/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"};
+    for (size_t i = 0; i < KW_COUNT(cids); i++) {
+        assert_int_equal(kw_name_parse(kw_str_from(cids[i]), &name, NULL), KW_OK);
+        assert_int_equal(name.kind, KW_NAME_CID);
+        assert_int_equal(name.cid.digest[0], 0xe3);
+    }
+    /* Not a CID: a model may be called so. */
+    assert_int_equal(kw_name_parse(KW_STR("bafy"), &name, NULL), KW_OK);
+    assert_int_equal(name.kind, KW_NAME_MODEL);
 }
 
 /* The place that runs, below the folder, or the name of the status. */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* index_manifests.c - the statements about models that the index keeps. */
+#include <string.h>
+
+#include "base/arena.h"
+#include "hub/index_db.h"
+
+static const char walk[] =
+    "SELECT model, version, sha256, body, signature, offered, time FROM manifests "
+    "WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR sha256 = ?2) ORDER BY model";
+
+static kw_status put(kw_index *index, const kw_index_manifest *m, kw_error *err)
+{
+    sqlite3_stmt *st;
+    KW_TRY(kw_db_get(index, KW_DB_MANIFEST_PUT, &st, err));
+    (void)sqlite3_bind_text(st, 1, m->model, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(st, 2, (int64_t)m->version);
+    (void)sqlite3_bind_blob(st, 3, m->sha256, 32, SQLITE_STATIC);
+    (void)sqlite3_bind_blob64(st, 4, m->body.data, m->body.len, SQLITE_STATIC);
+    (void)sqlite3_bind_blob64(st, 5, m->signature.data, m->signature.len, SQLITE_STATIC);
+    (void)sqlite3_bind_int(st, 6, m->offered);
+    (void)sqlite3_bind_int64(st, 7, m->time);
+    return kw_db_run(index, st, err);
+}
+
+kw_status kw_index_put_manifest(kw_index *index, const kw_index_manifest *manifest, kw_error *err)
+{
+    kw_db_lock(index);
+    const kw_status status = put(index, manifest, err);
+    kw_db_unlock(index);
+    return status;
+}
+
+kw_status kw_index_remove_manifest(kw_index *index, const char *model, kw_error *err)
+{
+    sqlite3_stmt *st;
+    kw_db_lock(index);
+    kw_status status = kw_db_get(index, KW_DB_MANIFEST_REMOVE, &st, err);
+    if (status == KW_OK) {
+        (void)sqlite3_bind_text(st, 1, model, -1, SQLITE_STATIC);
+        status = kw_db_run(index, st, err);
+    }
+    kw_db_unlock(index);
+    return status;
+}
+
+typedef struct manifest_list {
+    kw_index_manifest manifest;
+    struct manifest_list *next;
+} manifest_list;
+
+static kw_str read_blob(kw_arena *arena, sqlite3_stmt *st, int column)
+{
+    const void *const data = sqlite3_column_blob(st, column);
+    const kw_str view = {data ? data : "", (size_t)sqlite3_column_bytes(st, column)};
+    return (kw_str){kw_arena_strdup(arena, view), view.len};
+}
+
+/* false: no memory. */
+static bool read_manifest(kw_arena *arena, sqlite3_stmt *st, kw_index_manifest *out)
+{
+    const kw_str model = read_blob(arena, st, 0);
+    *out = (kw_index_manifest){.model = model.data,
+                               .version = (uint64_t)sqlite3_column_int64(st, 1),
+                               .body = read_blob(arena, st, 3),
+                               .signature = read_blob(arena, st, 4),
+                               .offered = sqlite3_column_int(st, 5) != 0,
+                               .time = sqlite3_column_int64(st, 6)};
+    if (sqlite3_column_bytes(st, 2) == 32)
+        memcpy(out->sha256, sqlite3_column_blob(st, 2), 32);
+    return out->model && out->body.data && out->signature.data;
+}
+
+static kw_status read_all(kw_index *index, sqlite3_stmt *st, kw_arena *arena, manifest_list **out,
+                          kw_error *err)
+{
+    manifest_list **tail = out;
+    kw_status status;
+    while ((status = kw_db_row(index, st, err)) == KW_OK) {
+        manifest_list *const item = kw_arena_alloc(arena, sizeof *item);
+        if (!item || !read_manifest(arena, st, &item->manifest))
+            return kw_fail(err, KW_E_NOMEM, "index: no memory for a manifest");
+        *tail = item;
+        tail = &item->next;
+    }
+    return status == KW_E_NOTFOUND ? KW_OK : status;
+}
+
+kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8_t *sha256,
+                                 kw_manifest_fn each, void *user, kw_error *err)
+{
+    kw_arena arena = {0};
+    manifest_list *list = NULL;
+    sqlite3_stmt *st;
+    kw_db_lock(index);
+    kw_status status = sqlite3_prepare_v2(index->db, walk, -1, &st, NULL) == SQLITE_OK
+                           ? KW_OK
+                           : kw_db_fail(index, err);
+    if (status == KW_OK) {
+        (void)sqlite3_bind_text(st, 1, model, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_blob(st, 2, sha256, 32, SQLITE_STATIC);
+        status = read_all(index, st, &arena, &list, err);
+    }
+    (void)sqlite3_finalize(st);
+    kw_db_unlock(index);
+    for (const manifest_list *item = list; status == KW_OK && item; item = item->next)
+        status = each(user, &item->manifest, err);
+    kw_arena_free(&arena);
+    return status;
+}
