@@ -37,6 +37,13 @@ static const char locked_file[] =
     "k+hsd5N0hwy7qiCkFGqF8CAgEFrZ0t9YZEoL2S9l2WQWCJjKXyOxExpBWDdXLO0lq8nrEWVdZNZ+r+N4rYUGxDG/"
     "lXNdfUVzJwIpziU5iUAH+GDTKgsd58OECog=\n";
 
+/* The same asking for 1 TiB. */
+static const char greedy_file[] =
+    "untrusted comment: minisign encrypted secret key\n"
+    "RWRTY0IyAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8AAAAAAAEAAAAAAAAAAQAAmP6K2y/9mc6335dw"
+    "k+hsd5N0hwy7qiCkFGqF8CAgEFrZ0t9YZEoL2S9l2WQWCJjKXyOxExpBWDdXLO0lq8nrEWVdZNZ+r+N4rYUGxDG/"
+    "lXNdfUVzJwIpziU5iUAH+GDTKgsd58OECog=\n";
+
 static kw_bytes bytes(const char *text)
 {
     return (kw_bytes){(const uint8_t *)text, strlen(text)};
@@ -90,6 +97,8 @@ static void locked_key(void **state)
     assert_non_null(strstr(err.message, "wrong password"));
     assert_int_equal(kw_secret_key_get(file, "secret", &secret, &locked, &err), KW_OK);
     kw_secret_key_wipe(&secret);
+    assert_int_equal(kw_secret_key_get(kw_str_from(greedy_file), "secret", &secret, &locked, &err),
+                     KW_E_LIMIT);
 }
 
 static void ours(void **state)
