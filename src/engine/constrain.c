@@ -25,7 +25,7 @@ void kw_constrainer_free(kw_constrainer *c)
     free(c);
 }
 
-static kw_status compile(kw_constrainer *c, kw_error *err)
+static kw_status compile(kw_constrainer *c, const kw_tokenizer *tokenizer, kw_error *err)
 {
     kw_buf text = {0};
     kw_status status = KW_OK;
@@ -33,7 +33,8 @@ static kw_status compile(kw_constrainer *c, kw_error *err)
         status = kw_schema_to_grammar(kw_str_from(c->source), "JSON schema", &text, err);
     const kw_str source = c->schema ? (kw_str){text.data, text.len} : kw_str_from(c->source);
     if (status == KW_OK)
-        status = kw_grammar_parse(source, c->schema ? "JSON schema" : "grammar", &c->grammar, err);
+        status = kw_grammar_parse_for(source, c->schema ? "JSON schema" : "grammar", tokenizer,
+                                      &c->grammar, err);
     if (status == KW_OK)
         status = kw_matcher_create(c->grammar, c->index, &c->matcher, err);
     kw_buf_free(&text);
@@ -55,7 +56,7 @@ static kw_status prepare(kw_session *s, const char *source, bool schema, kw_erro
     if (!c->source)
         return kw_fail(err, KW_E_NOMEM, "grammar: out of memory");
     memcpy(c->source, source, strlen(source) + 1);
-    return compile(c, err);
+    return compile(c, s->model->tokenizer, err);
 }
 
 kw_status kw_session_constrain(kw_session *s, const kw_constraints *constraints, kw_matcher **out,

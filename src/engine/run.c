@@ -177,8 +177,7 @@ static bool out_of_room(const answer *a)
 static kw_status follow_grammar(answer *a, int32_t token, kw_error *err)
 {
     bool fits;
-    const kw_str text = kw_tokenizer_surface(a->session->model->tokenizer, token);
-    KW_TRY(kw_matcher_push(a->matcher, text, &fits, err));
+    KW_TRY(kw_matcher_push_token(a->matcher, a->session->model->tokenizer, token, &fits, err));
     if (!fits)
         return kw_fail(err, KW_E_UNSUPPORTED, "run: no token that the grammar allows has a logit");
     a->complete = kw_matcher_complete(a->matcher);

@@ -23,6 +23,10 @@ typedef struct kw_grammar kw_grammar;
 /* Compiles GBNF; the rule "root" is the text. subject names it in errors. Left recursion is
  * refused. */
 kw_status kw_grammar_parse(kw_str text, const char *subject, kw_grammar **out, kw_error *err);
+/* Likewise with tokens by their text, <think>, looked up in a tokenizer (NULL: they are refused);
+ * by their number, <[1000]>, they need none. */
+kw_status kw_grammar_parse_for(kw_str text, const char *subject, const kw_tokenizer *tokenizer,
+                               kw_grammar **out, kw_error *err);
 void kw_grammar_free(kw_grammar *grammar);
 /* Appends the grammar, in GBNF, of the JSON texts that a schema describes. Keywords that would
  * restrict them in a way that this does not follow are refused by name. */
@@ -45,6 +49,9 @@ void kw_matcher_free(kw_matcher *matcher);
 void kw_matcher_reset(kw_matcher *matcher);
 /* Goes on by these bytes; *fits false: the text cannot go on so, and the matcher stays. */
 kw_status kw_matcher_push(kw_matcher *matcher, kw_str bytes, bool *fits, kw_error *err);
+/* Goes on by a token: by its text, or as the token that the grammar names, or both. */
+kw_status kw_matcher_push_token(kw_matcher *matcher, const kw_tokenizer *tokenizer, int32_t id,
+                                bool *fits, kw_error *err);
 /* The text may end here; and nothing can follow. */
 bool kw_matcher_accepts(const kw_matcher *matcher);
 bool kw_matcher_complete(const kw_matcher *matcher);

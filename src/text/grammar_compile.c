@@ -152,6 +152,29 @@ static kw_status compile_chars(compiler *c, const kw_part *part, uint32_t next, 
     return add_bytes(c, c->edges, c->n_edges, out);
 }
 
+/* Tokens as bytes; of a negated one each byte parts the ids below, equal and above. */
+static kw_status compile_token(compiler *c, const kw_part *part, uint32_t next, uint32_t *out)
+{
+    uint32_t any = next, same = next;
+    for (unsigned shift = 0; shift < KW_TOKEN_BITS; shift += 8) {
+        const uint8_t byte = (uint8_t)(part->rule >> shift);
+        kw_edge edges[3];
+        size_t n = 0;
+        if (part->negated && byte > 0)
+            edges[n++] = (kw_edge){any, 0, (uint8_t)(byte - 1)};
+        if (!part->negated || shift > 0)
+            edges[n++] = (kw_edge){same, byte, byte};
+        if (part->negated && byte < 0xFF)
+            edges[n++] = (kw_edge){any, (uint8_t)(byte + 1), 0xFF};
+        KW_TRY(add_bytes(c, edges, n, &same));
+        const kw_edge all = {any, 0, 0xFF};
+        if (part->negated)
+            KW_TRY(add_bytes(c, &all, 1, &any));
+    }
+    const kw_edge first = {same, KW_TOKEN_BYTE, KW_TOKEN_BYTE};
+    return add_bytes(c, &first, 1, out);
+}
+
 /* ---- parts ---- */
 
 static kw_status compile(compiler *c, const kw_part *part, uint32_t next, uint32_t *out);
@@ -230,6 +253,8 @@ static kw_status compile(compiler *c, const kw_part *part, uint32_t next, uint32
         return compile_literal(c, part->text, next, out);
     case KW_PART_CHARS:
         return compile_chars(c, part, next, out);
+    case KW_PART_TOKEN:
+        return compile_token(c, part, next, out);
     case KW_PART_RULE:
         return add_node(c, (kw_gnode){part->rule, next, KW_NODE_CALL}, out);
     case KW_PART_ALL:
@@ -371,6 +396,12 @@ kw_status kw_grammar_compile(kw_grammar *g, kw_error *err)
 
 kw_status kw_grammar_parse(kw_str text, const char *subject, kw_grammar **out, kw_error *err)
 {
+    return kw_grammar_parse_for(text, subject, NULL, out, err);
+}
+
+kw_status kw_grammar_parse_for(kw_str text, const char *subject, const kw_tokenizer *tokenizer,
+                               kw_grammar **out, kw_error *err)
+{
     kw_grammar *g = calloc(1, sizeof *g);
     kw_status status = KW_OK;
     if (g)
@@ -378,7 +409,7 @@ kw_status kw_grammar_parse(kw_str text, const char *subject, kw_grammar **out, k
     if (!g || !g->subject)
         status = kw_fail(err, KW_E_NOMEM, "%s: out of memory", subject);
     if (status == KW_OK)
-        status = kw_grammar_read(g, text, err);
+        status = kw_grammar_read(g, text, tokenizer, err);
     if (status == KW_OK)
         status = kw_grammar_compile(g, err);
     if (status == KW_OK)

@@ -13,6 +13,7 @@ typedef enum kw_part_kind {
     KW_PART_LITERAL, /* text */
     KW_PART_CHARS,   /* ranges: any one of them */
     KW_PART_RULE,    /* rule */
+    KW_PART_TOKEN,   /* rule: the id of a token; negated: of any other */
     KW_PART_ALL,     /* first: one after another */
     KW_PART_ANY,     /* first: one of them */
     KW_PART_REPEAT   /* first: min to max times */
@@ -20,13 +21,18 @@ typedef enum kw_part_kind {
 
 #define KW_NO_MAX UINT32_MAX
 
+/* A token that a grammar names is four bytes of the automaton: this one, which no UTF-8 holds, and
+ * its id, the highest byte first. */
+#define KW_TOKEN_BYTE 0xFF
+#define KW_TOKEN_BITS 24
+
 typedef struct kw_char_range {
     uint32_t low, high;
 } kw_char_range;
 
 typedef struct kw_part {
     uint8_t kind;
-    bool negated; /* chars */
+    bool negated; /* chars, token */
     kw_str text;
     kw_char_range *ranges;
     size_t n_ranges;
@@ -61,6 +67,7 @@ typedef struct kw_edge {
 
 struct kw_grammar {
     kw_arena arena; /* of the parsed form */
+    bool has_tokens;
     const char *subject;
     kw_grammar_rule *rules;
     size_t n_rules, cap_rules, root;
@@ -73,7 +80,7 @@ struct kw_grammar {
 };
 
 /* Text to rules. */
-kw_status kw_grammar_read(kw_grammar *g, kw_str text, kw_error *err);
+kw_status kw_grammar_read(kw_grammar *g, kw_str text, const kw_tokenizer *tokenizer, kw_error *err);
 /* Rules to nodes; refuses left recursion. */
 kw_status kw_grammar_compile(kw_grammar *g, kw_error *err);
 

@@ -124,7 +124,10 @@ static kw_status walk(kw_matcher *m, uint32_t *states, uint32_t *mask, kw_error 
         const entry *e = &index->entries[i];
         size_t n = e->common;
         while (n < e->text.len) {
-            KW_TRY(kw_matcher_step(m, states[n], (uint8_t)e->text.data[n], &states[n + 1], err));
+            const uint8_t byte = (uint8_t)e->text.data[n];
+            states[n + 1] = KW_DEAD;
+            if (byte != KW_TOKEN_BYTE)
+                KW_TRY(kw_matcher_step(m, states[n], byte, &states[n + 1], err));
             n++;
             if (states[n] == KW_DEAD)
                 break;
@@ -139,6 +142,33 @@ static kw_status walk(kw_matcher *m, uint32_t *states, uint32_t *mask, kw_error 
     return KW_OK;
 }
 
+/* The tokens that the grammar names, or may be any but one that it names. */
+static kw_status add_tokens(kw_matcher *m, uint32_t *mask, kw_error *err)
+{
+    uint32_t to;
+    KW_TRY(kw_matcher_step(m, m->now, KW_TOKEN_BYTE, &to, err));
+    for (uint32_t id = 0; id < m->index->n_tokens && to != KW_DEAD; id++) {
+        uint32_t after;
+        KW_TRY(kw_matcher_step_token(m, m->now, id, &after, err));
+        if (after != KW_DEAD)
+            mask[id / 32] |= (uint32_t)1 << (id % 32);
+    }
+    for (size_t i = 0; i < m->index->n_ends; i++)
+        mask[m->index->ends[i] / 32] &= ~((uint32_t)1 << (m->index->ends[i] % 32));
+    return KW_OK;
+}
+
+kw_status kw_matcher_push_token(kw_matcher *m, const kw_tokenizer *tokenizer, int32_t id,
+                                bool *fits, kw_error *err)
+{
+    const bool text = is_text(tokenizer, id);
+    *fits = false;
+    if (kw_tokenizer_is_end(tokenizer, id) || (!text && !m->grammar->has_tokens))
+        return KW_OK;
+    return kw_matcher_push_both(m, (uint32_t)id,
+                                text ? kw_tokenizer_surface(tokenizer, id) : KW_STR(""), fits, err);
+}
+
 kw_status kw_matcher_make_mask(kw_matcher *m, kw_error *err)
 {
     const size_t words = kw_token_index_mask_words(m->index);
@@ -149,6 +179,8 @@ kw_status kw_matcher_make_mask(kw_matcher *m, kw_error *err)
     if (!mask)
         return kw_fail(err, KW_E_NOMEM, "%s: out of memory", m->grammar->subject);
     KW_TRY(walk(m, states, mask, err));
+    if (m->grammar->has_tokens)
+        KW_TRY(add_tokens(m, mask, err));
     for (size_t i = 0; i < m->index->n_ends && m->states[m->now].ends; i++)
         mask[m->index->ends[i] / 32] |= (uint32_t)1 << (m->index->ends[i] % 32);
     m->states[m->now].mask = mask;

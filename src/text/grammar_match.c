@@ -4,7 +4,8 @@
  * A place is a node that reads bytes and a stack of nodes to return to; stacks are interned as
  * (node, stack below). A state is a sorted set of places, interned too, with a table of the states
  * that its bytes lead to, filled as they are met. When there are too many states, all are forgotten
- * and the text is followed again from its beginning. */
+ * and the text is followed again from its beginning. Where a grammar names tokens, what was
+ * followed is kept as entries: the token (NO_TOKEN: none), the length of its text, the text. */
 #include "text/grammar_match.h"
 
 #include "base/check.h"
@@ -217,15 +218,86 @@ static kw_status start(kw_matcher *m, kw_error *err)
 static kw_status follow(kw_matcher *m, uint32_t from, kw_str bytes, uint32_t *out, kw_error *err)
 {
     *out = from;
-    for (size_t i = 0; i < bytes.len && *out != KW_DEAD; i++)
-        KW_TRY(kw_matcher_step(m, *out, (uint8_t)bytes.data[i], out, err));
+    for (size_t i = 0; i < bytes.len && *out != KW_DEAD; i++) {
+        if ((uint8_t)bytes.data[i] == KW_TOKEN_BYTE)
+            *out = KW_DEAD;
+        else
+            KW_TRY(kw_matcher_step(m, *out, (uint8_t)bytes.data[i], out, err));
+    }
     return KW_OK;
+}
+
+kw_status kw_matcher_step_token(kw_matcher *m, uint32_t from, uint32_t id, uint32_t *out,
+                                kw_error *err)
+{
+    const uint8_t bytes[] = {KW_TOKEN_BYTE, (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
+    *out = from;
+    for (size_t i = 0; i < sizeof bytes && *out != KW_DEAD; i++)
+        KW_TRY(kw_matcher_step(m, *out, bytes[i], out, err));
+    return KW_OK;
+}
+
+/* The state of the places of two. */
+static kw_status join(kw_matcher *m, uint32_t a, uint32_t b, uint32_t *out, kw_error *err)
+{
+    const uint32_t from[] = {a, b};
+    start_set(m);
+    for (size_t k = 0; k < KW_COUNT(from); k++) {
+        const kw_mstate *s = &m->states[from[k]];
+        for (size_t i = 0; i < s->n; i++)
+            KW_TRY(visit(m, (uint32_t)(s->places[i] >> 32), (uint32_t)s->places[i], err));
+        m->ends = m->ends || s->ends;
+    }
+    return intern(m, out, err);
+}
+
+typedef struct step {
+    uint32_t id; /* NO_TOKEN: a text alone */
+    kw_str text;
+} step;
+
+#define NO_TOKEN (((uint32_t)1 << KW_TOKEN_BITS) - 1)
+#define ENTRY_BYTES 5
+
+static kw_status follow_step(kw_matcher *m, uint32_t from, const step *by, uint32_t *out,
+                             kw_error *err)
+{
+    uint32_t token = KW_DEAD;
+    *out = KW_DEAD;
+    if (by->text.len > 0 || by->id == NO_TOKEN)
+        KW_TRY(follow(m, from, by->text, out, err));
+    if (by->id != NO_TOKEN)
+        KW_TRY(kw_matcher_step_token(m, from, by->id, &token, err));
+    if (*out == KW_DEAD)
+        *out = token;
+    return token == KW_DEAD || token == *out ? KW_OK : join(m, *out, token, out, err);
+}
+
+static void note_step(kw_matcher *m, const step *by)
+{
+    const uint32_t id = by->id;
+    const size_t n = by->text.len;
+    const char head[ENTRY_BYTES] = {(char)(id >> 16), (char)(id >> 8), (char)id, (char)(n >> 8),
+                                    (char)n};
+    if (m->grammar->has_tokens)
+        kw_buf_add(&m->text, head, sizeof head);
+    kw_buf_add(&m->text, by->text.data ? by->text.data : "", n);
 }
 
 static kw_status forget(kw_matcher *m, kw_error *err)
 {
     KW_TRY(start(m, err));
-    return follow(m, m->first, (kw_str){m->text.data, m->text.len}, &m->now, err);
+    if (!m->grammar->has_tokens)
+        return follow(m, m->first, (kw_str){m->text.data, m->text.len}, &m->now, err);
+    m->now = m->first;
+    for (size_t i = 0; i < m->text.len;) {
+        const uint8_t *head = (const uint8_t *)m->text.data + i;
+        const step by = {(uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2],
+                         {m->text.data + i + ENTRY_BYTES, (size_t)head[3] << 8 | head[4]}};
+        KW_TRY(follow_step(m, m->now, &by, &m->now, err));
+        i += ENTRY_BYTES + by.text.len;
+    }
+    return KW_OK;
 }
 
 /* ---- for callers ---- */
@@ -279,13 +351,16 @@ void kw_matcher_reset(kw_matcher *m)
     m->now = m->first;
 }
 
-kw_status kw_matcher_push(kw_matcher *m, kw_str bytes, bool *fits, kw_error *err)
+static kw_status push_step(kw_matcher *m, const step *by, bool *fits, kw_error *err)
 {
     uint32_t to;
-    kw_status status = follow(m, m->now, bytes, &to, NULL);
+    if (m->grammar->has_tokens && by->text.len > UINT16_MAX)
+        return kw_fail(err, KW_E_LIMIT, "%s: %zu bytes at once, the limit is %u",
+                       m->grammar->subject, by->text.len, (unsigned)UINT16_MAX);
+    kw_status status = follow_step(m, m->now, by, &to, NULL);
     if (status == KW_E_LIMIT) {
         KW_TRY(forget(m, err));
-        status = follow(m, m->now, bytes, &to, err);
+        status = follow_step(m, m->now, by, &to, err);
     }
     if (status != KW_OK)
         return status == KW_E_NOMEM ? no_memory(m, err) : status;
@@ -293,8 +368,19 @@ kw_status kw_matcher_push(kw_matcher *m, kw_str bytes, bool *fits, kw_error *err
     if (!*fits)
         return KW_OK;
     m->now = to;
-    kw_buf_add(&m->text, bytes.data ? bytes.data : "", bytes.len);
+    note_step(m, by);
     return kw_buf_status(&m->text, err);
+}
+
+kw_status kw_matcher_push(kw_matcher *m, kw_str bytes, bool *fits, kw_error *err)
+{
+    return push_step(m, &(step){NO_TOKEN, bytes}, fits, err);
+}
+
+kw_status kw_matcher_push_both(kw_matcher *m, uint32_t id, kw_str text, bool *fits, kw_error *err)
+{
+    return push_step(m, &(step){m->grammar->has_tokens ? id & NO_TOKEN : NO_TOKEN, text}, fits,
+                     err);
 }
 
 bool kw_matcher_accepts(const kw_matcher *m)

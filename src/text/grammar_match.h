@@ -34,7 +34,7 @@ struct kw_matcher {
     uint32_t *stack_slots; /* [KW_STACK_SLOTS] */
     size_t mask_bytes;
     uint32_t first, now;
-    kw_buf text; /* followed so far */
+    kw_buf text; /* followed so far; of a grammar with tokens: entries, see grammar_match.c */
     /* of the set that is being made */
     uint64_t *seen, *todo, *found;
     uint32_t *seen_mark, mark;
@@ -46,6 +46,11 @@ struct kw_matcher {
 kw_status kw_matcher_step(kw_matcher *m, uint32_t from, uint8_t byte, uint32_t *out, kw_error *err);
 /* Fills the mask of the state that m is in. */
 kw_status kw_matcher_make_mask(kw_matcher *m, kw_error *err);
+/* Goes on by a token's number and by its text (empty: it has none), whichever fits. */
+kw_status kw_matcher_push_both(kw_matcher *m, uint32_t id, kw_str text, bool *fits, kw_error *err);
+/* The state after a token that the grammar names. */
+kw_status kw_matcher_step_token(kw_matcher *m, uint32_t from, uint32_t id, uint32_t *out,
+                                kw_error *err);
 size_t kw_token_index_mask_words(const kw_token_index *index);
 
 #endif

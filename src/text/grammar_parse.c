@@ -17,6 +17,7 @@ typedef struct reader {
     size_t at;
     uint32_t line;
     int depth;
+    const kw_tokenizer *tokenizer; /* NULL: none */
     kw_error *err;
 } reader;
 
@@ -207,6 +208,57 @@ static kw_status read_class(reader *r, kw_part **out)
     return status;
 }
 
+/* ---- tokens ---- */
+
+/* A token by its text: what a tokenizer makes one token of. */
+static kw_status find_token(reader *r, kw_str text, uint32_t *out)
+{
+    int32_t *ids = NULL;
+    size_t n = 0;
+    if (!r->tokenizer)
+        return kw_fail(r->err, KW_E_UNSUPPORTED,
+                       "%s: line %u: the token %.*s by its text needs a tokenizer", r->g->subject,
+                       r->line, KW_FMT(text));
+    KW_TRY(kw_tokenizer_encode(r->tokenizer, text, KW_ENCODE_PARSE, &ids, &n, r->err));
+    if (n == 1)
+        *out = (uint32_t)ids[0];
+    free(ids);
+    return n == 1 ? KW_OK
+                  : kw_fail(r->err, KW_E_FORMAT, "%s: line %u: %.*s is %zu tokens, not one",
+                            r->g->subject, r->line, KW_FMT(text), n);
+}
+
+/* "<[1000]>" or "<think>", perhaps behind "!". */
+static kw_status read_token(reader *r, kw_part **out)
+{
+    KW_TRY(new_part(r, KW_PART_TOKEN, out));
+    (*out)->negated = peek(r, 0) == '!';
+    r->at += (*out)->negated;
+    const size_t start = r->at;
+    r->g->has_tokens = true;
+    if (peek(r, 0) != '<')
+        return fail(r, "expected \"<\" behind \"!\"");
+    r->at++;
+    if (peek(r, 0) == '[') {
+        uint32_t *const id = &(*out)->rule;
+        for (r->at++; peek(r, 0) >= '0' && peek(r, 0) <= '9'; r->at++) {
+            *id = *id * 10 + (uint32_t)(peek(r, 0) - '0');
+            if (*id >> KW_TOKEN_BITS)
+                return fail(r, "a token beyond any vocabulary");
+        }
+        if (peek(r, 0) != ']' || peek(r, 1) != '>' || r->at == start + 2)
+            return fail(r, "expected \"<[number]>\"");
+        r->at += 2;
+        return KW_OK;
+    }
+    while (r->at < r->text.len && peek(r, 0) != '>' && peek(r, 0) != '\n')
+        r->at++;
+    if (peek(r, 0) != '>')
+        return fail(r, "a token has no end on its line");
+    r->at++;
+    return find_token(r, (kw_str){r->text.data + start, r->at - start}, &(*out)->rule);
+}
+
 /* ---- structure ---- */
 
 static kw_status read_choice(reader *r, bool nested, kw_part **out);
@@ -291,6 +343,8 @@ static kw_status read_part(reader *r, kw_part **out)
         KW_TRY(read_class(r, out));
     else if (c == '(')
         KW_TRY(read_group(r, out));
+    else if (c == '<' || c == '!')
+        KW_TRY(read_token(r, out));
     else if (c == '.') {
         KW_TRY(new_part(r, KW_PART_CHARS, out));
         (*out)->negated = true;
@@ -309,7 +363,7 @@ static kw_status read_sequence(reader *r, bool nested, kw_part **out)
     for (;;) {
         skip(r, nested);
         const char c = peek(r, 0);
-        if (c != '"' && c != '[' && c != '(' && c != '.' && !is_word(c))
+        if ((c == '\0' || !strchr("\"[(.<!", c)) && !is_word(c))
             return KW_OK;
         KW_TRY(read_part(r, tail));
         tail = &(*tail)->next;
@@ -352,9 +406,9 @@ static kw_status read_rule(reader *r)
     return KW_OK;
 }
 
-kw_status kw_grammar_read(kw_grammar *g, kw_str text, kw_error *err)
+kw_status kw_grammar_read(kw_grammar *g, kw_str text, const kw_tokenizer *tokenizer, kw_error *err)
 {
-    reader r = {.g = g, .text = text, .line = 1, .err = err};
+    reader r = {.g = g, .text = text, .line = 1, .tokenizer = tokenizer, .err = err};
     if (text.len > KW_GRAMMAR_MAX_BYTES)
         return kw_fail(err, KW_E_LIMIT, "%s: %zu bytes, the limit is %zu", g->subject, text.len,
                        KW_GRAMMAR_MAX_BYTES);
