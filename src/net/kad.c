@@ -100,6 +100,15 @@ static const kw_kad_io io = {.now_ms = io_now,
 
 /* ---- life ---- */
 
+static void joined(void *user, const kw_peer_id *peer)
+{
+    kw_kad *kad = user;
+    for (size_t i = 0; i < kad->n_sides; i++) {
+        if (kw_host_peer_speaks(kad->host, peer, kad->sides[i].network.protocol))
+            kw_kad_node_met(kad->sides[i].node, peer);
+    }
+}
+
 /* Who came is told by `joined`; who did not is dialed again. */
 static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, const char *why)
 {
@@ -109,13 +118,35 @@ static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, cons
     (void)why;
 }
 
-static void dial_bootstrap(kw_kad *kad, uint64_t now_ms)
+/* Peers that are connected and serve: one that failed twice has left the table, and would not come
+ * again by itself. */
+static void meet_connected(kw_kad *kad)
+{
+    const size_t n = kw_host_peers(kad->host, NULL, 0);
+    kw_peer_info *infos = calloc(n + 1, sizeof *infos);
+    const size_t got = infos ? kw_host_peers(kad->host, infos, n) : 0;
+    for (size_t i = 0; i < got && i < n; i++)
+        joined(kad, &infos[i].id);
+    free(infos);
+}
+
+static bool knows_somebody(const kw_kad *kad)
 {
     for (size_t i = 0; i < kad->n_sides; i++) {
         if (kw_kad_node_peers(kad->sides[i].node) > 0)
-            return;
+            return true;
     }
+    return false;
+}
+
+static void dial_bootstrap(kw_kad *kad, uint64_t now_ms)
+{
+    if (knows_somebody(kad))
+        return;
     kad->bootstrap_ms = now_ms + BOOTSTRAP_MS;
+    meet_connected(kad);
+    if (knows_somebody(kad))
+        return;
     for (size_t i = 0; i < kad->n_bootstrap; i++) {
         kw_multiaddr without;
         kw_peer_id peer;
@@ -144,15 +175,6 @@ static void tick(void *user)
         kad->sweep_ms = now + SWEEP_MS;
         kw_kad_providers_sweep(kad->providers, now);
         kw_kad_values_sweep(kad->values, now);
-    }
-}
-
-static void joined(void *user, const kw_peer_id *peer)
-{
-    kw_kad *kad = user;
-    for (size_t i = 0; i < kad->n_sides; i++) {
-        if (kw_host_peer_speaks(kad->host, peer, kad->sides[i].network.protocol))
-            kw_kad_node_met(kad->sides[i].node, peer);
     }
 }
 

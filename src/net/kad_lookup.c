@@ -2,10 +2,10 @@
 /* kad_lookup.c - the candidates of a lookup.
  *
  * Invariants: candidates are sorted by distance and appear once; n_under_way counts those in state
- * ASKED. One that was asked stays until it answers or is given up, whatever closer ones come, so
- * that n_under_way is exact. Only the KW_KAD_K closest that have not failed are asked: a peer that
- * lies can add candidates, which cost a request each until they fail, up to KW_KAD_LOOKUP_ASKED.
- * Source: libp2p kad-dht specification, "Peer routing". */
+ * ASKED, n_slow those in state SLOW. One that was asked stays until it answers or is given up,
+ * whatever closer ones come, so that both are exact. Only the KW_KAD_K closest that have not failed
+ * are asked: a peer that lies can add candidates, which cost a request each until they fail, up to
+ * KW_KAD_LOOKUP_ASKED. Source: libp2p kad-dht specification, "Peer routing". */
 #include "net/kad_lookup.h"
 
 #include <string.h>
@@ -41,7 +41,8 @@ static void remove_at(kw_kad_lookup *lookup, size_t at)
 static bool make_room(kw_kad_lookup *lookup, size_t at)
 {
     for (size_t i = lookup->n; i > at; i--) {
-        if (lookup->candidates[i - 1].state != KW_KAD_ASKED) {
+        const kw_kad_candidate_state state = lookup->candidates[i - 1].state;
+        if (state != KW_KAD_ASKED && state != KW_KAD_SLOW) {
             remove_at(lookup, i - 1);
             return true;
         }
@@ -84,15 +85,36 @@ bool kw_kad_lookup_next(kw_kad_lookup *lookup, kw_peer_id *out)
     return false;
 }
 
-void kw_kad_lookup_answered(kw_kad_lookup *lookup, const kw_peer_id *peer, bool answered)
+static kw_kad_candidate *find(kw_kad_lookup *lookup, const kw_peer_id *peer)
 {
     const kw_kad_key key = kw_kad_key_of_peer(peer);
     bool found;
     const size_t at = place(lookup, &key, &found);
-    if (!found || lookup->candidates[at].state != KW_KAD_ASKED)
+    return found ? &lookup->candidates[at] : NULL;
+}
+
+void kw_kad_lookup_slow(kw_kad_lookup *lookup, const kw_peer_id *peer)
+{
+    kw_kad_candidate *candidate = find(lookup, peer);
+    if (!candidate || candidate->state != KW_KAD_ASKED || lookup->n_slow == KW_KAD_SLOW_MAX)
         return;
-    lookup->candidates[at].state = answered ? KW_KAD_ANSWERED : KW_KAD_SILENT;
+    candidate->state = KW_KAD_SLOW;
     lookup->n_under_way--;
+    lookup->n_slow++;
+}
+
+void kw_kad_lookup_answered(kw_kad_lookup *lookup, const kw_peer_id *peer, bool answered)
+{
+    kw_kad_candidate *candidate = find(lookup, peer);
+    if (!candidate)
+        return;
+    if (candidate->state == KW_KAD_ASKED)
+        lookup->n_under_way--;
+    else if (candidate->state == KW_KAD_SLOW)
+        lookup->n_slow--;
+    else
+        return;
+    candidate->state = answered ? KW_KAD_ANSWERED : KW_KAD_SILENT;
 }
 
 bool kw_kad_lookup_over(const kw_kad_lookup *lookup)
@@ -100,7 +122,7 @@ bool kw_kad_lookup_over(const kw_kad_lookup *lookup)
     size_t answered = 0;
     for (size_t i = 0; i < lookup->n && answered < KW_KAD_K; i++) {
         const kw_kad_candidate_state state = lookup->candidates[i].state;
-        if (state == KW_KAD_ASKED)
+        if (state == KW_KAD_ASKED || state == KW_KAD_SLOW)
             return false;
         if (state == KW_KAD_HEARD && lookup->n_asked < KW_KAD_LOOKUP_ASKED)
             return false;

@@ -8,13 +8,15 @@
 
 #include "net/kad_key.h"
 
-#define KW_KAD_ALPHA 10         /* requests under way at a time */
+#define KW_KAD_ALPHA 10         /* requests under way at a time, */
+#define KW_KAD_SLOW_MAX 20      /* and those that take long */
 #define KW_KAD_CANDIDATES 200   /* the farthest are forgotten */
 #define KW_KAD_LOOKUP_ASKED 250 /* requests of one lookup, whatever it is told */
 
 typedef enum kw_kad_candidate_state {
     KW_KAD_HEARD,
     KW_KAD_ASKED,
+    KW_KAD_SLOW, /* asked, and another may be asked in its place */
     KW_KAD_ANSWERED,
     KW_KAD_SILENT
 } kw_kad_candidate_state;
@@ -27,7 +29,8 @@ typedef struct kw_kad_candidate {
 
 typedef struct kw_kad_lookup {
     kw_kad_key target;
-    size_t n, n_asked, n_under_way;
+    size_t n, n_asked;
+    size_t n_under_way, n_slow;                     /* in the states ASKED and SLOW */
     kw_kad_candidate candidates[KW_KAD_CANDIDATES]; /* by distance */
 } kw_kad_lookup;
 
@@ -36,6 +39,8 @@ typedef struct kw_kad_lookup {
 bool kw_kad_lookup_heard(kw_kad_lookup *lookup, const kw_peer_id *peer);
 /* Takes the next to ask, or false when there is none now. */
 bool kw_kad_lookup_next(kw_kad_lookup *lookup, kw_peer_id *out);
+/* One that was asked takes long. */
+void kw_kad_lookup_slow(kw_kad_lookup *lookup, const kw_peer_id *peer);
 /* What became of one that was asked. */
 void kw_kad_lookup_answered(kw_kad_lookup *lookup, const kw_peer_id *peer, bool answered);
 bool kw_kad_lookup_over(const kw_kad_lookup *lookup);

@@ -299,11 +299,21 @@ static void time_out(kw_kad_node *node, uint64_t now)
     }
 }
 
+static void mark_slow(kw_kad_node *node, uint64_t now)
+{
+    for (const kw_kad_request *r = node->requests; r; r = r->next) {
+        if (r->task && r->task->phase == KW_KAD_LOOKING &&
+            r->deadline_ms - now <= KW_KAD_REQUEST_MS - KW_KAD_SLOW_MS)
+            kw_kad_lookup_slow(&r->task->lookup, &r->peer);
+    }
+}
+
 void kw_kad_node_tick(kw_kad_node *node)
 {
     const uint64_t now = kw_kad_now(node);
     kw_kad_enter(node);
     time_out(node, now);
+    mark_slow(node, now);
     if (now >= node->refresh_ms)
         kw_kad_node_refresh(node);
     if (node->refresh_bucket < KW_KAD_KEY_BITS && !node->refreshing)
@@ -313,10 +323,9 @@ void kw_kad_node_tick(kw_kad_node *node)
         ask_the_silent(node, now);
     }
     for (kw_kad_task *task = node->tasks; task; task = task->next) {
-        if (task->phase != KW_KAD_ENDED && now >= task->deadline_ms)
-            kw_kad_task_finish(task);
-        else
-            kw_kad_task_step(task);
+        if (now >= task->deadline_ms)
+            kw_kad_task_late(task);
+        kw_kad_task_step(task);
     }
     kw_kad_leave(node);
 }

@@ -12,6 +12,7 @@
 #include "net/kad_values.h"
 
 #define KW_KAD_REQUEST_MS 10000        /* for an answer, dialing included */
+#define KW_KAD_SLOW_MS 2000            /* after which another is asked beside it */
 #define KW_KAD_TASK_MS 60000           /* for a lookup and what follows it */
 #define KW_KAD_REFRESH_MS (600 * 1000) /* between refreshes of the table */
 #define KW_KAD_TASKS 64                /* at the same time */

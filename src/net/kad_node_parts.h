@@ -62,7 +62,8 @@ void kw_kad_leave(kw_kad_node *node);
 void kw_kad_task_step(kw_kad_task *task);
 void kw_kad_task_reply(kw_kad_task *task, const kw_peer_id *from, const kw_kad_message *message);
 void kw_kad_task_stored(kw_kad_task *task, bool stored);
-void kw_kad_task_finish(kw_kad_task *task);
+/* Its time is over. */
+void kw_kad_task_late(kw_kad_task *task);
 void kw_kad_task_free(kw_kad_task *task);
 /* The type of message that looks for this, or that stores it. */
 kw_kad_type kw_kad_task_asks(const kw_kad_task *task);

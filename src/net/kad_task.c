@@ -27,7 +27,7 @@ void kw_kad_task_free(kw_kad_task *task)
     free(task);
 }
 
-void kw_kad_task_finish(kw_kad_task *task)
+static void finish(kw_kad_task *task)
 {
     if (task->phase == KW_KAD_ENDED)
         return;
@@ -73,7 +73,7 @@ static void found_provider(kw_kad_task *task, const kw_kad_peer *peer)
     task->seen[task->n_found++] = peer->id;
     tell_peer(task, peer);
     if (task->phase != KW_KAD_ENDED && task->want > 0 && task->n_found >= task->want)
-        kw_kad_task_finish(task);
+        finish(task);
 }
 
 static void found_value(kw_kad_task *task, kw_bytes value)
@@ -89,7 +89,7 @@ static void found_value(kw_kad_task *task, kw_bytes value)
             task->events->value(task->user, value);
     }
     if (task->phase != KW_KAD_ENDED && task->want > 0 && task->n_found >= task->want)
-        kw_kad_task_finish(task);
+        finish(task);
 }
 
 static bool is_target(const kw_kad_task *task, const kw_peer_id *peer)
@@ -197,7 +197,19 @@ static void lookup_over(kw_kad_task *task)
         if (kw_peer_id_get(key_of(task), &id, NULL) == KW_OK)
             tell_by_id(task, &id);
     }
-    kw_kad_task_finish(task);
+    finish(task);
+}
+
+/* What is to be left with others is left with those who answered so far; the rest is over. */
+void kw_kad_task_late(kw_kad_task *task)
+{
+    const bool stores = task->goal == KW_KAD_PROVIDE || task->goal == KW_KAD_PUT;
+    if (task->phase == KW_KAD_LOOKING && stores) {
+        task->deadline_ms += KW_KAD_REQUEST_MS;
+        store(task);
+    } else {
+        finish(task);
+    }
 }
 
 void kw_kad_task_step(kw_kad_task *task)
@@ -212,7 +224,7 @@ void kw_kad_task_step(kw_kad_task *task)
     if (task->phase == KW_KAD_LOOKING && kw_kad_lookup_over(&task->lookup))
         lookup_over(task);
     if (task->phase == KW_KAD_STORING && task->n_storing == 0)
-        kw_kad_task_finish(task);
+        finish(task);
 }
 
 /* Candidates that a peer names: those that can be dialed, at most KW_KAD_K. */
@@ -253,7 +265,7 @@ void kw_kad_task_reply(kw_kad_task *task, const kw_peer_id *from, const kw_kad_m
     if (is_target(task, from)) {
         task->n_found = 1;
         tell_by_id(task, from);
-        kw_kad_task_finish(task);
+        finish(task);
         return;
     }
     hear(task, message);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // kad.mjs - a peer of js-libp2p that is told what to do a line at a time (see ../README.md):
-//   connect ADDR, table, provide CID, find CID, put KEY VALUE, get KEY, discovered
+//   ping ADDR, provide CID, find CID, put KEY VALUE, get KEY, discovered
 // Environment: KAD_PROTOCOL (/kwaai/kad/1.0.0), MDNS_PORT (none: no mDNS).
 import { createInterface } from 'node:readline'
 import { createLibp2p } from 'libp2p'
@@ -41,11 +41,9 @@ node.addEventListener('peer:discovery', event => discovered.add(event.detail.id.
 
 const bytes = text => new TextEncoder().encode(text)
 const commands = {
-  async connect (addr) {
-    await node.dial(multiaddr(addr))
-    return {}
+  async ping (addr) {
+    return { us: 1000 * await node.services.ping.ping(multiaddr(addr)) }
   },
-  async table () { return { peers: node.services.dht.routingTable.size } },
   async discovered () { return { peers: [...discovered] } },
   async provide (cid) {
     let stored = 0

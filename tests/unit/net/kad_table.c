@@ -160,13 +160,38 @@ static void lookup_ends_with_the_closest(void **state)
     assert_true(failures > 0 && lookup.n_asked <= KW_KAD_K + failures + KW_KAD_ALPHA);
 }
 
+static void slow_ones_hold_up_nobody(void **state)
+{
+    (void)state;
+    static kw_kad_lookup lookup;
+    const kw_peer_id target = peer(9999);
+    kw_peer_id asked[KW_KAD_ALPHA], more;
+    lookup = (kw_kad_lookup){.target = kw_kad_key_of_peer(&target)};
+    for (uint32_t i = 1; i < 100; i++) {
+        const kw_peer_id id = peer(i);
+        (void)kw_kad_lookup_heard(&lookup, &id);
+    }
+    for (size_t i = 0; i < KW_KAD_ALPHA; i++)
+        assert_true(kw_kad_lookup_next(&lookup, &asked[i]));
+    assert_false(kw_kad_lookup_next(&lookup, &more));
+    kw_kad_lookup_slow(&lookup, &asked[0]);
+    kw_kad_lookup_slow(&lookup, &asked[0]);
+    assert_true(kw_kad_lookup_next(&lookup, &more));
+    assert_false(kw_kad_lookup_next(&lookup, &more));
+    assert_int_equal(lookup.n_slow, 1);
+    kw_kad_lookup_answered(&lookup, &asked[0], true); /* late is not never */
+    assert_int_equal(lookup.n_slow, 0);
+    assert_int_equal(lookup.n_under_way, KW_KAD_ALPHA);
+    assert_int_equal(kw_kad_lookup_closest(&lookup, &more, 1), 1);
+    assert_true(kw_peer_id_equal(&more, &asked[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(closest_are_exact),
-        cmocka_unit_test(who_answers_stays),
-        cmocka_unit_test(one_owner_has_few_places),
-        cmocka_unit_test(lookup_ends_with_the_closest),
+        cmocka_unit_test(closest_are_exact),        cmocka_unit_test(who_answers_stays),
+        cmocka_unit_test(one_owner_has_few_places), cmocka_unit_test(lookup_ends_with_the_closest),
+        cmocka_unit_test(slow_ones_hold_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

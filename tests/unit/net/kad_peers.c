@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* kad_js.c - Kademlia and mDNS with peers of js-libp2p, both ways (tests/interop/js/kad.mjs).
+/* kad_peers.c - Kademlia with peers of js-libp2p, go-libp2p and rust-libp2p, and mDNS with js, both
+ * ways (tests/interop).
  *
  * KWAAI_JS names a folder whose node_modules has Node 22 and the packages of tests/interop/js;
- * without it everything here is skipped. kw-test: timeout 180 */
+ * KWAAI_GO and KWAAI_RUST name the programs built from tests/interop/go and rust. What is not named
+ * is skipped. kw-test: timeout 180 */
 #include "net/kad.h"
 
 #include <fcntl.h>
@@ -21,7 +23,7 @@
 #include "net/mdns.h"
 #include "wire/cid.h"
 
-#define N_JS 2
+#define N_PEERS 2
 #define KWAAI "/kwaai/kad/1.0.0"
 #define PATIENCE 6000 /* steps of 10 ms */
 
@@ -45,19 +47,26 @@ typedef struct us {
     char value[16];
 } us;
 
-/* ---- a peer of js ---- */
+/* ---- a peer that we did not write ---- */
 
-static void run_script(const char *folder, int to, int from, const char *mdns_port)
+typedef enum kind { JS, GO, RUST } kind;
+static const char *const variables[] = {"KWAAI_JS", "KWAAI_GO", "KWAAI_RUST"};
+
+static void run_program(kind what, int to, int from, const char *mdns_port)
 {
     static char script[65536];
     char node[1024];
+    const char *named = getenv(variables[what]);
+    if (dup2(to, 0) < 0 || dup2(from, 1) < 0 || setenv("MDNS_PORT", mdns_port, 1) != 0)
+        _exit(1);
+    if (what != JS) {
+        (void)execl(named, named, (char *)NULL);
+        _exit(1);
+    }
     FILE *file = fopen(KW_SOURCE_DIR "/tests/interop/js/kad.mjs", "rb");
-    if (!file || fread(script, 1, sizeof script - 1, file) == 0)
+    if (!file || fread(script, 1, sizeof script - 1, file) == 0 || chdir(named) != 0)
         _exit(1);
-    (void)snprintf(node, sizeof node, "%s/node_modules/.bin/node", folder);
-    if (chdir(folder) != 0 || dup2(to, 0) < 0 || dup2(from, 1) < 0 ||
-        setenv("MDNS_PORT", mdns_port, 1) != 0)
-        _exit(1);
+    (void)snprintf(node, sizeof node, "%s/node_modules/.bin/node", named);
     (void)execl(node, node, "--input-type=module", "-e", script, (char *)NULL);
     _exit(1);
 }
@@ -76,7 +85,7 @@ static void read_line(us *u, peer *p)
         assert_true(n != 0 && len < sizeof p->line - 1);
         kw_loop_step(u->loop, 10);
     }
-    fail_msg("js does not answer");
+    fail_msg("the other does not answer");
 }
 
 static const char *say(us *u, peer *p, const char *command, const char *word, const char *more)
@@ -99,7 +108,7 @@ static void copy_text(const char *line, const char *before, char *out, size_t ca
     out[len] = '\0';
 }
 
-static void start_peer(us *u, peer *p, const char *mdns_port)
+static void start_peer(us *u, kind what, peer *p, const char *mdns_port)
 {
     int to[2], from[2];
     assert_int_equal(pipe2(to, O_CLOEXEC), 0);
@@ -107,7 +116,7 @@ static void start_peer(us *u, peer *p, const char *mdns_port)
     p->pid = fork();
     assert_true(p->pid >= 0);
     if (p->pid == 0)
-        run_script(getenv("KWAAI_JS"), to[0], from[1], mdns_port);
+        run_program(what, to[0], from[1], mdns_port);
     (void)close(to[0]);
     (void)close(from[1]);
     p->to = to[1];
@@ -242,11 +251,12 @@ static void cid_of(const char *text, char out[KW_CID_TEXT_MAX], uint8_t hash[KW_
     *len = kw_cid_multihash(&cid, hash);
 }
 
-static bool have_js(void)
+static bool have(kind what)
 {
-    if (getenv("KWAAI_JS"))
+    if (getenv(variables[what]))
         return true;
-    printf("skip: KWAAI_JS names no folder with js-libp2p (tests/interop/README.md)\n");
+    printf("skip: %s does not say where the other peer is (tests/interop/README.md)\n",
+           variables[what]);
     return false;
 }
 
@@ -263,74 +273,106 @@ static void values_both_ways(us *u, peer *js)
     const kw_bytes value = {(const uint8_t *)"from-us", 7};
     assert_int_equal(kw_kad_put(u->kad, b, value, &events, u, &query, NULL), KW_OK);
     wait_for(u);
-    assert_int_equal(u->n, N_JS);
+    assert_int_equal(u->n, N_PEERS);
     assert_non_null(strstr(say(u, &js[1], "get", "/kwaai/b", ""), "from-us"));
 }
 
-static void records_both_ways(void **state)
+/* A client of ours that knows one of them finds what the other provides. */
+static void client_finds(us *u, const peer *known, const peer *provider, kw_bytes hash)
 {
-    (void)state;
-    if (!have_js())
-        skip();
-    us u, client;
-    peer js[N_JS];
+    us client;
     kw_kad_query *query;
-    kw_kad_info info;
-    char ours[KW_MULTIADDR_TEXT_MAX + KW_PEER_ID_TEXT_MAX + 8], text[KW_CID_TEXT_MAX];
-    char id[KW_PEER_ID_TEXT_MAX];
+    kw_multiaddr first;
+    char found[KW_PEER_ID_TEXT_MAX];
+    open_us(&client, 2, false);
+    assert_int_equal(kw_multiaddr_parse(kw_str_from(known->addr), &first, NULL), KW_OK);
+    assert_int_equal(kw_kad_bootstrap(client.kad, &first, 1, NULL), KW_OK);
+    kw_kad_info info = {.n_records = 0};
+    for (int i = 0; i < PATIENCE && info.n_peers[0] == 0; i++) {
+        kw_loop_step(client.loop, 5);
+        kw_loop_step(u->loop, 5);
+        kw_kad_get_info(client.kad, &info);
+    }
+    assert_int_equal(kw_kad_find_providers(client.kad, hash, 1, &events, &client, &query, NULL),
+                     KW_OK);
+    for (int i = 0; i < PATIENCE && !client.done; i++) {
+        kw_loop_step(client.loop, 5);
+        kw_loop_step(u->loop, 5);
+    }
+    kw_peer_id_text(&client.last, found);
+    assert_string_equal(found, provider->id);
+    close_us(&client);
+}
+
+static void meet(us *u, kind what, peer peers[N_PEERS])
+{
+    char ours[KW_MULTIADDR_TEXT_MAX + KW_PEER_ID_TEXT_MAX + 8];
+    own_address(u, ours);
+    for (size_t i = 0; i < N_PEERS; i++) {
+        start_peer(u, what, &peers[i], "0");
+        assert_null(strstr(say(u, &peers[i], "ping", ours, ""), "error"));
+    }
+    wait_for_peers(u, N_PEERS);
+}
+
+static void records_both_ways(kind what)
+{
+    us u;
+    peer peers[N_PEERS];
+    kw_kad_query *query;
+    kw_kad_info info = {.n_records = 0};
+    char text[KW_CID_TEXT_MAX], id[KW_PEER_ID_TEXT_MAX];
     uint8_t hash[KW_CID_MAX];
     size_t len;
     open_us(&u, 1, true);
-    own_address(&u, ours);
     kw_peer_id_text(&u.identity.id, id);
-    for (size_t i = 0; i < N_JS; i++) {
-        start_peer(&u, &js[i], "0");
-        assert_string_equal(say(&u, &js[i], "connect", ours, ""), "{}");
-    }
-    wait_for_peers(&u, N_JS);
-    for (size_t i = 0; i < N_JS; i++) { /* js admits us after it has pinged us by Kademlia */
-        for (int t = 0; t < 100 && strstr(say(&u, &js[i], "table", "", ""), ":0"); t++)
-            kw_loop_step(u.loop, 100);
-        assert_null(strstr(js[i].line, ":0"));
-    }
+    meet(&u, what, peers);
 
-    cid_of("provided by js", text, hash, &len); /* its record lies with us, the other finds it */
-    assert_null(strstr(say(&u, &js[0], "provide", text, ""), "error"));
-    kw_kad_get_info(u.kad, &info);
+    cid_of("provided by another", text, hash, &len); /* kept by us, once we are in its table */
+    for (int t = 0; t < 50 && info.n_records == 0; t++) {
+        kw_loop_step(u.loop, 100);
+        (void)say(&u, &peers[0], "provide", text, "");
+        kw_kad_get_info(u.kad, &info);
+    }
     assert_int_equal(info.n_records, 1);
-    assert_non_null(strstr(say(&u, &js[1], "find", text, ""), js[0].id));
-
-    open_us(&client, 2, false); /* a client that knows one js peer finds it there */
-    kw_multiaddr first;
-    assert_int_equal(kw_multiaddr_parse(kw_str_from(js[1].addr), &first, NULL), KW_OK);
-    assert_int_equal(kw_kad_bootstrap(client.kad, &first, 1, NULL), KW_OK);
-    for (int i = 0; i < 300; i++) {
-        kw_loop_step(client.loop, 5);
-        kw_loop_step(u.loop, 5);
-    }
-    assert_int_equal(
-        kw_kad_find_providers(client.kad, (kw_bytes){hash, len}, 1, &events, &client, &query, NULL),
-        KW_OK);
-    for (int i = 0; i < PATIENCE && !client.done; i++) {
-        kw_loop_step(client.loop, 5);
-        kw_loop_step(u.loop, 5);
-    }
-    char found[KW_PEER_ID_TEXT_MAX];
-    kw_peer_id_text(&client.last, found);
-    assert_string_equal(found, js[0].id);
-    close_us(&client);
+    assert_non_null(strstr(say(&u, &peers[1], "find", text, ""), peers[0].id));
+    client_finds(&u, &peers[1], &peers[0], (kw_bytes){hash, len});
 
     cid_of("provided by us", text, hash, &len);
     assert_int_equal(kw_kad_provide(u.kad, (kw_bytes){hash, len}, &events, &u, &query, NULL),
                      KW_OK);
     wait_for(&u);
-    assert_int_equal(u.n, N_JS);
-    assert_non_null(strstr(say(&u, &js[1], "find", text, ""), id));
-
-    values_both_ways(&u, js);
-    for (size_t i = 0; i < N_JS; i++)
-        end_peer(&js[i]);
+    assert_int_equal(u.n, N_PEERS);
+    assert_non_null(strstr(say(&u, &peers[1], "find", text, ""), id));
+    if (what == JS)
+        values_both_ways(&u, peers);
+    for (size_t i = 0; i < N_PEERS; i++)
+        end_peer(&peers[i]);
     close_us(&u);
+}
+
+static void records_with_js(void **state)
+{
+    (void)state;
+    if (!have(JS))
+        skip();
+    records_both_ways(JS);
+}
+
+static void records_with_go(void **state)
+{
+    (void)state;
+    if (!have(GO))
+        skip();
+    records_both_ways(GO);
+}
+
+static void records_with_rust(void **state)
+{
+    (void)state;
+    if (!have(RUST))
+        skip();
+    records_both_ways(RUST);
 }
 
 static void on_found(void *user, const kw_peer_id *who)
@@ -340,10 +382,10 @@ static void on_found(void *user, const kw_peer_id *who)
     u->last = *who;
 }
 
-static void neighbours_both_ways(void **state)
+static void neighbours_with_js(void **state)
 {
     (void)state;
-    if (!have_js())
+    if (!have(JS))
         skip();
     us u;
     peer js;
@@ -356,7 +398,7 @@ static void neighbours_both_ways(void **state)
     const kw_mdns_config config = {
         .host = u.host, .port = number, .interval_ms = 1000, .found = on_found, .user = &u};
     assert_int_equal(kw_mdns_open(&config, &u.mdns, NULL), KW_OK);
-    start_peer(&u, &js, port);
+    start_peer(&u, JS, &js, port);
     for (int i = 0; i < 100 && !(seen && u.found); i++) {
         for (int t = 0; t < 10; t++)
             kw_loop_step(u.loop, 10);
@@ -376,8 +418,10 @@ static void neighbours_both_ways(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_both_ways),
-        cmocka_unit_test(neighbours_both_ways),
+        cmocka_unit_test(records_with_js),
+        cmocka_unit_test(records_with_go),
+        cmocka_unit_test(records_with_rust),
+        cmocka_unit_test(neighbours_with_js),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
