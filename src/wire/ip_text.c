@@ -9,8 +9,9 @@ bool kw_ip4_parse(kw_str text, uint8_t out[4])
     uint8_t bytes[4];
     size_t at = 0;
     for (size_t i = 0; i < 4; i++) {
-        if (i > 0 && (at >= text.len || text.data[at++] != '.'))
+        if (i > 0 && (at >= text.len || text.data[at] != '.'))
             return false;
+        at += i > 0;
         unsigned value = 0;
         const size_t begin = at;
         while (at < text.len && text.data[at] >= '0' && text.data[at] <= '9' && at - begin < 3)
@@ -60,8 +61,9 @@ static int parse_groups(kw_str text, uint8_t *bytes, size_t cap)
         bytes[n++] = (uint8_t)value;
         if (at == text.len)
             break;
-        if (text.data[at++] != ':' || at == text.len)
+        if (text.data[at] != ':' || at + 1 == text.len)
             return -1;
+        at++;
     }
     return (int)n;
 }

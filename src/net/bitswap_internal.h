@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bitswap_internal.h - what the files of bitswap share; for bitswap*.c only.
+ *
+ * bitswap.c holds the peers, their streams and what goes out; bitswap_server.c answers wants;
+ * bitswap_session.c decides who is asked for what. A peer has one stream for what we send (wants
+ * and answers alike), opened when there is something to send. */
+#ifndef KW_NET_BITSWAP_INTERNAL_H
+#define KW_NET_BITSWAP_INTERNAL_H
+
+#include "net/bitswap.h"
+#include "net/bitswap_message.h"
+
+enum {
+    BITSWAP_SERVED_WANTS = 1024, /* of one peer, waiting */
+    BITSWAP_RECENT = 256,        /* blocks sent to a peer that are remembered */
+    BITSWAP_RESEND_MS = 5000,    /* for so long they are not sent again */
+    BITSWAP_SETTLED = 4096,      /* wants that were met or given up, to tell late blocks from bad */
+    BITSWAP_WINDOW = 32,         /* blocks that one peer is asked for at a time */
+    BITSWAP_PEERS = 1024
+};
+
+/* A token bucket: bytes may go while there is any left, and the debt is paid before the next. */
+typedef struct bitswap_bucket {
+    uint64_t rate; /* bytes a second; 0: no cap */
+    int64_t left;
+    uint64_t filled_ms;
+} bitswap_bucket;
+
+typedef struct bitswap_sent {
+    uint64_t key, at_ms;
+} bitswap_sent;
+
+typedef struct bitswap_peer {
+    kw_bitswap *bitswap;
+    kw_peer_id id;
+    kw_stream *out;         /* NULL: none yet */
+    bool opening, gone;     /* gone: freed once nothing holds it */
+    unsigned failures;      /* of streams, since the last block */
+    size_t n_inbound;       /* streams of the peer that are open */
+    size_t n_slots;         /* sessions that hold it */
+    uint64_t used_ms;       /* when something was last sent */
+    kw_buf wants, presence; /* owned; to be sent */
+    /* Served: a queue of blocks that it wants. */
+    kw_cid *queue; /* owned ring [BITSWAP_SERVED_WANTS], NULL until it wants something */
+    size_t first, n_queue;
+    bitswap_bucket bucket;
+    bitswap_sent recent[BITSWAP_RECENT];
+    size_t n_recent; /* written so far; a ring */
+} bitswap_peer;
+
+typedef struct bitswap_inbound bitswap_inbound;
+
+typedef struct bitswap_told {
+    kw_peer_id peer;
+    kw_bitswap_fault fault;
+} bitswap_told;
+
+struct kw_bitswap {
+    kw_bitswap_config config;
+    kw_timer *timer, *soon; /* the second: what must not run within a call of the streams */
+    uint64_t serial;        /* of blocks */
+    kw_buf faults;          /* owned; bitswap_told, until the next turn */
+    bitswap_peer **peers;   /* owned */
+    size_t n_peers, cap_peers;
+    bitswap_inbound *inbound;              /* list of streams */
+    kw_bitswap_session *sessions, *closed; /* closed: freed at the next turn */
+    bitswap_bucket bucket;
+    uint64_t settled[BITSWAP_SETTLED];
+    size_t n_settled; /* written so far; a ring */
+    kw_buf message;   /* owned; reused */
+    kw_bitswap_info info;
+};
+
+/* The first bytes of a digest: enough to tell blocks apart where a mistake costs one more ask. */
+static inline uint64_t bitswap_key(const kw_cid *cid)
+{
+    uint64_t key;
+    memcpy(&key, cid->digest, sizeof(key));
+    return key;
+}
+
+/* ---- bitswap.c ---- */
+uint64_t bitswap_now(const kw_bitswap *b);
+/* NULL: no memory, or too many. */
+bitswap_peer *bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id);
+void bitswap_entry_add(bitswap_peer *peer, const kw_cid *cid, bool have, bool cancel);
+/* Sends what waits for a peer, opening the stream when it must. */
+void bitswap_flush(bitswap_peer *peer);
+/* Tells the owner at the next turn: it may close the connection under the stream that runs. */
+void bitswap_fault(kw_bitswap *b, const bitswap_peer *peer, kw_bitswap_fault fault);
+void bitswap_soon(kw_bitswap *b);
+/* A want is over: its block may still come. */
+void bitswap_settle(kw_bitswap *b, const kw_cid *cid);
+bool bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms);
+
+/* ---- bitswap_server.c ---- */
+void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry);
+void bitswap_serve_forget(bitswap_peer *peer); /* the queue and what was sent */
+/* Writes blocks while stream and buckets take them. */
+void bitswap_serve(bitswap_peer *peer);
+
+/* ---- bitswap_session.c ---- */
+/* A verified block; false when no session wants it. */
+bool bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data);
+void bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, bool has);
+/* The streams of a peer broke: what it was asked for is asked again. */
+void bitswap_session_again(kw_bitswap *b, bitswap_peer *peer);
+/* A peer leaves all sessions. */
+void bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer);
+/* Frees those that were closed. */
+void bitswap_session_sweep(kw_bitswap *b);
+/* What sessions have put off. */
+void bitswap_session_turn(kw_bitswap *b);
+void bitswap_session_tick(kw_bitswap *b, uint64_t now_ms);
+
+#endif

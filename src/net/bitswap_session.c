@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bitswap_session.c - who is asked for what.
+ *
+ * A want waits, or is asked of one peer (WANT-BLOCK); the session's other peers are asked whether
+ * they have it (WANT-HAVE), so that there is somebody to turn to. Invariant: a want is in exactly
+ * one of the two lists, and a slot's `asked` counts the wants that are asked of it.
+ *
+ * Events may do anything to sessions but close bitswap. One that is closed stays in memory until
+ * the next turn, which no function of sessions is below; whoever tells an event looks at `closed`.
+ */
+#include "net/bitswap_internal.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { BUCKETS = 4096, STALLS_MAX = 3, SCAN_MAX = 512, HURRY_MIN_MS = 1000 };
+
+typedef struct want {
+    kw_cid cid;
+    uint64_t have, lack, told; /* a bit for each slot */
+    int slot;                  /* it is asked of, -1: it waits */
+    uint64_t asked_ms;
+    struct want *same; /* the next of its bucket */
+    struct want *next, **link;
+} want;
+
+typedef struct slot {
+    bitswap_peer *peer; /* NULL: free */
+    size_t asked, window;
+    uint64_t progress_ms; /* the last block, or when the first was asked for */
+    uint64_t pace;        /* 1/16 ms a block, averaged */
+    unsigned stalls;
+} slot;
+
+struct kw_bitswap_session {
+    kw_bitswap *bitswap;
+    const kw_bitswap_events *events;
+    void *user;
+    slot slots[KW_BITSWAP_SESSION_PEERS];
+    want *buckets[BUCKETS];
+    want *waiting, *asked; /* lists */
+    want **waiting_end;
+    size_t n_wants;
+    uint64_t serial; /* of the last block it was given */
+    bool closed;
+    bool dirty, starved;      /* for the next turn: something may be asked; no peer is left */
+    kw_bitswap_session *next; /* of those that are open, or of those that were closed */
+};
+
+/* ---- wants ---- */
+
+static want **bucket_of(kw_bitswap_session *s, const kw_cid *cid)
+{
+    return &s->buckets[bitswap_key(cid) % BUCKETS];
+}
+
+static want *find(kw_bitswap_session *s, const kw_cid *cid)
+{
+    for (want *w = *bucket_of(s, cid); w; w = w->same)
+        if (memcmp(w->cid.digest, cid->digest, 32) == 0)
+            return w;
+    return NULL;
+}
+
+static void unlink_want(kw_bitswap_session *s, want *w)
+{
+    *w->link = w->next;
+    if (w->next)
+        w->next->link = w->link;
+    else if (s->waiting_end == &w->next)
+        s->waiting_end = w->link;
+}
+
+static void link_front(want **list, want *w)
+{
+    w->next = *list;
+    w->link = list;
+    if (w->next)
+        w->next->link = &w->next;
+    *list = w;
+}
+
+static void put_waiting(kw_bitswap_session *s, want *w, bool first)
+{
+    w->slot = -1;
+    if (first || !s->waiting) {
+        link_front(&s->waiting, w);
+        if (!w->next)
+            s->waiting_end = &w->next;
+        return;
+    }
+    w->next = NULL;
+    w->link = s->waiting_end;
+    *s->waiting_end = w;
+    s->waiting_end = &w->next;
+}
+
+/* Asked no more: it waits before all others. */
+static void release(kw_bitswap_session *s, want *w)
+{
+    s->slots[w->slot].asked--;
+    unlink_want(s, w);
+    put_waiting(s, w, true);
+}
+
+/* Takes a want out and frees it; who was asked and has not answered is told. */
+static void end_want(kw_bitswap_session *s, want *w, const bitswap_peer *from)
+{
+    want **at = bucket_of(s, &w->cid);
+    while (*at != w)
+        at = &(*at)->same;
+    *at = w->same;
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
+        const uint64_t bit = (uint64_t)1 << i;
+        const bool answered = ((w->have | w->lack) & bit) && i != w->slot;
+        if (s->slots[i].peer && (w->told & bit) && !answered && s->slots[i].peer != from)
+            bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
+    }
+    if (w->slot >= 0)
+        s->slots[w->slot].asked--;
+    unlink_want(s, w);
+    bitswap_settle(s->bitswap, &w->cid);
+    s->n_wants--;
+    free(w);
+}
+
+/* Its next turn is soon, outside of what runs now. */
+static void touch(kw_bitswap_session *s)
+{
+    s->dirty = true;
+    bitswap_soon(s->bitswap);
+}
+
+/* ---- asking ---- */
+
+static int slot_of(const kw_bitswap_session *s, const bitswap_peer *peer)
+{
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++)
+        if (s->slots[i].peer == peer)
+            return i;
+    return -1;
+}
+
+static uint64_t live_slots(const kw_bitswap_session *s)
+{
+    uint64_t live = 0;
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++)
+        live |= s->slots[i].peer ? (uint64_t)1 << i : 0;
+    return live;
+}
+
+/* The slot with room that would deliver it first; one that said it has it counts twice. -1: none.
+ * *room: whether any slot could take another want. */
+static int pick(const kw_bitswap_session *s, const want *w, bool *room)
+{
+    int best = -1;
+    uint64_t best_cost = UINT64_MAX;
+    *room = false;
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
+        const slot *const at = &s->slots[i];
+        const uint64_t bit = (uint64_t)1 << i;
+        if (!at->peer || at->asked >= at->window)
+            continue;
+        *room = true;
+        const uint64_t cost = (at->asked + 1) * (at->pace + 1) * (w->have & bit ? 1 : 2);
+        if (!(w->lack & bit) && cost < best_cost) {
+            best_cost = cost;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void ask(kw_bitswap_session *s, want *w, int i)
+{
+    slot *const at = &s->slots[i];
+    const uint64_t bit = (uint64_t)1 << i, now = bitswap_now(s->bitswap);
+    unlink_want(s, w);
+    link_front(&s->asked, w);
+    w->slot = i;
+    w->asked_ms = now;
+    w->told |= bit;
+    if (at->asked++ == 0)
+        at->progress_ms = now;
+    bitswap_entry_add(at->peer, &w->cid, false, false);
+    for (int j = 0; j < KW_BITSWAP_SESSION_PEERS; j++) {
+        const uint64_t other = (uint64_t)1 << j;
+        if (j == i || !s->slots[j].peer || ((w->told | w->have | w->lack) & other))
+            continue;
+        w->told |= other;
+        bitswap_entry_add(s->slots[j].peer, &w->cid, true, false);
+    }
+}
+
+static void flush(kw_bitswap_session *s)
+{
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++)
+        if (s->slots[i].peer)
+            bitswap_flush(s->slots[i].peer);
+}
+
+static void tell_missing(kw_bitswap_session *s, want *w)
+{
+    const kw_cid cid = w->cid;
+    end_want(s, w, NULL);
+    s->events->missing(s->user, &cid);
+}
+
+/* Asks for what waits, as far as slots have room. */
+static void schedule(kw_bitswap_session *s)
+{
+    bool room = true;
+    want *w = s->waiting;
+    const uint64_t live = live_slots(s);
+    s->dirty = false;
+    for (size_t n = 0; w && n < SCAN_MAX && room && live != 0; n++) {
+        want *const next = w->next;
+        if ((live & ~w->lack) == 0) {
+            tell_missing(s, w);
+            if (s->closed)
+                return;
+            s->dirty = true; /* the lists may be others now: the next turn goes on */
+            break;
+        }
+        const int i = pick(s, w, &room);
+        if (i >= 0)
+            ask(s, w, i);
+        w = next;
+    }
+    flush(s);
+}
+
+static void run(kw_bitswap_session *s)
+{
+    while (!s->closed) {
+        schedule(s);
+        if (!s->dirty)
+            return;
+    }
+}
+
+/* ---- what peers say ---- */
+
+static void note_progress(slot *at, uint64_t now)
+{
+    const uint64_t sample = (now - at->progress_ms) * 16;
+    at->pace = (at->pace * 7 + sample) / 8;
+    at->progress_ms = now;
+    at->window = KW_MIN(at->window * 2, (size_t)BITSWAP_WINDOW);
+}
+
+bool bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data)
+{
+    const uint64_t serial = ++b->serial;
+    bool wanted = false;
+    kw_bitswap_session *s = b->sessions;
+    while (s) {
+        want *const w = s->serial == serial ? NULL : find(s, cid);
+        if (!w) {
+            s = s->next;
+            continue;
+        }
+        const kw_cid name = w->cid;
+        const int i = slot_of(s, from);
+        wanted = true;
+        s->serial = serial;
+        if (i >= 0)
+            note_progress(&s->slots[i], bitswap_now(b));
+        end_want(s, w, from);
+        s->events->block(s->user, &name, data, &from->id);
+        run(s);
+        s = b->sessions; /* the list may be another now; who was served is passed over */
+    }
+    return wanted;
+}
+
+void bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, bool has)
+{
+    for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
+        const int i = slot_of(s, from);
+        want *const w = i < 0 ? NULL : find(s, cid);
+        if (!w)
+            continue;
+        const uint64_t bit = (uint64_t)1 << i;
+        w->have = has ? w->have | bit : w->have & ~bit;
+        w->lack = has ? w->lack & ~bit : w->lack | bit;
+        if (!has && w->slot == i)
+            release(s, w);
+        touch(s);
+    }
+}
+
+/* What a slot was asked for waits again. */
+static void release_slot(kw_bitswap_session *s, int i, bool cancel)
+{
+    for (want *w = s->asked, *next; w; w = next) {
+        next = w->next;
+        if (w->slot != i)
+            continue;
+        if (cancel)
+            bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
+        release(s, w);
+    }
+}
+
+/* Forgets what a slot said, for the next peer that takes it or for the same one's second try. */
+static void clear_bits(kw_bitswap_session *s, int i)
+{
+    const uint64_t others = ~((uint64_t)1 << i);
+    want *const lists[2] = {s->waiting, s->asked};
+    for (size_t l = 0; l < 2; l++)
+        for (want *w = lists[l]; w; w = w->next) {
+            w->have &= others;
+            w->lack &= others;
+            w->told &= others;
+        }
+}
+
+static void free_slot(kw_bitswap_session *s, int i, bool cancel)
+{
+    release_slot(s, i, cancel);
+    clear_bits(s, i);
+    s->slots[i].peer->n_slots--;
+    s->slots[i] = (slot){0};
+}
+
+void bitswap_session_again(kw_bitswap *b, bitswap_peer *peer)
+{
+    for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
+        const int i = slot_of(s, peer);
+        if (i < 0)
+            continue;
+        release_slot(s, i, false);
+        clear_bits(s, i);
+        touch(s);
+    }
+}
+
+void bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer)
+{
+    for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
+        const int i = slot_of(s, peer);
+        if (i < 0)
+            continue;
+        free_slot(s, i, false);
+        s->starved = live_slots(s) == 0;
+        touch(s);
+    }
+}
+
+/* ---- time ---- */
+
+static void check_stalls(kw_bitswap_session *s, uint64_t now)
+{
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
+        slot *const at = &s->slots[i];
+        if (!at->peer || at->asked == 0 || now - at->progress_ms <= s->bitswap->config.stall_ms)
+            continue;
+        bitswap_peer *const peer = at->peer;
+        if (++at->stalls >= STALLS_MAX) {
+            free_slot(s, i, true);
+            s->starved = live_slots(s) == 0;
+        } else {
+            release_slot(s, i, true);
+            at->window = 1;
+            at->pace += s->bitswap->config.stall_ms * 16;
+        }
+        s->dirty = true;
+        bitswap_fault(s->bitswap, peer, KW_BITSWAP_STALLED);
+    }
+}
+
+/* Near the end, when nothing waits and a peer has nothing to do, it is asked for what another one
+ * is slow to send. */
+static void hurry(kw_bitswap_session *s, uint64_t now)
+{
+    if (s->waiting)
+        return;
+    for (want *w = s->asked, *next; w; w = next) {
+        next = w->next;
+        const slot *const at = &s->slots[w->slot];
+        const uint64_t late_ms = KW_MAX((uint64_t)HURRY_MIN_MS, at->pace * (at->asked + 2) / 8);
+        bool room;
+        if (now - w->asked_ms < late_ms)
+            continue;
+        const uint64_t lack = w->lack, bit = (uint64_t)1 << w->slot;
+        w->lack |= bit;
+        const int i = pick(s, w, &room);
+        w->lack = lack;
+        if (i < 0 || s->slots[i].asked > 0)
+            continue;
+        release(s, w);
+        ask(s, w, i);
+    }
+}
+
+void bitswap_session_turn(kw_bitswap *b)
+{
+    kw_bitswap_session *s = b->sessions;
+    while (s) {
+        if (!s->dirty && !s->starved) {
+            s = s->next;
+            continue;
+        }
+        const bool starved = s->starved && s->n_wants > 0;
+        s->starved = s->dirty = false;
+        if (starved && s->events->starved)
+            s->events->starved(s->user);
+        run(s);
+        s = b->sessions;
+    }
+}
+
+void bitswap_session_tick(kw_bitswap *b, uint64_t now_ms)
+{
+    for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
+        check_stalls(s, now_ms);
+        hurry(s, now_ms);
+        s->dirty = true;
+    }
+    bitswap_session_turn(b);
+}
+
+/* ---- for its owner ---- */
+
+kw_status kw_bitswap_session_open(kw_bitswap *bitswap, const kw_bitswap_events *events, void *user,
+                                  kw_bitswap_session **out, kw_error *err)
+{
+    kw_bitswap_session *const s = calloc(1, sizeof(*s));
+    if (!s)
+        return kw_fail(err, KW_E_NOMEM, "bitswap: out of memory");
+    s->bitswap = bitswap;
+    s->events = events;
+    s->user = user;
+    s->waiting_end = &s->waiting;
+    s->next = bitswap->sessions;
+    bitswap->sessions = s;
+    bitswap->info.n_sessions++;
+    *out = s;
+    return KW_OK;
+}
+
+void kw_bitswap_session_close(kw_bitswap_session *session)
+{
+    if (!session || session->closed)
+        return;
+    while (session->waiting)
+        end_want(session, session->waiting, NULL);
+    while (session->asked)
+        end_want(session, session->asked, NULL);
+    flush(session);
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++)
+        if (session->slots[i].peer)
+            free_slot(session, i, false);
+    kw_bitswap *const b = session->bitswap;
+    kw_bitswap_session **at = &b->sessions;
+    while (*at != session)
+        at = &(*at)->next;
+    *at = session->next;
+    session->next = b->closed;
+    b->closed = session;
+    session->closed = true;
+    b->info.n_sessions--;
+    bitswap_soon(b);
+}
+
+void bitswap_session_sweep(kw_bitswap *b)
+{
+    while (b->closed) {
+        kw_bitswap_session *const s = b->closed;
+        b->closed = s->next;
+        free(s);
+    }
+}
+
+kw_status kw_bitswap_add_peer(kw_bitswap_session *session, const kw_peer_id *peer, kw_error *err)
+{
+    bitswap_peer *const p = bitswap_peer_get(session->bitswap, peer);
+    if (!p)
+        return kw_fail(err, KW_E_LIMIT, "bitswap: more than %d peers, or no memory", BITSWAP_PEERS);
+    int i = slot_of(session, p);
+    if (i < 0) {
+        i = slot_of(session, NULL);
+        if (i < 0)
+            return kw_fail(err, KW_E_LIMIT, "bitswap: a session of more than %d peers",
+                           KW_BITSWAP_SESSION_PEERS);
+        session->slots[i].peer = p;
+        p->n_slots++;
+    }
+    clear_bits(session, i);
+    session->slots[i].window = BITSWAP_WINDOW;
+    session->slots[i].stalls = 0;
+    touch(session);
+    return KW_OK;
+}
+
+void kw_bitswap_remove_peer(kw_bitswap_session *session, const kw_peer_id *peer)
+{
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++)
+        if (session->slots[i].peer && kw_peer_id_equal(&session->slots[i].peer->id, peer)) {
+            free_slot(session, i, true);
+            touch(session);
+        }
+}
+
+static kw_status add_want(kw_bitswap_session *s, const kw_cid *cid, kw_error *err)
+{
+    if (cid->hash != KW_HASH_SHA2_256)
+        return kw_fail(err, KW_E_UNSUPPORTED, "bitswap: a block by hash 0x%x; SHA-256 is verified",
+                       cid->hash);
+    if (find(s, cid))
+        return KW_OK;
+    if (s->n_wants == KW_BITSWAP_SESSION_WANTS)
+        return kw_fail(err, KW_E_LIMIT, "bitswap: more than %d blocks wanted",
+                       KW_BITSWAP_SESSION_WANTS);
+    want *const w = calloc(1, sizeof(*w));
+    if (!w)
+        return kw_fail(err, KW_E_NOMEM, "bitswap: out of memory");
+    w->cid = *cid;
+    w->same = *bucket_of(s, cid);
+    *bucket_of(s, cid) = w;
+    put_waiting(s, w, false);
+    s->n_wants++;
+    return KW_OK;
+}
+
+kw_status kw_bitswap_want(kw_bitswap_session *session, const kw_cid *cids, size_t n, kw_error *err)
+{
+    kw_status status = KW_OK;
+    for (size_t i = 0; i < n && status == KW_OK; i++)
+        status = add_want(session, &cids[i], err);
+    touch(session);
+    return status;
+}
+
+void kw_bitswap_unwant(kw_bitswap_session *session, const kw_cid *cid)
+{
+    want *const w = find(session, cid);
+    if (w)
+        end_want(session, w, NULL);
+    touch(session);
+}
+
+size_t kw_bitswap_wanted(const kw_bitswap_session *session)
+{
+    return session->n_wants;
+}
