@@ -33,6 +33,7 @@ extern const kw_command kw_command_du;
 extern const kw_command kw_command_prune;
 extern const kw_command kw_command_sign;
 extern const kw_command kw_command_publish;
+extern const kw_command kw_command_node;
 #endif
 
 #endif

@@ -13,6 +13,8 @@ void kw_interrupt_ignore_pipe(void);
 /* From now on the first SIGINT cancels the target and is remembered; a second one before
  * kw_interrupt_clear ends the process with 130. A SIGINT that the parent ignores stays ignored. */
 void kw_interrupt_watch(void);
+/* The same, and SIGTERM likewise: for what runs until it is told to end. */
+void kw_interrupt_watch_service(void);
 /* The session that SIGINT cancels; NULL: none. */
 void kw_interrupt_target(kw_session *session);
 bool kw_interrupt_seen(void);

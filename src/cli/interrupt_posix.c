@@ -38,6 +38,13 @@ void kw_interrupt_watch(void)
     (void)sigaction(SIGINT, &action, NULL);
 }
 
+void kw_interrupt_watch_service(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    kw_interrupt_watch();
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
 void kw_interrupt_target(kw_session *session)
 {
     atomic_store(&target, session);

@@ -16,7 +16,7 @@
     (KW_CMD_RUN | KW_CMD_INSPECT | KW_CMD_TENSORS | KW_CMD_TOKENIZE | KW_CMD_DETOKENIZE |          \
      KW_CMD_EMBED | KW_CMD_QUANTIZE | KW_CMD_PERPLEXITY | KW_CMD_CONVERT | KW_CMD_DOCTOR |         \
      KW_CMD_VERSION | KW_CMD_LIST | KW_CMD_VERIFY | KW_CMD_PULL | KW_CMD_SHOW | KW_CMD_DU |        \
-     KW_CMD_PUBLISH)
+     KW_CMD_PUBLISH | KW_CMD_NODE)
 #define MAX_TOKENS 2147483647.0
 
 const kw_option kw_option_table[] = {
@@ -405,6 +405,40 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_EMBED,
      AT(context),
      .help = "tokens of the longest text; 0: what the model was trained for, at most 4096"},
+    /* ---- the network ---- */
+    {.name = "listen",
+     .kind = KW_OPT_TEXTS,
+     .meta = "ADDR",
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_NODE,
+     AT(listen),
+     .help = "where start listens, as a multiaddr; may be given again (without it "
+             "/ip4/0.0.0.0/tcp/4001)"},
+    {.name = "bootstrap",
+     .kind = KW_OPT_TEXTS,
+     .meta = "ADDR",
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_NODE,
+     AT(bootstrap),
+     .help = "a peer that start connects to and stays connected to; may be given again"},
+    {.name = "perf",
+     .kind = KW_OPT_FLAG,
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_NODE,
+     AT(perf),
+     .help = "start: answer peers that measure speed (they may ask for any number of bytes)"},
+    {.name = "count",
+     .letter = 'c',
+     .kind = KW_OPT_INT,
+     .meta = "N",
+     .initial = "1",
+     .min = 1,
+     .max = MAX_TOKENS,
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_NODE,
+     AT(count),
+     .help = "how often to ping"},
+
     {.name = "pooling",
      .kind = KW_OPT_CHOICE,
      .meta = "KIND",

@@ -43,7 +43,8 @@ enum kw_command_bit {
     KW_CMD_PRUNE = 1 << 24,
     KW_CMD_SIGN = 1 << 25,
     KW_CMD_PUBLISH = 1 << 26,
-    KW_CMD_ALL = (1 << 27) - 1
+    KW_CMD_NODE = 1 << 27,
+    KW_CMD_ALL = (1 << 28) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
@@ -66,7 +67,9 @@ typedef struct kw_options {
     int64_t dry_allowed_length, dry_last_n, mirostat;
     const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
     kw_text_list logit_bias, dry_breakers;
-    kw_text_list stop, tensor_types, lora, lora_scaled;
+    kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap;
+    int64_t count;
+    int perf;
     const char *method, *weights, *base, *to;
     const char *pooling, *decoder_tokens;
     int normalize;

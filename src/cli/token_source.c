@@ -41,8 +41,7 @@ static kw_status from_model(kw_cli *cli, const char *path, kw_tokenizer **out, k
     return status;
 }
 
-kw_status kw_token_source_open(kw_cli *cli, const char *path, kw_tokenizer **out,
-                               kw_error *err)
+kw_status kw_token_source_open(kw_cli *cli, const char *path, kw_tokenizer **out, kw_error *err)
 {
     const bool builtin = kw_cli_is_builtin(path);
     if (!builtin && kw_file_is_dir(path)) {

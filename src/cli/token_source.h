@@ -8,7 +8,6 @@
 #include "text/tokenizer.h"
 
 /* path NULL: the built-in model. Owned by the caller. */
-kw_status kw_token_source_open(kw_cli *cli, const char *path, kw_tokenizer **out,
-                               kw_error *err);
+kw_status kw_token_source_open(kw_cli *cli, const char *path, kw_tokenizer **out, kw_error *err);
 
 #endif

@@ -347,11 +347,9 @@ static kw_status meet(kw_connection *c, kw_bytes payload, bool *early, kw_error 
     bool named, same;
     KW_TRY(kw_noise_check(c->noise, payload, yamux_id, &key, &c->peer, &named, &same, err));
     if (c->expected.len && !kw_peer_id_equal(&c->expected, &c->peer)) {
-        char expected[KW_PEER_ID_TEXT_MAX], found[KW_PEER_ID_TEXT_MAX];
-        kw_peer_id_text(&c->expected, expected);
+        char found[KW_PEER_ID_TEXT_MAX];
         kw_peer_id_text(&c->peer, found);
-        return kw_fail(err, KW_E_FORMAT, "noise: %s answered where %s was expected", found,
-                       expected);
+        return kw_fail(err, KW_E_FORMAT, "another peer answered than was expected: %s", found);
     }
     if (named && !same)
         return kw_fail(err, KW_E_UNSUPPORTED, "noise: the peer speaks no muxer that we do (%s)",

@@ -228,7 +228,7 @@ static void test_wrong_peer(void **state)
     pair_run(&p);
     assert_int_equal(p.ends[0].n_closed, 1);
     assert_int_equal(p.ends[0].why, KW_E_FORMAT);
-    assert_non_null(strstr(p.ends[0].reason, "was expected"));
+    assert_non_null(strstr(p.ends[0].reason, "than was expected"));
     assert_int_equal(p.ends[1].n_secured, 0);
     pair_free(&p);
 }

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* node.c - kwaai node: runs a node, and talks to the one that runs. */
+#include "cli/commands.h"
+
+#include "base/check.h"
+#include "base/json.h"
+#include "cli/interrupt.h"
+#include "cli/net/owner.h"
+#include "node/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LISTEN_MAX 16
+#define DEFAULT_LISTEN "/ip4/0.0.0.0/tcp/4001"
+#define ANSWER_MS 90000
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+static bool interrupted(void *user)
+{
+    (void)user;
+    return kw_interrupt_seen();
+}
+
+static void log_line(void *user, int level, const char *message)
+{
+    kw_cli *const cli = user;
+    (void)level;
+    kw_cli_note(cli, "%s", message);
+}
+
+static kw_status parse_addrs(const kw_text_list *texts, kw_multiaddr out[LISTEN_MAX], size_t *n,
+                             kw_error *err)
+{
+    if (texts->n > LISTEN_MAX)
+        return kw_fail(err, KW_E_ARG, "%zu addresses (at most %d)", texts->n, LISTEN_MAX);
+    for (*n = 0; *n < texts->n; ++*n)
+        KW_TRY(kw_multiaddr_parse(kw_str_from(texts->items[*n]), &out[*n], err));
+    return KW_OK;
+}
+
+/* Tells where the node is: one line for a person, or JSON for a program. */
+static void announce(kw_cli *cli, kw_node *node)
+{
+    kw_multiaddr addrs[LISTEN_MAX];
+    char id[KW_PEER_ID_TEXT_MAX], text[KW_MULTIADDR_TEXT_MAX];
+    kw_host *const host = kw_node_host(node);
+    const size_t n = KW_MIN(kw_host_addrs(host, addrs, LISTEN_MAX), (size_t)LISTEN_MAX);
+    kw_peer_id_text(kw_host_id(host), id);
+    if (cli->parsed.options.json) {
+        kw_json_writer json = {.out = &cli->out};
+        kw_json_open(&json, NULL, '{');
+        kw_json_puts(&json, "peer", id);
+        kw_json_open(&json, "addrs", '[');
+        for (size_t i = 0; i < n; i++) {
+            char whole[KW_MULTIADDR_TEXT_MAX + KW_PEER_ID_TEXT_MAX + 8];
+            kw_multiaddr_text(&addrs[i], text);
+            (void)snprintf(whole, sizeof whole, "%s/p2p/%s", text, id);
+            kw_json_puts(&json, NULL, whole);
+        }
+        kw_json_close(&json, ']');
+        kw_json_close(&json, '}');
+        kw_out_puts(&cli->out, "\n");
+    } else {
+        kw_out_printf(&cli->out, "peer %s\n", id);
+        for (size_t i = 0; i < n; i++) {
+            kw_multiaddr_text(&addrs[i], text);
+            kw_out_printf(&cli->out, "listens on %s/p2p/%s\n", text, id);
+        }
+        kw_cli_note(cli, "the node runs; Ctrl-C ends it");
+    }
+    kw_out_flush(&cli->out);
+}
+
+static kw_status start(kw_cli *cli, kw_error *err)
+{
+    const kw_options *const options = &cli->parsed.options;
+    kw_multiaddr listen[LISTEN_MAX], first[LISTEN_MAX];
+    const char *const standard[] = {DEFAULT_LISTEN};
+    const kw_text_list otherwise = {.items = (const char **)(uintptr_t)standard, .n = 1};
+    kw_node_config config = {.agent = "kwaai/" KW_VERSION,
+                             .listen = listen,
+                             .bootstrap = first,
+                             .perf = options->perf,
+                             .stop = interrupted,
+                             .log = {.write = log_line, .user = cli, .level = KW_LOG_INFO}};
+    KW_TRY(parse_addrs(options->listen.n ? &options->listen : &otherwise, listen, &config.n_listen,
+                       err));
+    KW_TRY(parse_addrs(&options->bootstrap, first, &config.n_bootstrap, err));
+    kw_home home;
+    kw_identity identity;
+    char *path = NULL;
+    kw_node *node = NULL;
+    KW_TRY(kw_home_open(cli, true, &home, err));
+    kw_status status = kw_owner_socket(home.dir, &path, err);
+    if (status == KW_OK)
+        status = kw_owner_identity(home.dir, true, &identity, err);
+    if (status == KW_OK) {
+        config.identity = &identity;
+        config.socket = path;
+        status = kw_node_open(&config, &node, err);
+    }
+    if (status == KW_OK) {
+        kw_interrupt_watch_service();
+        announce(cli, node);
+        kw_node_run(node);
+        kw_node_close(node);
+        kw_interrupt_clear();
+        kw_identity_wipe(&identity);
+    }
+    free(path);
+    kw_home_close(&home);
+    return status;
+}
+
+/* ---- asking the node that runs -------------------------------------------------------------- */
+
+/* The value of a member of a flat object as text: a string's bytes, else its JSON. */
+static bool member(kw_arena *arena, kw_str object, const char *name, kw_str *out)
+{
+    kw_json json;
+    kw_json_token token;
+    kw_json_init(&json, object, "the node's answer");
+    if (kw_json_expect(&json, KW_JSON_OBJECT, &token, NULL) != KW_OK)
+        return false;
+    while (kw_json_next(&json, &token, NULL) == KW_OK && token.kind == KW_JSON_KEY) {
+        const bool wanted = kw_str_is(token.text, name);
+        if (kw_json_next(&json, &token, NULL) != KW_OK)
+            return false;
+        if (wanted && token.kind == KW_JSON_STRING)
+            return kw_json_string(&json, &token, arena, out, NULL) == KW_OK;
+        if (wanted) {
+            *out = token.text;
+            return true;
+        }
+        if (kw_json_skip(&json, &token, NULL) != KW_OK)
+            return false;
+    }
+    return false;
+}
+
+static kw_status ask(kw_cli *cli, const char *words, kw_buf *reply, kw_error *err)
+{
+    kw_home home;
+    int node;
+    KW_TRY(kw_home_open(cli, false, &home, err));
+    kw_status status = kw_owner_connect(home.dir, &node, err);
+    kw_home_close(&home);
+    if (status != KW_OK)
+        return status;
+    status = kw_owner_ask(node, words, ANSWER_MS, reply, err);
+    kw_owner_disconnect(node);
+    kw_arena arena = {0};
+    kw_str refusal;
+    if (status == KW_OK && member(&arena, (kw_str){reply->data, reply->len}, "error", &refusal))
+        status = kw_fail(err, KW_E_IO, "%.*s", KW_FMT(refusal));
+    kw_arena_free(&arena);
+    return status;
+}
+
+/* Members of one object, a line each. */
+static void print_object(kw_cli *cli, kw_str object)
+{
+    kw_json json;
+    kw_json_token token;
+    kw_arena arena = {0};
+    kw_str text;
+    kw_json_init(&json, object, "the node's answer");
+    while (kw_json_next(&json, &token, NULL) == KW_OK && token.kind != KW_JSON_END) {
+        if (token.kind == KW_JSON_KEY) {
+            kw_out_printf(&cli->out, "%-10.*s ", KW_FMT(token.text));
+        } else if (token.kind == KW_JSON_STRING &&
+                   kw_json_string(&json, &token, &arena, &text, NULL) == KW_OK) {
+            kw_out_foreign(&cli->out, text.data, text.len);
+            kw_out_puts(&cli->out, "\n");
+        } else if (token.kind == KW_JSON_NUMBER) {
+            kw_out_printf(&cli->out, "%.*s\n", KW_FMT(token.text));
+        } else if (token.kind == KW_JSON_TRUE || token.kind == KW_JSON_FALSE) {
+            kw_out_puts(&cli->out, token.kind == KW_JSON_TRUE ? "yes\n" : "no\n");
+        } else if (token.kind == KW_JSON_ARRAY_END || token.kind == KW_JSON_OBJECT_END) {
+            kw_out_puts(&cli->out, cli->out.last == '\n' ? "" : "\n");
+        }
+    }
+    kw_arena_free(&arena);
+}
+
+static kw_status show(kw_cli *cli, const char *words, kw_error *err)
+{
+    kw_buf reply = {0};
+    kw_status status = ask(cli, words, &reply, err);
+    if (status == KW_OK && cli->parsed.options.json) {
+        kw_out_write(&cli->out, reply.data, reply.len);
+        kw_out_puts(&cli->out, "\n");
+    } else if (status == KW_OK) {
+        print_object(cli, (kw_str){reply.data, reply.len});
+    }
+    kw_buf_free(&reply);
+    return status;
+}
+
+/* ---- ping ---------------------------------------------------------------------------------- */
+
+static kw_status print_ping(kw_cli *cli, int64_t i, const char *whom, uint64_t us)
+{
+    if (cli->parsed.options.json)
+        kw_out_printf(&cli->out, "{\"us\": %llu}\n", (unsigned long long)us);
+    else
+        kw_out_printf(&cli->out, "%lld: %s answers in %.3f ms\n", (long long)i + 1, whom,
+                      (double)us / 1000.0);
+    kw_out_flush(&cli->out);
+    return kw_interrupt_seen() ? KW_E_CANCELLED : KW_OK;
+}
+
+static kw_status ping_by_node(kw_cli *cli, const char *whom, kw_error *err)
+{
+    char words[1024];
+    (void)snprintf(words, sizeof words, "ping %.900s", whom);
+    for (int64_t i = 0; i < cli->parsed.options.count; i++) {
+        kw_buf reply = {0};
+        kw_arena arena = {0};
+        kw_str us;
+        kw_status status = ask(cli, words, &reply, err);
+        if (status == KW_OK && !member(&arena, (kw_str){reply.data, reply.len}, "us", &us))
+            status = kw_fail(err, KW_E_FORMAT, "the node does not tell how long it took");
+        if (status == KW_OK)
+            status = print_ping(cli, i, whom, strtoull(us.data, NULL, 10));
+        kw_buf_free(&reply);
+        kw_arena_free(&arena);
+        KW_TRY(status);
+    }
+    return KW_OK;
+}
+
+/* A ping without a node that runs: a host that lives for it. */
+typedef struct pinging {
+    kw_host *host;
+    bool done;
+    kw_status status;
+    kw_peer_id peer;
+    uint64_t us;
+    char why[200];
+} pinging;
+
+static void pinged(void *user, kw_status status, uint64_t rtt_us)
+{
+    pinging *const p = user;
+    p->done = true;
+    p->status = status;
+    p->us = rtt_us;
+    (void)snprintf(p->why, sizeof p->why, "the peer does not answer the ping");
+}
+
+static void connected(void *user, const kw_peer_id *peer, kw_status status, const char *why)
+{
+    pinging *const p = user;
+    p->done = true;
+    p->status = status;
+    if (status == KW_OK)
+        p->peer = *peer;
+    else
+        (void)snprintf(p->why, sizeof p->why, "%s", why ? why : kw_status_name(status));
+}
+
+static kw_status wait_for(pinging *p, kw_loop *loop, kw_error *err)
+{
+    while (!p->done && !kw_interrupt_seen())
+        kw_loop_step(loop, 200);
+    if (!p->done)
+        return kw_fail(err, KW_E_CANCELLED, "interrupted");
+    p->done = false;
+    /* Whatever a peer does, no file is to blame. */
+    return p->status == KW_OK ? KW_OK : kw_fail(err, KW_E_IO, "%s", p->why);
+}
+
+static kw_status ping_from_here(kw_cli *cli, const char *whom, kw_error *err)
+{
+    kw_multiaddr addr;
+    kw_identity identity;
+    KW_TRY(kw_multiaddr_parse(kw_str_from(whom), &addr, err));
+    KW_TRY(kw_identity_new(&identity, err));
+    const kw_node_config config = {.identity = &identity, .agent = "kwaai/" KW_VERSION};
+    kw_node *node;
+    KW_TRY(kw_node_open(&config, &node, err));
+    pinging p = {.host = kw_node_host(node)};
+    kw_loop *const loop = kw_host_loop(p.host);
+    kw_interrupt_watch();
+    kw_host_connect(p.host, NULL, &addr, connected, &p);
+    kw_status status = wait_for(&p, loop, err);
+    for (int64_t i = 0; status == KW_OK && i < cli->parsed.options.count; i++) {
+        kw_host_ping(p.host, &p.peer, pinged, &p);
+        status = wait_for(&p, loop, err);
+        if (status == KW_OK)
+            status = print_ping(cli, i, whom, p.us);
+    }
+    kw_node_close(node);
+    kw_interrupt_clear();
+    kw_identity_wipe(&identity);
+    return status;
+}
+
+static kw_status ping(kw_cli *cli, const char *whom, kw_error *err)
+{
+    kw_home home;
+    int node;
+    KW_TRY(kw_home_open(cli, false, &home, err));
+    const kw_status runs = kw_owner_connect(home.dir, &node, err);
+    kw_home_close(&home);
+    if (runs == KW_OK)
+        kw_owner_disconnect(node);
+    return runs == KW_OK ? ping_by_node(cli, whom, err) : ping_from_here(cli, whom, err);
+}
+
+/* ---- the command --------------------------------------------------------------------------- */
+
+static int run_node(kw_cli *cli)
+{
+    static const struct {
+        const char *name;
+        size_t n_args; /* with the name */
+        kw_status (*run)(kw_cli *cli, kw_error *err);
+        kw_status (*run_with)(kw_cli *cli, const char *argument, kw_error *err);
+        const char *words; /* asked of the node */
+    } table[] = {
+        {"start", 1, start, NULL, NULL},       {"ping", 2, NULL, ping, NULL},
+        {"status", 1, NULL, NULL, "status"},   {"peers", 1, NULL, NULL, "peers"},
+        {"connect", 2, NULL, NULL, "connect"}, {"disconnect", 2, NULL, NULL, "disconnect"},
+        {"stop", 1, NULL, NULL, "stop"},       {"perf", 4, NULL, NULL, "perf"},
+    };
+    const kw_parsed *const parsed = &cli->parsed;
+    if (parsed->n_args == 0)
+        return kw_cli_usage(cli, "what shall the node do?");
+    for (size_t i = 0; i < KW_COUNT(table); i++) {
+        if (strcmp(parsed->args[0], table[i].name) != 0)
+            continue;
+        if (parsed->n_args != table[i].n_args)
+            return kw_cli_usage(cli, "node %s takes %zu argument%s", table[i].name,
+                                table[i].n_args - 1, table[i].n_args == 2 ? "" : "s");
+        kw_error err = {0};
+        kw_buf words = {0};
+        for (size_t k = 0; k < parsed->n_args; k++)
+            kw_buf_printf(&words, k ? " %s" : "%s", parsed->args[k]);
+        if (kw_buf_status(&words, &err) != KW_OK)
+            return kw_cli_fail(cli, KW_E_NOMEM, &err);
+        const kw_status status = table[i].run        ? table[i].run(cli, &err)
+                                 : table[i].run_with ? table[i].run_with(cli, parsed->args[1], &err)
+                                                     : show(cli, words.data, &err);
+        kw_buf_free(&words);
+        if (status == KW_E_NOTFOUND && table[i].words) {
+            kw_cli_note(cli, "%s", err.message);
+            kw_cli_hint(cli, "kwaai node start runs one");
+            return KW_EXIT_FAILED;
+        }
+        return status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
+    }
+    return kw_cli_usage(cli, "node does not know \"%s\"", parsed->args[0]);
+}
+
+const kw_command kw_command_node = {
+    .name = "node",
+    .summary = "run a peer that shares models, and ask it",
+    .usage = "start|status|peers|ping|perf|connect|disconnect|stop [ADDR|PEER [UP DOWN]]",
+    .description =
+        "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
+        "~/.kwaai/identity.key (which it makes on the first start) and speaks libp2p with other "
+        "nodes and with IPFS.\n"
+        "\n"
+        "The other words talk to the node that runs. ping works without one too, given an address "
+        "that ends with /p2p/PEER or one of any peer. perf sends UP bytes to a peer and receives "
+        "DOWN from it; only a node that was started with --perf answers.",
+    .examples = "  kwaai node start\n"
+                "  kwaai node start --listen /ip4/127.0.0.1/tcp/0 --json\n"
+                "  kwaai node ping /ip4/192.0.2.7/tcp/4001 --count 3\n"
+                "  kwaai node peers --json\n",
+    .choices = "start status peers ping perf connect disconnect stop",
+    .max_args = 4,
+    .run = run_node,
+};

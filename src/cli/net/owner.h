@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* owner.h - this user's node: its key file, and the socket by which it is told what to do. */
+#ifndef KW_CLI_NET_OWNER_H
+#define KW_CLI_NET_OWNER_H
+
+#include "base/buf.h"
+#include "cli/net/home.h"
+#include "net/identity.h"
+
+/* The key in DIR/identity.key; make: a new one is written there, for its owner's eyes only, when
+ * there is none. */
+kw_status kw_owner_identity(const char *dir, bool make, kw_identity *out, kw_error *err);
+
+/* A connection to the node that runs with this home. KW_E_NOTFOUND: none does. */
+kw_status kw_owner_connect(const char *dir, int *out, kw_error *err);
+/* Writes a line of words, and adds the line of JSON that answers it to reply (without its end).
+ * Waits at most timeout_ms. */
+kw_status kw_owner_ask(int node, const char *words, int timeout_ms, kw_buf *reply, kw_error *err);
+void kw_owner_disconnect(int node);
+/* DIR/node.sock, malloc'ed; where no node answers, what a dead one left is removed. */
+kw_status kw_owner_socket(const char *dir, char **out, kw_error *err);
+
+#endif

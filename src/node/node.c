@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* node.c - opening, running and closing a node. See node.h; words.c answers its owner. */
+#include "node/node_internal.h"
+
+#include "net/perf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STOP_ASKED_MS 200
+#define BOOTSTRAP_MS 30000
+
+static void ask_stop(void *user)
+{
+    kw_node *const node = user;
+    if (node->config.stop && node->config.stop(node->config.user))
+        kw_node_stop(node);
+}
+
+static void bootstrapped(void *user, const kw_peer_id *peer, kw_status status, const char *why)
+{
+    kw_node *const node = user;
+    char text[KW_PEER_ID_TEXT_MAX] = "a peer";
+    if (peer && peer->len)
+        kw_peer_id_text(peer, text);
+    if (status != KW_OK)
+        kw_log_print(&node->config.log, KW_LOG_WARN, "%s of the start list does not answer: %s",
+                     text, why);
+}
+
+/* Keeps the connections that the node was started with. */
+static void bootstrap(void *user)
+{
+    kw_node *const node = user;
+    for (size_t i = 0; i < node->n_bootstrap; i++) {
+        kw_multiaddr without;
+        kw_peer_id peer;
+        if (kw_multiaddr_split(&node->bootstrap[i], &without, &peer) &&
+            kw_host_connected(node->host, &peer))
+            continue;
+        kw_host_connect(node->host, NULL, &node->bootstrap[i], bootstrapped, node);
+    }
+}
+
+static kw_status listen_all(kw_node *node, kw_error *err)
+{
+    for (size_t i = 0; i < node->config.n_listen; i++)
+        KW_TRY(kw_host_listen(node->host, &node->config.listen[i], err));
+    return KW_OK;
+}
+
+static kw_status open_parts(kw_node *node, kw_error *err)
+{
+    const kw_node_config *const config = &node->config;
+    KW_TRY(kw_loop_open(&node->loop, err));
+    const kw_host_config host = {.loop = node->loop,
+                                 .identity = config->identity,
+                                 .agent = config->agent,
+                                 .psk = config->psk};
+    KW_TRY(kw_host_open(&host, &node->host, err));
+    if (config->perf)
+        KW_TRY(kw_perf_serve(node->host, err));
+    KW_TRY(listen_all(node, err));
+    if (config->socket)
+        KW_TRY(
+            kw_control_open(node->loop, config->socket, kw_node_word, node, &node->control, err));
+    KW_TRY(kw_timer_open(node->loop, ask_stop, node, &node->stop_timer, err));
+    kw_timer_set(node->stop_timer, STOP_ASKED_MS, STOP_ASKED_MS);
+    KW_TRY(kw_timer_open(node->loop, bootstrap, node, &node->bootstrap_timer, err));
+    if (node->n_bootstrap)
+        kw_timer_set(node->bootstrap_timer, 0, BOOTSTRAP_MS);
+    return KW_OK;
+}
+
+kw_status kw_node_open(const kw_node_config *config, kw_node **out, kw_error *err)
+{
+    kw_node *node = calloc(1, sizeof *node);
+    if (!node)
+        return kw_fail(err, KW_E_NOMEM, "node: no memory");
+    node->config = *config;
+    kw_status status;
+    if (config->n_bootstrap) {
+        node->bootstrap = calloc(config->n_bootstrap, sizeof *node->bootstrap);
+        if (!node->bootstrap) {
+            free(node);
+            return kw_fail(err, KW_E_NOMEM, "node: no memory for %zu addresses",
+                           config->n_bootstrap);
+        }
+        memcpy(node->bootstrap, config->bootstrap, config->n_bootstrap * sizeof *node->bootstrap);
+        node->n_bootstrap = config->n_bootstrap;
+    }
+    status = open_parts(node, err);
+    if (status != KW_OK) {
+        kw_node_close(node);
+        return status;
+    }
+    node->started_ms = kw_loop_now(node->loop);
+    *out = node;
+    return KW_OK;
+}
+
+void kw_node_run(kw_node *node)
+{
+    kw_loop_run(node->loop);
+}
+
+void kw_node_stop(kw_node *node)
+{
+    kw_loop_stop(node->loop);
+}
+
+kw_host *kw_node_host(kw_node *node)
+{
+    return node->host;
+}
+
+static void host_closed(void *user)
+{
+    kw_node *const node = user;
+    node->host = NULL;
+}
+
+void kw_node_close(kw_node *node)
+{
+    if (!node)
+        return;
+    if (node->loop) {
+        if (node->stop_timer)
+            kw_timer_close(node->stop_timer);
+        if (node->bootstrap_timer)
+            kw_timer_close(node->bootstrap_timer);
+        if (node->host)
+            kw_host_close(node->host, host_closed, node);
+        while (node->host)
+            kw_loop_step(node->loop, 100);
+        kw_control_close(node->control);
+        kw_loop_step(node->loop, 0);
+        kw_loop_close(node->loop);
+    }
+    free(node->bootstrap);
+    free(node);
+}

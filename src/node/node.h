@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* node.h - a node: a host with the protocols it speaks, and the socket of its owner.
+ *
+ * It runs on the thread that calls kw_node_run. The owner's words (control.h):
+ *
+ *   status              who and where the node is, traffic
+ *   peers               who is connected
+ *   connect ADDR        dials
+ *   ping ADDR|PEER      one round trip
+ *   perf ADDR|PEER UP DOWN   sends and receives so many bytes
+ *   disconnect PEER
+ *   stop                ends the node */
+#ifndef KW_NODE_NODE_H
+#define KW_NODE_NODE_H
+
+#include "base/log.h"
+#include "net/host.h"
+
+typedef struct kw_node kw_node;
+
+typedef struct kw_node_config {
+    const kw_identity *identity; /* borrowed */
+    const char *agent;
+    const kw_multiaddr *listen; /* borrowed during open */
+    size_t n_listen;
+    const kw_multiaddr *bootstrap; /* peers to stay connected to; borrowed during open */
+    size_t n_bootstrap;
+    const char *socket; /* of the owner; NULL: none */
+    const uint8_t *psk; /* [32], or NULL */
+    bool perf;          /* answers what peers ask of /perf/1.0.0 */
+    /* Asked five times a second: true ends kw_node_run. NULL: never. */
+    bool (*stop)(void *user);
+    void *user;
+    kw_log log;
+} kw_node_config;
+
+kw_status kw_node_open(const kw_node_config *config, kw_node **out, kw_error *err);
+/* Until kw_node_stop, the owner's word, or config.stop. */
+void kw_node_run(kw_node *node);
+void kw_node_stop(kw_node *node); /* on the loop's thread */
+void kw_node_close(kw_node *node);
+kw_host *kw_node_host(kw_node *node);
+
+#endif

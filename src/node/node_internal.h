@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* node_internal.h - what the files of the node share. */
+#ifndef KW_NODE_NODE_INTERNAL_H
+#define KW_NODE_NODE_INTERNAL_H
+
+#include "node/control.h"
+#include "node/node.h"
+
+struct kw_node {
+    kw_node_config config;
+    kw_multiaddr *bootstrap; /* owned */
+    size_t n_bootstrap;
+    kw_loop *loop;
+    kw_host *host;
+    kw_control *control;
+    kw_timer *stop_timer, *bootstrap_timer;
+    uint64_t started_ms;
+};
+
+/* words.c: what the owner says. */
+void kw_node_word(void *user, kw_control_call *call, char *const *words, size_t n);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* words.c - what the owner of a node may say to it, and the answers. */
+#include "node/node_internal.h"
+
+#include "base/check.h"
+#include "net/perf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PEERS_SHOWN 1024
+
+static void add_text(kw_buf *out, const char *key, const char *text)
+{
+    kw_buf_printf(out, "\"%s\": ", key);
+    kw_buf_json(out, kw_str_from(text));
+}
+
+static void answer(kw_control_call *call, kw_buf *out)
+{
+    if (out->failed)
+        kw_control_refuse(call, "no memory for the answer");
+    else
+        kw_control_answer(call, (kw_str){out->data, out->len});
+    kw_buf_free(out);
+}
+
+static size_t peers_of(const kw_node *node, kw_peer_info **out)
+{
+    kw_peer_info *peers = calloc(PEERS_SHOWN, sizeof *peers);
+    *out = peers;
+    return peers ? KW_MIN(kw_host_peers(node->host, peers, PEERS_SHOWN), (size_t)PEERS_SHOWN) : 0;
+}
+
+static void say_status(kw_node *node, kw_control_call *call, char *const *words)
+{
+    (void)words;
+    kw_buf out = {0};
+    char id[KW_PEER_ID_TEXT_MAX], text[KW_MULTIADDR_TEXT_MAX];
+    kw_multiaddr addrs[16];
+    kw_peer_info *peers;
+    const size_t n_peers = peers_of(node, &peers);
+    uint64_t in = 0, sent = 0;
+    for (size_t i = 0; i < n_peers; i++) {
+        in += peers[i].traffic.bytes_in;
+        sent += peers[i].traffic.bytes_out;
+    }
+    free(peers);
+    kw_peer_id_text(kw_host_id(node->host), id);
+    kw_buf_printf(&out, "{");
+    add_text(&out, "peer", id);
+    kw_buf_printf(&out, ", ");
+    add_text(&out, "agent", node->config.agent);
+    kw_buf_printf(&out, ", \"addrs\": [");
+    const size_t n = KW_MIN(kw_host_addrs(node->host, addrs, KW_COUNT(addrs)), KW_COUNT(addrs));
+    for (size_t i = 0; i < n; i++) {
+        kw_multiaddr_text(&addrs[i], text);
+        kw_buf_printf(&out, i ? ", \"" : "\"");
+        kw_buf_printf(&out, "%s/p2p/%s\"", text, id);
+    }
+    kw_buf_printf(&out,
+                  "], \"uptime_s\": %llu, \"peers\": %zu, \"bytes_in\": %llu, \"bytes_out\": %llu}",
+                  (unsigned long long)((kw_loop_now(node->loop) - node->started_ms) / 1000),
+                  n_peers, (unsigned long long)in, (unsigned long long)sent);
+    answer(call, &out);
+}
+
+static void say_peers(kw_node *node, kw_control_call *call, char *const *words)
+{
+    (void)words;
+    kw_buf out = {0};
+    kw_peer_info *peers;
+    const size_t n = peers_of(node, &peers);
+    kw_buf_printf(&out, "[");
+    for (size_t i = 0; i < n; i++) {
+        char id[KW_PEER_ID_TEXT_MAX], addr[KW_MULTIADDR_TEXT_MAX];
+        kw_peer_id_text(&peers[i].id, id);
+        kw_multiaddr_text(&peers[i].addr, addr);
+        kw_buf_printf(&out, i ? ", {" : "{");
+        add_text(&out, "peer", id);
+        kw_buf_printf(&out, ", ");
+        add_text(&out, "addr", addr);
+        kw_buf_printf(&out, ", ");
+        add_text(&out, "agent", peers[i].agent);
+        kw_buf_printf(&out,
+                      ", \"inbound\": %s, \"relayed\": %s, \"streams\": %zu, \"rtt_ms\": %llu, "
+                      "\"bytes_in\": %llu, \"bytes_out\": %llu}",
+                      peers[i].inbound ? "true" : "false", peers[i].relayed ? "true" : "false",
+                      peers[i].traffic.n_streams, (unsigned long long)peers[i].traffic.rtt_ms,
+                      (unsigned long long)peers[i].traffic.bytes_in,
+                      (unsigned long long)peers[i].traffic.bytes_out);
+    }
+    kw_buf_printf(&out, "]");
+    free(peers);
+    answer(call, &out);
+}
+
+/* ---- words that take time ------------------------------------------------------------------ */
+
+enum { CONNECT, PING, PERF };
+
+typedef struct errand {
+    kw_node *node;
+    kw_control_call *call;
+    int what;          /* CONNECT and so on */
+    uint64_t up, down; /* PERF: bytes */
+} errand;
+
+static void measured(void *user, kw_status status, const kw_perf_result *result)
+{
+    errand *const e = user;
+    kw_buf out = {0};
+    if (status != KW_OK) {
+        kw_control_refuse(e->call, status == KW_E_UNSUPPORTED
+                                       ? "the peer does not speak /perf/1.0.0"
+                                       : "the test was cut off");
+    } else {
+        kw_buf_printf(
+            &out, "{\"sent\": %llu, \"send_us\": %llu, \"received\": %llu, \"receive_us\": %llu}",
+            (unsigned long long)result->up_bytes, (unsigned long long)result->up_us,
+            (unsigned long long)result->down_bytes, (unsigned long long)result->down_us);
+        answer(e->call, &out);
+    }
+    free(e);
+}
+
+static void pinged(void *user, kw_status status, uint64_t rtt_us)
+{
+    errand *const e = user;
+    kw_buf out = {0};
+    if (status != KW_OK) {
+        kw_control_refuse(e->call, "the peer does not answer the ping");
+    } else {
+        kw_buf_printf(&out, "{\"us\": %llu}", (unsigned long long)rtt_us);
+        answer(e->call, &out);
+    }
+    free(e);
+}
+
+static void connected(void *user, const kw_peer_id *peer, kw_status status, const char *why)
+{
+    errand *const e = user;
+    if (status != KW_OK) {
+        kw_control_refuse(e->call, why ? why : kw_status_name(status));
+        free(e);
+        return;
+    }
+    if (e->what == PING) {
+        kw_host_ping(e->node->host, peer, pinged, e);
+        return;
+    }
+    if (e->what == PERF) {
+        kw_perf_run(e->node->host, peer, e->up, e->down, measured, e);
+        return;
+    }
+    char id[KW_PEER_ID_TEXT_MAX];
+    kw_buf out = {0};
+    kw_peer_id_text(peer, id);
+    kw_buf_printf(&out, "{");
+    add_text(&out, "peer", id);
+    kw_buf_printf(&out, "}");
+    answer(e->call, &out);
+    free(e);
+}
+
+static void reach(kw_node *node, kw_control_call *call, char *const *words, int what)
+{
+    errand *e = malloc(sizeof *e);
+    if (!e) {
+        kw_control_refuse(call, "no memory");
+        return;
+    }
+    const char *const whom = words[1];
+    *e = (errand){.node = node, .call = call, .what = what};
+    if (what == PERF) {
+        e->up = strtoull(words[2], NULL, 10);
+        e->down = strtoull(words[3], NULL, 10);
+    }
+    kw_multiaddr addr;
+    kw_peer_id peer;
+    kw_error err;
+    const bool is_addr = whom[0] == '/';
+    const kw_status status = is_addr ? kw_multiaddr_parse(kw_str_from(whom), &addr, &err)
+                                     : kw_peer_id_parse(kw_str_from(whom), &peer, &err);
+    if (status != KW_OK) {
+        kw_control_refuse(call, err.message);
+        free(e);
+        return;
+    }
+    kw_host_connect(node->host, is_addr ? NULL : &peer, is_addr ? &addr : NULL, connected, e);
+}
+
+static void say_connect(kw_node *node, kw_control_call *call, char *const *words)
+{
+    reach(node, call, words, CONNECT);
+}
+
+static void say_ping(kw_node *node, kw_control_call *call, char *const *words)
+{
+    reach(node, call, words, PING);
+}
+
+static void say_perf(kw_node *node, kw_control_call *call, char *const *words)
+{
+    reach(node, call, words, PERF);
+}
+
+static void say_disconnect(kw_node *node, kw_control_call *call, char *const *words)
+{
+    kw_peer_id peer;
+    kw_error err;
+    if (kw_peer_id_parse(kw_str_from(words[1]), &peer, &err) != KW_OK) {
+        kw_control_refuse(call, err.message);
+        return;
+    }
+    kw_host_disconnect(node->host, &peer);
+    kw_control_answer(call, KW_STR("{}"));
+}
+
+static void say_stop(kw_node *node, kw_control_call *call, char *const *words)
+{
+    (void)words;
+    kw_control_answer(call, KW_STR("{}"));
+    kw_node_stop(node);
+}
+
+static const struct {
+    const char *word;
+    size_t n; /* words in all */
+    void (*say)(kw_node *node, kw_control_call *call, char *const *words);
+} table[] = {
+    {"status", 1, say_status},
+    {"peers", 1, say_peers},
+    {"connect", 2, say_connect},
+    {"ping", 2, say_ping},
+    {"perf", 4, say_perf},
+    {"stop", 1, say_stop},
+    {"disconnect", 2, say_disconnect},
+};
+
+void kw_node_word(void *user, kw_control_call *call, char *const *words, size_t n)
+{
+    for (size_t i = 0; i < KW_COUNT(table); i++) {
+        if (strcmp(words[0], table[i].word) == 0 && n == table[i].n) {
+            table[i].say(user, call, words);
+            return;
+        }
+    }
+    kw_control_refuse(call, "a node does not know these words");
+}
