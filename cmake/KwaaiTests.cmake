@@ -139,6 +139,16 @@ foreach(file IN LISTS fuzz_files)
     endif()
 endforeach()
 
+# tests/interop/*.c: programs that scripts there talk to.
+if(KWAAI_NETWORK)
+    file(GLOB interop_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/interop/*.c)
+    foreach(file IN LISTS interop_files)
+        get_filename_component(stem ${file} NAME_WE)
+        add_executable(interop-${stem} ${file})
+        target_link_libraries(interop-${stem} PRIVATE kw_net kw_flags)
+    endforeach()
+endif()
+
 # What the thread sanitizer's run needs, and no more.
 get_property(thread_tests GLOBAL PROPERTY KWAAI_THREAD_TESTS)
 add_custom_target(kw_thread_tests DEPENDS ${thread_tests})

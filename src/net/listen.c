@@ -216,8 +216,10 @@ kw_status kw_host_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err)
             return kw_fail(err, KW_E_IO, "host: cannot listen on %.120s: %s", text,
                            uv_strerror(code));
         }
-        listener->next = host->listeners;
-        host->listeners = listener;
+        kw_listener **last = &host->listeners;
+        while (*last)
+            last = &(*last)->next;
+        *last = listener;
     }
     *(ws ? &listener->ws : &listener->raw) = true;
     return KW_OK;
