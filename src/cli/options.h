@@ -75,7 +75,8 @@ typedef struct kw_options {
     int normalize;
     const char *kl_base, *imatrix, *output_type, *embedding_type;
     int kl_divergence, pure, leave_output, allow_requantize, dry_run;
-    const char *sha256, *limit_rate;
+    const char *sha256, *limit_rate, *from, *revision, *endpoint;
+    int offline;
     const char *key, *comment;
     int generate, force;
     const char *ignored; /* value of an option that has no effect here */

@@ -108,7 +108,7 @@ static kw_status start_probe(file *f, kw_error *err)
                             .user = f,
                             .owner = f};
     uint64_t id;
-    return kw_web_start(f->source->http, &get, &id, err);
+    return kw_web_start(f->source->web, &get, &id, err);
 }
 
 /* ---- an ask ---- */
@@ -207,7 +207,7 @@ static void ask_gone(void *user)
 static void close_file(void *user)
 {
     file *const f = user;
-    kw_web_drop(f->source->http, f);
+    kw_web_drop(f->source->web, f);
     kw_sync_free(f->sync);
     free(f);
 }
@@ -270,7 +270,7 @@ static kw_status ask_file(void *user, const kw_ask *what, kw_error *err)
                             .events = &events,
                             .user = a,
                             .owner = f};
-    const kw_status status = kw_web_start(f->source->http, &get, &a->request, err);
+    const kw_status status = kw_web_start(f->source->web, &get, &a->request, err);
     if (status != KW_OK)
         a->id = 0;
     return status;
@@ -285,7 +285,7 @@ static void cancel_ask(void *user, uint64_t id)
     kw_sync_unlock(f->sync);
     if (!a)
         return;
-    kw_web_cancel(f->source->http, request);
+    kw_web_cancel(f->source->web, request);
 }
 
 static void resume_ask(void *user, uint64_t id)
@@ -296,7 +296,7 @@ static void resume_ask(void *user, uint64_t id)
     const uint64_t request = a ? a->request : 0;
     kw_sync_unlock(f->sync);
     if (a)
-        kw_web_resume(f->source->http, request);
+        kw_web_resume(f->source->web, request);
 }
 
 kw_source kw_web_source_make(kw_web_source *state)

@@ -5,10 +5,10 @@
 
 #include "hub/web.h"
 
-/* Opens wants that have a URL. http is borrowed; token: NULL, or sent to the origin of the URL
+/* Opens wants that have a URL. web is borrowed; token: NULL, or sent to the origin of the URL
  * alone (borrowed). */
 typedef struct kw_web_source {
-    kw_web *http;
+    kw_web *web;
     const char *token;
 } kw_web_source;
 

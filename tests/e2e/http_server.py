@@ -21,8 +21,19 @@ and its Range and Authorization are written to DIR/.log. Behaviour is in the fir
     /changed/F     another ETag with each request
     /lying/F       another Content-Range than was asked for
     /header/F      an endless header
+
+and the documented answers of two hubs (there is no internet in tests), for what lies in DIR/hub/ORG/NAME
+and DIR/registry/NAMESPACE/NAME:
+
+    /api/models/ORG/NAME/revision/main, /api/models/ORG/NAME/tree/SHA (two files a page),
+    /ORG/NAME/resolve/SHA/FILE (a redirect to /cdn, which must not get a token)
+    /v2/NAMESPACE/NAME/manifests/TAG, /v2/NAMESPACE/NAME/blobs/DIGEST
+
+A repository whose name begins with "private" wants "Authorization: Bearer token".
 """
+import hashlib
 import http.server
+import json
 import os
 import sys
 import threading
@@ -38,6 +49,20 @@ def count(path):
     with lock:
         counts[path] = counts.get(path, 0) + 1
         return counts[path]
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def files_below(folder):
+    for where, _, names in sorted(os.walk(folder)):
+        for name in sorted(names):
+            yield os.path.relpath(os.path.join(where, name), folder)
+
+
+def content(*parts):
+    with open(os.path.join(root, *parts), "rb") as f:
+        return f.read()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,8 +105,83 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
+    def send_json(self, value, **fields):
+        data = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        for name, field in fields.items():
+            self.send_header(name, field)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def hub(self, parts, query):
+        """/api/models/ORG/NAME/KIND/REVISION"""
+        org, name, kind, revision = parts[2:6]
+        if revision not in ("main", COMMIT) or not os.path.isdir(os.path.join(root, "hub", org, name)):
+            return self.refuse(404)
+        if kind == "revision":
+            return self.send_json({"_id": "x", "id": org + "/" + name, "sha": COMMIT, "tags": ["a", {}]})
+        entries = [{"type": "directory", "oid": "0", "size": 0, "path": "sub"}]
+        for path in files_below(os.path.join(root, "hub", org, name)):
+            data = content("hub", org, name, path)
+            entry = {"type": "file", "oid": "1" * 40, "size": len(data), "path": path}
+            if path.endswith((".gguf", ".safetensors")):
+                entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data),
+                                "pointerSize": 135}
+                entry["xetHash"] = "2" * 64
+            entries.append(entry)
+        at = int(query.get("cursor", ["0"])[0])
+        more = {}
+        if at + 2 < len(entries):
+            more["Link"] = '<http://%s/%s?recursive=true&cursor=%d>; rel="next"' % (
+                self.headers["Host"], "/".join(parts), at + 2)
+        return self.send_json(entries[at:at + 2], **more)
+
+    def registry(self, parts):
+        """/v2/NAMESPACE/NAME/manifests/TAG or blobs/DIGEST"""
+        space, name, kind, what = parts[1:5]
+        folder = os.path.join("registry", space, name)
+        layers, blobs = [], {}
+        for file in files_below(os.path.join(root, folder)):
+            data = content(folder, file)
+            digest = "sha256:" + hashlib.sha256(data).hexdigest()
+            blobs[digest] = file
+            layers.append({"mediaType": "application/vnd.ollama.image." + file, "digest": digest,
+                           "size": len(data)})
+        if kind == "blobs" and what in blobs:
+            return self.answer_file("plain", 0, 1, os.path.join(folder, blobs[what]),
+                                    content(folder, blobs[what]))
+        if kind != "manifests" or what != "latest" or not layers:
+            return self.refuse(404)
+        return self.send_json({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"mediaType": "application/vnd.docker.container.image.v1+json",
+                       "digest": "sha256:" + "0" * 64, "size": 2},
+            "layers": layers})
+
     def answer(self):
-        parts = urllib.parse.unquote(self.path.split("?")[0]).strip("/").split("/")
+        url = urllib.parse.urlsplit(self.path)
+        parts = urllib.parse.unquote(url.path).strip("/").split("/")
+        parts = parts or [""]
+        private = any(p.startswith("private") for p in parts[:4]) and parts[0] != "cdn"
+        if private and self.headers.get("Authorization") != "Bearer token":
+            return self.refuse(401)
+        if parts[:2] == ["api", "models"] and len(parts) == 6:
+            return self.hub(parts, urllib.parse.parse_qs(url.query))
+        if parts[0] == "v2" and len(parts) == 5:
+            return self.registry(parts)
+        if len(parts) > 4 and parts[2:4] == ["resolve", COMMIT]:
+            # Another host and port than the one that was asked, as the real one does.
+            where = "http://localhost:%d/cdn/hub/%s" % (
+                self.server.server_address[1], urllib.parse.quote("/".join(parts[:2] + parts[4:])))
+            return self.refuse(302, Location=where)
+        if parts[0] == "cdn" and self.headers.get("Authorization"):
+            return self.refuse(400)
+        return self.answer_path(parts)
+
+    def answer_path(self, parts):
         kind = parts.pop(0)
         number = int(parts.pop(0)) if kind in (
             "cut", "once", "badblock", "stall", "slow", "away", "status", "busy") else 0

@@ -6,6 +6,7 @@
 #include "cli/interrupt.h"
 #include "cli/net/fetch_progress.h"
 #include "cli/net/home.h"
+#include "hub/listing.h"
 #include "hub/pull.h"
 #include "hub/web_source.h"
 #include "os/system.h"
@@ -14,14 +15,23 @@
 
 #include <string.h>
 
+enum { FROM_CACHE = 1, FROM_HTTP = 2 };
+static const struct {
+    const char *name;
+    unsigned bit;
+} places[] = {{"cache", FROM_CACHE}, {"http", FROM_HTTP}};
+
 typedef struct job {
     kw_cli *cli;
+    unsigned from; /* FROM_... */
     kw_reference ref;
     kw_listing listing;
+    kw_home home;
+    kw_index *index;
+    kw_web *web;
     kw_pull_config config;
     kw_fetch_line line;
     kw_json_writer json;
-    uint64_t bytes, resumed; /* of all files */
 } job;
 
 static bool on_progress(void *user, const kw_listed *file, const kw_fetch_progress *progress)
@@ -50,20 +60,60 @@ static kw_status parse_sha256(const char *text, uint8_t out[32], kw_error *err)
     return KW_OK;
 }
 
+static bool still(void *user)
+{
+    (void)user;
+    return !kw_interrupt_seen();
+}
+
+static kw_status list_url(job *j, kw_error *err)
+{
+    const char *const sha256 = j->cli->parsed.options.sha256;
+    kw_listed *file;
+    KW_TRY(kw_listing_add(&j->listing, kw_str_from(j->ref.file), &file, err));
+    memcpy(file->url, j->ref.url, sizeof(file->url));
+    if (sha256) {
+        KW_TRY(parse_sha256(sha256, file->sha256, err));
+        file->has_sha256 = true;
+    }
+    return KW_OK;
+}
+
+/* The token of Hugging Face; its own program reads the same variable. */
+static const char *token_of(const job *j)
+{
+    const char *const token = j->ref.kind == KW_REF_HUGGINGFACE ? j->cli->env("HF_TOKEN") : NULL;
+    return token && token[0] ? token : NULL;
+}
+
+/* Where lists of files are asked for; NULL: where the name says. */
+static const char *endpoint_of(const job *j)
+{
+    const char *const named = j->cli->parsed.options.endpoint;
+    const char *const hub = j->ref.kind == KW_REF_HUGGINGFACE ? j->cli->env("HF_ENDPOINT") : NULL;
+    return named ? named : hub && hub[0] ? hub : NULL;
+}
+
 /* The files that the name means. */
 static kw_status list_files(job *j, kw_error *err)
 {
     const kw_options *const o = &j->cli->parsed.options;
-    if (j->ref.kind != KW_REF_URL)
-        return kw_fail(err, KW_E_UNSUPPORTED, "only URLs can be pulled");
-    kw_listed *file;
-    KW_TRY(kw_listing_add(&j->listing, kw_str_from(j->ref.file), &file, err));
-    memcpy(file->url, j->ref.url, sizeof(file->url));
-    if (o->sha256) {
-        KW_TRY(parse_sha256(o->sha256, file->sha256, err));
-        file->has_sha256 = true;
+    switch (j->ref.kind) {
+    case KW_REF_URL:
+        return list_url(j, err);
+    case KW_REF_HUGGINGFACE:
+    case KW_REF_OLLAMA: {
+        const kw_listing_source with = {.web = j->web,
+                                        .endpoint = endpoint_of(j),
+                                        .token = token_of(j),
+                                        .revision = o->revision,
+                                        .still = still};
+        return kw_resolve_listing(&with, &j->ref, &j->listing, err);
     }
-    return KW_OK;
+    case KW_REF_IPFS:
+        break;
+    }
+    return kw_fail(err, KW_E_UNSUPPORTED, "files by their content cannot be pulled");
 }
 
 static void tell_file(job *j, const kw_listed *file, const char *path, const kw_fetch_result *r,
@@ -102,32 +152,110 @@ static void tell_file(job *j, const kw_listed *file, const char *path, const kw_
     kw_json_close(&j->json, '}');
 }
 
+/* ---- what is here already ---- */
+
+typedef struct search {
+    job *job;
+    const kw_listed *file;
+    kw_buf *path;
+    bool found;
+} search;
+
+/* Whether this file has the content; one that only claims it is hashed. */
+static kw_status take_row(void *user, const kw_index_row *row, kw_error *err)
+{
+    search *const s = user;
+    uint8_t sha256[32];
+    if (s->found)
+        return KW_OK;
+    memcpy(sha256, row->sha256, 32);
+    if (!row->hashed) {
+        kw_file_hash hash;
+        if (kw_cli_hash(s->job->cli, s->job->index, row, true, &hash, err) != KW_OK)
+            return kw_interrupt_seen() ? KW_E_CANCELLED : KW_OK;
+        memcpy(sha256, hash.sha256, 32);
+        kw_file_hash_free(&hash);
+    }
+    s->found = memcmp(sha256, s->file->sha256, 32) == 0;
+    if (s->found) {
+        s->path->len = 0;
+        kw_buf_printf(s->path, "%s", row->path);
+    }
+    return KW_OK;
+}
+
+/* A file with this content in any store of this machine. */
+static kw_status find_here(job *j, const kw_listed *file, kw_buf *path, bool *found, kw_error *err)
+{
+    search s = {.job = j, .file = file, .path = path};
+    const kw_index_query query = {.sha256 = file->sha256};
+    *found = false;
+    if (!file->has_sha256 || !(j->from & FROM_CACHE))
+        return KW_OK;
+    KW_TRY(kw_index_each(j->index, &query, take_row, &s, err));
+    *found = s.found;
+    return kw_buf_status(path, err);
+}
+
+/* Without a network: what the name means in the index. */
+static kw_status pull_offline(job *j, kw_error *err)
+{
+    char name[2 * KW_REF_NAME_MAX + 2];
+    kw_found found;
+    const bool with_file = j->ref.file[0] && j->ref.kind != KW_REF_OLLAMA;
+    snprintf(name, sizeof(name), "%s%s%s", j->ref.model, with_file ? ":" : "",
+             with_file ? j->ref.file : "");
+    KW_TRY(kw_cli_find(j->index, name, &found, err));
+    for (size_t i = 0; i < found.n; i++) {
+        const kw_index_row *const row = &found.rows[i];
+        kw_listed file = {.has_sha256 = row->hashed};
+        kw_fetch_result result = {.size = row->state.size};
+        snprintf(file.name, sizeof(file.name), "%s", row->file);
+        memcpy(result.sha256, row->sha256, 32);
+        tell_file(j, &file, row->path, &result, true);
+    }
+    kw_found_free(&found);
+    return KW_OK;
+}
+
+/* ---- the rest ---- */
+
+static kw_status pull_file(job *j, const kw_listed *file, kw_buf *path, kw_error *err)
+{
+    kw_fetch_result result = {0};
+    bool there;
+    KW_TRY(find_here(j, file, path, &there, err));
+    if (there) {
+        memcpy(result.sha256, file->sha256, 32);
+        result.size = file->size;
+    } else {
+        KW_TRY(kw_pull_file(&j->config, j->ref.model, file, path, &result, &there, err));
+    }
+    kw_cli_progress_end(j->cli);
+    tell_file(j, file, path->data, &result, there);
+    return KW_OK;
+}
+
 static kw_status pull_files(job *j, kw_error *err)
 {
     kw_buf path = {0};
     kw_status status = KW_OK;
-    for (size_t i = 0; i < j->listing.n && status == KW_OK; i++) {
-        const kw_listed *const file = &j->listing.files[i];
-        kw_fetch_result result;
-        bool there;
-        status = kw_pull_file(&j->config, j->ref.model, file, &path, &result, &there, err);
-        kw_cli_progress_end(j->cli);
-        if (status == KW_OK)
-            tell_file(j, file, path.data, &result, there);
-    }
+    for (size_t i = 0; i < j->listing.n && status == KW_OK; i++)
+        status = pull_file(j, &j->listing.files[i], &path, err);
     kw_buf_free(&path);
     return status;
 }
 
-static kw_status pull(job *j, kw_web *http, kw_error *err)
+static kw_status pull_online(job *j, kw_error *err)
 {
-    kw_web_source web = {.http = http};
+    kw_web_source web = {.web = j->web, .token = token_of(j)};
     const kw_source source = kw_web_source_make(&web);
     const kw_source *const sources[] = {&source};
     kw_system system;
     kw_system_query(&system);
     j->config.sources = sources;
     j->config.n_sources = 1;
+    j->config.store = j->home.store;
     j->config.sha_extension = (system.features & KW_CPU_SHA) != 0;
     j->config.progress = on_progress;
     j->config.user = j;
@@ -138,23 +266,60 @@ static kw_status pull(job *j, kw_web *http, kw_error *err)
     return status;
 }
 
-static kw_status open_and_pull(job *j, kw_error *err)
+/* "cache,http" */
+static kw_status parse_from(const char *text, unsigned *out, kw_error *err)
+{
+    unsigned bits = 0;
+    for (const char *at = text;; at++) {
+        const size_t len = strcspn(at, ",");
+        unsigned bit = 0;
+        for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+            if (strlen(places[i].name) == len && memcmp(places[i].name, at, len) == 0)
+                bit = places[i].bit;
+        }
+        if (bit == 0)
+            return kw_fail(err, KW_E_ARG, "--from is \"%.60s\": a list of cache, http", text);
+        bits |= bit;
+        at += len;
+        if (!*at)
+            break;
+    }
+    *out = bits;
+    return KW_OK;
+}
+
+static kw_status read_options(job *j, kw_error *err)
 {
     const kw_options *const o = &j->cli->parsed.options;
-    kw_home home;
-    kw_web *http = NULL;
+    KW_TRY(kw_reference_parse(kw_str_from(j->cli->parsed.args[0]), &j->ref, err));
     if (o->limit_rate)
         KW_TRY(kw_parse_rate("limit-rate", o->limit_rate, &j->config.bytes_per_s, err));
-    KW_TRY(kw_home_open(j->cli, true, &home, err));
+    if (o->sha256 && j->ref.kind != KW_REF_URL)
+        return kw_fail(err, KW_E_ARG, "--sha256 is of the file at a URL");
+    KW_TRY(parse_from(o->from, &j->from, err));
+    if (o->offline)
+        j->from = FROM_CACHE;
+    return KW_OK;
+}
+
+static kw_status open_and_pull(job *j, kw_error *err)
+{
+    KW_TRY(kw_home_open(j->cli, true, &j->home, err));
     char agent[64];
     snprintf(agent, sizeof(agent), "kwaai/%s", kw_version());
-    kw_status status = kw_web_open(agent, &http, err);
-    if (status == KW_OK) {
-        j->config.store = home.store;
-        status = pull(j, http, err);
-        kw_web_close(http);
+    kw_status status = kw_cli_open_index(&j->home, &j->index, err);
+    if (status == KW_OK && j->from == FROM_CACHE) {
+        status = pull_offline(j, err);
+    } else if (status == KW_OK) {
+        status = kw_web_open(agent, &j->web, err);
+        if (status == KW_OK)
+            status = pull_online(j, err);
+        if (j->web)
+            kw_web_close(j->web);
     }
-    kw_home_close(&home);
+    if (j->index)
+        kw_index_close(j->index);
+    kw_home_close(&j->home);
     kw_listing_free(&j->listing);
     return status;
 }
@@ -165,7 +330,7 @@ static int run_pull(kw_cli *cli)
     if (cli->parsed.n_args != 1)
         return kw_cli_usage(cli, "say what to fetch: kwaai pull NAME");
     job j = {.cli = cli, .line = {.cli = cli}, .json = {.out = &cli->out, .pretty = true}};
-    kw_status status = kw_reference_parse(kw_str_from(cli->parsed.args[0]), &j.ref, &err);
+    kw_status status = read_options(&j, &err);
     kw_interrupt_watch();
     if (status != KW_OK)
         return kw_cli_fail(cli, status, &err);
@@ -188,12 +353,21 @@ const kw_command kw_command_pull = {
     .summary = "fetch a model into the store",
     .usage = "NAME",
     .description =
-        "Fetches the file at a URL into ~/.kwaai/store (KWAAI_HOME/store), and prints where it is "
-        "then.\n\n"
-        "What arrives is written at its place in the file and noted in a journal, so that a pull "
-        "which was interrupted in any way goes on when it is repeated. A file gets its name once "
-        "its SHA-256 was compared with what is wanted, where that is known.",
-    .examples = "  kwaai pull https://example.org/model.gguf --sha256 DIGEST\n",
+        "Fetches a model into ~/.kwaai/store (KWAAI_HOME/store), and prints where its files are "
+        "then. NAME is one of\n\n"
+        "ORG/NAME[:FILE or QUANTISATION] of Hugging Face, also as hf.co/... or the address of its "
+        "page. Without a file: the usual quantisation of GGUF files, or what a directory of "
+        "safetensors needs. HF_TOKEN is sent to its site alone; HF_ENDPOINT names another site.\n\n"
+        "ollama.com/NAME[:TAG] of Ollama's registry.\n\n"
+        "A URL of http or https.\n\n"
+        "What a store of this machine has already, by its SHA-256, is used where it is. What "
+        "arrives "
+        "is written at its place in the file and noted in a journal, so that a pull which was "
+        "interrupted in any way goes on when it is repeated. A file gets its name once its SHA-256 "
+        "was compared with what is wanted, where that is known.",
+    .examples = "  kwaai pull hf.co/org/name:Q4_K_M\n"
+                "  kwaai pull ollama.com/library/name:8b\n"
+                "  kwaai pull https://example.org/model.gguf --sha256 DIGEST\n",
     .choices = "",
     .max_args = 1,
     .run = run_pull,
