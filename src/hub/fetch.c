@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "base/sha256.h"
+#include "hub/fetch_tree.h"
 #include "hub/partial.h"
 #include "os/sparse.h"
 #include "os/system.h"
@@ -29,6 +30,7 @@ typedef struct fetch {
     const kw_fetch_config *config;
     kw_lanes all;
     kw_partial *partial; /* owned */
+    kw_root tree;        /* owned; of a root */
     const uint8_t (*leaves)[32];
     uint64_t *order;  /* owned; NULL: blocks in turn */
     uint32_t *ranks;  /* owned, while the order is not known */
@@ -42,14 +44,6 @@ typedef struct fetch {
 
 /* ---- opening ---- */
 
-static void drop(kw_lane *lane, kw_status status, const char *why)
-{
-    lane->share.dropped = true;
-    lane->why_status = status;
-    if (why)
-        snprintf(lane->share.why, sizeof(lane->share.why), "%s", why);
-}
-
 /* Without the lock. */
 static void open_lane(fetch *f, kw_lane *lane)
 {
@@ -59,7 +53,7 @@ static void open_lane(fetch *f, kw_lane *lane)
                                                 &lane->delivery, &lane->file, &why);
     kw_sync_lock(f->all.sync);
     if (status != KW_OK)
-        drop(lane, status, why.message);
+        kw_lane_drop(lane, status, why.message);
     kw_sync_unlock(f->all.sync);
 }
 
@@ -121,7 +115,8 @@ static kw_status fail_all(fetch *f, kw_error *err)
     kw_sync_lock(f->all.sync);
     const kw_lane *last = NULL;
     for (size_t i = 0; i < f->all.n_lanes; i++) {
-        if (!last || !last->share.why[0] || f->all.lanes[i].why_status != KW_E_NOTFOUND)
+        const bool absent = f->all.lanes[i].why_status == KW_E_NOTFOUND;
+        if (!last || !absent || last->why_status == KW_E_NOTFOUND)
             last = &f->all.lanes[i];
     }
     const char *const name = f->config->want.name ? f->config->want.name : "file";
@@ -149,16 +144,18 @@ static void see_offers(fetch *f)
 {
     for (size_t i = 0; i < f->all.n_lanes; i++) {
         kw_lane *const lane = &f->all.lanes[i];
-        if (!lane->fresh)
+        if (!lane->fresh || !lane->opened)
             continue;
         lane->fresh = false;
+        if (f->partial && !f->leaves && lane->by_leaf)
+            kw_lane_drop(lane, KW_E_NOTFOUND, "the digests of the blocks are not known");
         if (lane->size == KW_SIZE_UNKNOWN || lane->share.dropped)
             continue;
         if (f->all.size == KW_SIZE_UNKNOWN)
             f->all.size = lane->size;
         if (lane->size == f->all.size)
             continue;
-        drop(lane, KW_E_FORMAT, NULL);
+        kw_lane_drop(lane, KW_E_FORMAT, NULL);
         snprintf(lane->share.why, sizeof(lane->share.why), "has %ju bytes, not %ju",
                  (uintmax_t)lane->size, (uintmax_t)f->all.size);
     }
@@ -182,7 +179,8 @@ static kw_status wait_for_offer(fetch *f, kw_error *err)
         kw_sync_lock(f->all.sync);
         reopen_lanes(f);
         see_offers(f);
-        const bool ready = any_opened(f) && f->all.size != KW_SIZE_UNKNOWN;
+        const bool ready =
+            any_opened(f) && (f->all.size != KW_SIZE_UNKNOWN || f->config->want.has_root);
         const bool left = any_left(f);
         if (!ready && left)
             kw_sync_wait(f->all.sync, TICK_NS);
@@ -198,6 +196,47 @@ static kw_status wait_for_offer(fetch *f, kw_error *err)
                            f->config->want.name ? f->config->want.name : "file",
                            (uintmax_t)(limit_ns / SECOND_NS));
     }
+}
+
+/* ---- the tree ---- */
+
+static bool still(void *user)
+{
+    return report(user, false);
+}
+
+static kw_status fetch_block(void *user, const kw_cid *cid, kw_buf *out, kw_error *err)
+{
+    fetch *const f = user;
+    const kw_block_wait wait = {.stall_ns = (f->config->stall_ms ? f->config->stall_ms : 15000) *
+                                            (SECOND_NS / 1000),
+                                .open_ns = GRACE_NS,
+                                .still = still,
+                                .user = f};
+    return kw_lanes_block(&f->all, cid, &wait, out, err);
+}
+
+/* The digests of the leaves of a root. Where nobody has its blocks, or they are of another kind
+ * than we know, the SHA-256 of the whole must do. */
+static kw_status read_tree(fetch *f, kw_error *err)
+{
+    const kw_want *const w = &f->config->want;
+    if (!w->has_root || f->config->leaves)
+        return KW_OK;
+    const kw_status status = kw_root_read(&w->root, w->inside, fetch_block, f, &f->tree, err);
+    if ((status == KW_E_NOTFOUND || status == KW_E_UNSUPPORTED) && w->has_sha256 &&
+        f->all.size != KW_SIZE_UNKNOWN)
+        return KW_OK;
+    KW_TRY(status);
+    if (w->size != KW_SIZE_UNKNOWN && w->size != f->tree.size)
+        return kw_fail(err, KW_E_FORMAT, "%.60s: its root is of %ju bytes, not of %ju",
+                       w->name ? w->name : "file", (uintmax_t)f->tree.size, (uintmax_t)w->size);
+    kw_sync_lock(f->all.sync);
+    f->all.size = f->tree.size;
+    for (size_t i = 0; i < f->all.n_lanes; i++)
+        f->all.lanes[i].fresh = true; /* to be compared with this size */
+    kw_sync_unlock(f->all.sync);
+    return KW_OK;
 }
 
 /* ---- the plan ---- */
@@ -261,7 +300,11 @@ static kw_status make_plan(fetch *f, kw_error *err)
     const kw_fetch_config *const c = f->config;
     kw_plan plan = {.size = all->size,
                     .block_size = c->want.leaf_size ? c->want.leaf_size : KW_FETCH_BLOCK};
+    if (f->tree.leaves)
+        plan.block_size = f->tree.leaf_size;
     KW_TRY(kw_plan_blocks(&plan, &all->n_blocks, err));
+    if (f->tree.leaves && f->tree.n_leaves == all->n_blocks)
+        f->leaves = (const uint8_t(*)[32])f->tree.leaves;
     if (c->leaves && c->n_leaves == all->n_blocks)
         f->leaves = c->leaves;
     kw_sync_lock(all->sync);
@@ -271,6 +314,10 @@ static kw_status make_plan(fetch *f, kw_error *err)
     KW_TRY(make_cells(f, err));
     KW_TRY(kw_partial_open(c->base, &plan, c->sha_extension, &f->partial, err));
     KW_TRY(check_disk(f, err));
+    kw_sync_lock(all->sync);
+    for (size_t i = 0; i < all->n_lanes; i++)
+        all->lanes[i].fresh = true; /* is looked at again, now that leaves are known or not */
+    kw_sync_unlock(all->sync);
     for (uint64_t b = 0; b < all->n_blocks; b++) {
         if (kw_partial_has(f->partial, b))
             all->blocks[b] = KW_BLOCK_HERE;
@@ -303,7 +350,7 @@ static void count_bad(fetch *f, kw_lane *lane, uint64_t block)
     snprintf(lane->share.why, sizeof(lane->share.why), "block %ju is not what its digest says",
              (uintmax_t)block);
     if (lane->share.n_bad >= most)
-        drop(lane, KW_E_FORMAT, NULL);
+        kw_lane_drop(lane, KW_E_FORMAT, NULL);
     f->all.blocks[block] = KW_BLOCK_MISSING;
 }
 
@@ -360,7 +407,7 @@ static void count_failure(fetch *f, kw_lane *lane, uint32_t retry_ms)
     lane->share.n_failed++;
     lane->n_fails++;
     if (lane->n_fails > FAILS_MAX) {
-        drop(lane, KW_E_IO, NULL);
+        kw_lane_drop(lane, KW_E_IO, NULL);
         return;
     }
     const uint32_t shift = KW_MIN(lane->n_fails - 1, 6U);
@@ -385,7 +432,7 @@ static void settle(fetch *f, kw_request *r)
     if (r->status == KW_E_IO || short_of)
         count_failure(f, lane, r->retry_ms);
     else if (r->status != KW_OK)
-        drop(lane, r->status, NULL);
+        kw_lane_drop(lane, r->status, NULL);
     kw_lanes_end_request(&f->all, r);
     f->cursor = 0;
 }
@@ -602,7 +649,7 @@ static void choose_only(fetch *f)
     kw_lane *best = NULL;
     for (size_t i = 0; i < f->all.n_lanes; i++) {
         kw_lane *const lane = &f->all.lanes[i];
-        if (lane->opened && !lane->share.dropped && !is_held_back(f, lane) &&
+        if (lane->opened && !lane->by_leaf && !lane->share.dropped && !is_held_back(f, lane) &&
             (!best || lane->source->order < best->source->order))
             best = lane;
     }
@@ -707,7 +754,8 @@ static kw_status fetch_blocks(fetch *f, kw_error *err)
         reopen_lanes(f);
         ask_lanes(f);
         resume_paused(f);
-        const bool left = any_left(f) && (f->leaves || !f->only || !f->only->share.dropped);
+        const bool left = any_left(f) && (f->leaves || !f->only || !f->only->share.dropped ||
+                                          f->config->want.has_sha256);
         const bool waiting = !kw_lanes_ready_cell(&f->all);
         if (left && waiting && kw_partial_bytes(f->partial) < f->all.size)
             kw_sync_wait(f->all.sync, TICK_NS);
@@ -788,7 +836,7 @@ static kw_status mismatch(fetch *f, const uint8_t got[32], kw_error *err)
         forget(f, b);
     kw_sync_lock(f->all.sync);
     if (f->clean && f->only)
-        drop(f->only, KW_E_FORMAT, "sent a file of another SHA-256");
+        kw_lane_drop(f->only, KW_E_FORMAT, "sent a file of another SHA-256");
     const bool again = any_left(f);
     f->only = NULL;
     f->clean = true;
@@ -825,6 +873,7 @@ static void close_all(fetch *f, kw_fetch_result *out)
     out->n_shares = f->all.n_lanes;
     out->peak_bytes = (uint64_t)f->all.n_peak * f->all.block_size;
     kw_lanes_free(&f->all);
+    kw_root_free(&f->tree);
     free(f->order);
     free(f->ranks);
 }
@@ -846,6 +895,8 @@ kw_status kw_fetch(const kw_fetch_config *config, kw_fetch_result *out, kw_error
     if (status == KW_OK) {
         open_lanes(f);
         status = wait_for_offer(f, err);
+        if (status == KW_OK)
+            status = read_tree(f, err);
         if (status == KW_OK)
             status = make_plan(f, err);
         if (status == KW_OK)

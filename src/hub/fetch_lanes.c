@@ -91,6 +91,7 @@ static void on_opened(void *user, const kw_offer *offer)
     lane->ranges = offer->ranges;
     lane->blocks = offer->blocks;
     lane->pauses = offer->pauses;
+    lane->by_leaf = offer->by_leaf;
     lane->parallel = KW_MAX(offer->parallel, 1);
     lane->span = KW_MAX(offer->span, 1);
     lane->size = offer->size;

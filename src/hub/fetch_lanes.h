@@ -25,7 +25,7 @@ typedef struct kw_lane {
     kw_delivery delivery;
     kw_fetch_share share;
     /* of the offer */
-    bool opened, ranges, blocks, pauses;
+    bool opened, ranges, blocks, pauses, by_leaf;
     uint32_t parallel, span;
     uint64_t size;
     char validator[160];
@@ -100,5 +100,17 @@ void kw_lanes_end_request(kw_lanes *all, kw_request *request);
 void kw_lanes_free_cell(kw_lanes *all, kw_cell *cell);
 kw_cell *kw_lanes_ready_cell(kw_lanes *all);
 void kw_lanes_free(kw_lanes *all);
+void kw_lane_drop(kw_lane *lane, kw_status status, const char *why); /* NULL: as it was */
+
+/* One block by its name, verified, from the sources that have blocks, the preferred first. Called
+ * by the scheduler without the lock, before there is a plan. still: asked meanwhile; false ends it
+ * with KW_E_CANCELLED. KW_E_NOTFOUND: nobody brought it. */
+typedef struct kw_block_wait {
+    uint64_t stall_ns, open_ns; /* for an answer; for a source that has blocks */
+    bool (*still)(void *user);
+    void *user;
+} kw_block_wait;
+kw_status kw_lanes_block(kw_lanes *all, const kw_cid *cid, const kw_block_wait *wait, kw_buf *out,
+                         kw_error *err);
 
 #endif

@@ -171,7 +171,7 @@ static kw_status read_commit(reading *r, char *out, size_t size, kw_error *err)
         else
             KW_TRY(skip_value(r, err));
     }
-    if (!kw_name_is_safe(sha) || sha.len >= size)
+    if (!sha.data || !kw_name_is_safe(sha) || sha.len >= size)
         return kw_fail(err, KW_E_FORMAT, "huggingface: \"%.*s\" is not a commit", KW_FMT(sha));
     memcpy(out, sha.data, sha.len);
     out[sha.len] = 0;

@@ -138,6 +138,7 @@ kw_status kw_pull_file(const kw_pull_config *config, const char *model, const kw
                                .has_sha256 = file->has_sha256,
                                .has_root = file->has_root,
                                .root = file->root,
+                               .inside = file->inside ? file->name : NULL,
                                .url = file->url[0] ? file->url : NULL,
                                .name = file->name};
         memcpy(fetch.want.sha256, file->sha256, 32);

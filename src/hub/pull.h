@@ -16,6 +16,7 @@ typedef struct kw_listed {
     char url[KW_REF_URL_MAX + 1]; /* "": none */
     uint64_t size;                /* KW_SIZE_UNKNOWN */
     bool has_sha256, has_root;
+    bool inside; /* root is a directory that has a file of this name */
     uint8_t sha256[32];
     kw_cid root;
 } kw_listed;

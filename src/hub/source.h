@@ -30,6 +30,7 @@ typedef struct kw_want {
     bool has_sha256, has_root;
     uint8_t sha256[32];
     kw_cid root;        /* of UnixFS */
+    const char *inside; /* the file in the directory that root is; borrowed; NULL: root is it */
     const char *url;    /* borrowed; NULL: none is known */
     const char *name;   /* borrowed; for messages */
     uint32_t leaf_size; /* bytes of a block; the last may be shorter */
@@ -45,6 +46,7 @@ typedef struct kw_offer {
     bool ranges;           /* false: it can only send the whole file, from the start */
     bool blocks;           /* answers KW_ASK_BLOCK */
     bool pauses;           /* honours KW_TAKE_PAUSE */
+    bool by_leaf;          /* it finds blocks by their digests alone: asks have leaves */
 } kw_offer;
 
 typedef enum kw_ask_kind { KW_ASK_RANGE, KW_ASK_BLOCK } kw_ask_kind;

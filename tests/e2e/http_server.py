@@ -29,6 +29,8 @@ and DIR/registry/NAMESPACE/NAME:
     /ORG/NAME/resolve/SHA/FILE (a redirect to /cdn, which must not get a token)
     /v2/NAMESPACE/NAME/manifests/TAG, /v2/NAMESPACE/NAME/blobs/DIGEST
 
+    /ipfs/CID?format=raw, for the blocks in DIR/ipfs; /badipfs/N/ipfs/CID: each Nth answer is another block
+
 A repository whose name begins with "private" wants "Authorization: Bearer token".
 """
 import hashlib
@@ -177,9 +179,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
             where = "http://localhost:%d/cdn/hub/%s" % (
                 self.server.server_address[1], urllib.parse.quote("/".join(parts[:2] + parts[4:])))
             return self.refuse(302, Location=where)
+        if parts[-2:-1] == ["ipfs"] and url.query == "format=raw":
+            return self.block(parts)
         if parts[0] == "cdn" and self.headers.get("Authorization"):
             return self.refuse(400)
         return self.answer_path(parts)
+
+    def block(self, parts):
+        try:
+            data = content("ipfs", parts[-1])
+        except OSError:
+            return self.refuse(404)
+        if parts[0] == "badipfs" and count("badipfs") % int(parts[1]) == 0 and data:
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.ipld.raw")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def answer_path(self, parts):
         kind = parts.pop(0)

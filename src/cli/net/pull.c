@@ -6,6 +6,7 @@
 #include "cli/interrupt.h"
 #include "cli/net/fetch_progress.h"
 #include "cli/net/home.h"
+#include "hub/gateway.h"
 #include "hub/listing.h"
 #include "hub/pull.h"
 #include "hub/web_source.h"
@@ -15,11 +16,14 @@
 
 #include <string.h>
 
-enum { FROM_CACHE = 1, FROM_HTTP = 2 };
+#define GATEWAYS_MAX 8
+#define USUAL_GATEWAY "https://trustless-gateway.link"
+
+enum { FROM_CACHE = 1, FROM_IPFS = 2, FROM_HTTP = 4 };
 static const struct {
     const char *name;
     unsigned bit;
-} places[] = {{"cache", FROM_CACHE}, {"http", FROM_HTTP}};
+} places[] = {{"cache", FROM_CACHE}, {"ipfs", FROM_IPFS}, {"http", FROM_HTTP}};
 
 typedef struct job {
     kw_cli *cli;
@@ -79,6 +83,21 @@ static kw_status list_url(job *j, kw_error *err)
     return KW_OK;
 }
 
+static kw_status list_root(job *j, kw_error *err)
+{
+    kw_listed *file;
+    kw_cid root;
+    if (kw_cid_parse(kw_str_from(j->ref.repo), &root, NULL) != KW_OK)
+        return kw_fail(err, KW_E_ARG, "\"%.100s\" is not a CID", j->ref.repo);
+    const bool inside = j->ref.file[0] != 0;
+    KW_TRY(
+        kw_listing_add(&j->listing, kw_str_from(inside ? j->ref.file : j->ref.repo), &file, err));
+    file->root = root;
+    file->has_root = true;
+    file->inside = inside;
+    return KW_OK;
+}
+
 /* The token of Hugging Face; its own program reads the same variable. */
 static const char *token_of(const job *j)
 {
@@ -111,9 +130,9 @@ static kw_status list_files(job *j, kw_error *err)
         return kw_resolve_listing(&with, &j->ref, &j->listing, err);
     }
     case KW_REF_IPFS:
-        break;
+        return list_root(j, err);
     }
-    return kw_fail(err, KW_E_UNSUPPORTED, "files by their content cannot be pulled");
+    return kw_fail(err, KW_E_INTERNAL, "a reference of kind %d", (int)j->ref.kind);
 }
 
 static void tell_file(job *j, const kw_listed *file, const char *path, const kw_fetch_result *r,
@@ -246,15 +265,44 @@ static kw_status pull_files(job *j, kw_error *err)
     return status;
 }
 
+/* What the sources are made of, for the time of a pull. */
+typedef struct origins {
+    kw_web_source web;
+    kw_gateway gateways[GATEWAYS_MAX];
+    kw_source sources[GATEWAYS_MAX + 1];
+    const kw_source *list[GATEWAYS_MAX + 1];
+    size_t n;
+} origins;
+
+static void add_gateway(job *j, origins *o, const char *url)
+{
+    o->gateways[o->n] = (kw_gateway){.web = j->web, .url = url};
+    o->sources[o->n] = kw_gateway_make(&o->gateways[o->n]);
+    o->n++;
+}
+
+static void make_sources(job *j, origins *o)
+{
+    const kw_text_list *const gateways = &j->cli->parsed.options.gateways;
+    for (size_t i = 0; i < gateways->n && i < GATEWAYS_MAX && (j->from & FROM_IPFS); i++)
+        add_gateway(j, o, gateways->items[i]);
+    if (gateways->n == 0 && (j->from & FROM_IPFS))
+        add_gateway(j, o, USUAL_GATEWAY);
+    o->web = (kw_web_source){.web = j->web, .token = token_of(j)};
+    if (j->from & FROM_HTTP)
+        o->sources[o->n++] = kw_web_source_make(&o->web);
+    for (size_t i = 0; i < o->n; i++)
+        o->list[i] = &o->sources[i];
+}
+
 static kw_status pull_online(job *j, kw_error *err)
 {
-    kw_web_source web = {.web = j->web, .token = token_of(j)};
-    const kw_source source = kw_web_source_make(&web);
-    const kw_source *const sources[] = {&source};
+    origins o = {0};
     kw_system system;
     kw_system_query(&system);
-    j->config.sources = sources;
-    j->config.n_sources = 1;
+    make_sources(j, &o);
+    j->config.sources = o.list;
+    j->config.n_sources = o.n;
     j->config.store = j->home.store;
     j->config.sha_extension = (system.features & KW_CPU_SHA) != 0;
     j->config.progress = on_progress;
@@ -278,7 +326,7 @@ static kw_status parse_from(const char *text, unsigned *out, kw_error *err)
                 bit = places[i].bit;
         }
         if (bit == 0)
-            return kw_fail(err, KW_E_ARG, "--from is \"%.60s\": a list of cache, http", text);
+            return kw_fail(err, KW_E_ARG, "--from is \"%.60s\": a list of cache, ipfs, http", text);
         bits |= bit;
         at += len;
         if (!*at)
@@ -359,6 +407,7 @@ const kw_command kw_command_pull = {
         "page. Without a file: the usual quantisation of GGUF files, or what a directory of "
         "safetensors needs. HF_TOKEN is sent to its site alone; HF_ENDPOINT names another site.\n\n"
         "ollama.com/NAME[:TAG] of Ollama's registry.\n\n"
+        "ipfs://CID[/FILE], from a trustless gateway; every block is verified here.\n\n"
         "A URL of http or https.\n\n"
         "What a store of this machine has already, by its SHA-256, is used where it is. What "
         "arrives "
