@@ -7,16 +7,9 @@
 #include "base/check.h"
 #include "hub/name.h"
 
-/* How well a row answers to a name; 0: not at all. */
-typedef struct find {
-    const kw_name *name;
-    kw_found *out;
-    size_t cap;
-} find;
-
 /* ---- matching ---- */
 
-/* 2: the whole name, 1: its last part. */
+/* 2: the whole name, 1: its last part, 0: neither. */
 static int match_model(const char *model, const char *wanted)
 {
     const size_t a = strlen(model), b = strlen(wanted);
@@ -44,6 +37,7 @@ static int match_file(const kw_index_row *row, const char *wanted)
     return contains(row->file, wanted);
 }
 
+/* How well a row answers to a name; 0: not at all. */
 static int match(const kw_index_row *row, const kw_name *name)
 {
     if (name->kind != KW_NAME_MODEL)
@@ -62,31 +56,39 @@ static const char *keep(kw_arena *arena, const char *text)
     return kw_arena_strdup(arena, kw_str_from(text));
 }
 
-static kw_status add_row(void *user, const kw_index_row *row, kw_error *err)
+kw_status kw_found_add(kw_found *found, const kw_index_row *row, kw_error *err)
 {
-    find *const f = user;
-    if (match(row, f->name) == 0)
-        return KW_OK;
-    if (f->out->n == f->cap) {
-        const size_t cap = KW_MAX(f->cap * 2, (size_t)16);
-        kw_index_row *const grown = kw_arena_array(&f->out->arena, cap, sizeof *grown);
+    if (found->n == found->cap) {
+        const size_t cap = KW_MAX(found->cap * 2, (size_t)16);
+        kw_index_row *const grown = kw_arena_array(&found->arena, cap, sizeof *grown);
         if (!grown)
             return kw_fail(err, KW_E_NOMEM, "names: no memory for %zu files", cap);
-        if (f->out->n > 0)
-            memcpy(grown, f->out->rows, f->out->n * sizeof *grown);
-        f->out->rows = grown;
-        f->cap = cap;
+        if (found->n > 0)
+            memcpy(grown, found->rows, found->n * sizeof *grown);
+        found->rows = grown;
+        found->cap = cap;
     }
     kw_index_row copy = *row;
-    copy.model = keep(&f->out->arena, row->model);
-    copy.file = keep(&f->out->arena, row->file);
-    copy.place = keep(&f->out->arena, row->place);
-    copy.path = keep(&f->out->arena, row->path);
-    copy.version = keep(&f->out->arena, row->version);
+    copy.model = keep(&found->arena, row->model);
+    copy.file = keep(&found->arena, row->file);
+    copy.place = keep(&found->arena, row->place);
+    copy.path = keep(&found->arena, row->path);
+    copy.version = keep(&found->arena, row->version);
     if (!copy.model || !copy.file || !copy.place || !copy.path || !copy.version)
         return kw_fail(err, KW_E_NOMEM, "names: no memory for a row");
-    f->out->rows[f->out->n++] = copy;
+    found->rows[found->n++] = copy;
     return KW_OK;
+}
+
+typedef struct find {
+    const kw_name *name;
+    kw_found *out;
+} find;
+
+static kw_status add_match(void *user, const kw_index_row *row, kw_error *err)
+{
+    const find *const f = user;
+    return match(row, f->name) == 0 ? KW_OK : kw_found_add(f->out, row, err);
 }
 
 /* Keeps the rows that answer best. */
@@ -183,7 +185,7 @@ kw_status kw_find(kw_index *index, const kw_name *name, kw_found *out, kw_error 
     find f = {.name = name, .out = out};
     const kw_index_query query = {.sha256 = name->kind == KW_NAME_DIGEST ? name->sha256 : NULL,
                                   .root = name->kind == KW_NAME_CID ? &name->cid : NULL};
-    kw_status status = kw_index_each(index, &query, add_row, &f, err);
+    kw_status status = kw_index_each(index, &query, add_match, &f, err);
     if (status == KW_OK)
         status = choose(out, name, err);
     if (status != KW_OK)

@@ -112,7 +112,7 @@ kw_status kw_index_leaves(kw_index *index, int64_t id, uint8_t (**leaves)[32], s
 /* The statement about a model that is known here, one for each model. */
 typedef struct kw_index_manifest {
     const char *model;
-    uint64_t version;   /* of the signature; 0: it says none */
+    uint64_t version;   /* of a signature that was judged good; else 0 */
     uint8_t sha256[32]; /* of body */
     kw_str body;        /* as it was signed */
     kw_str signature;   /* the file of minisign; len 0: not signed */
@@ -120,10 +120,12 @@ typedef struct kw_index_manifest {
     int64_t time;       /* when it came, in seconds since 1970 */
 } kw_index_manifest;
 
-/* Replaces the one of this model. */
+/* Replaces the one of this model. KW_E_ARG: its version is below one that was here. */
 kw_status kw_index_put_manifest(kw_index *index, const kw_index_manifest *manifest, kw_error *err);
-/* One that is not there is fine. */
+/* One that is not there is fine. Its version is remembered. */
 kw_status kw_index_remove_manifest(kw_index *index, const char *model, kw_error *err);
+/* The highest version that was here; 0: none. */
+kw_status kw_index_seen_version(kw_index *index, const char *model, uint64_t *out, kw_error *err);
 typedef kw_status (*kw_manifest_fn)(void *user, const kw_index_manifest *manifest, kw_error *err);
 /* Those of a model (NULL: any) and SHA-256 (NULL: any), in order of model; as kw_index_each. */
 kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8_t *sha256,

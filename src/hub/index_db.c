@@ -6,7 +6,8 @@
  * leaves    the first 8 bytes of each leaf's digest, as a number, and whose it is.
  * parents   the blocks above the leaves, which lie in no file.
  * folders   what was named to us besides the stores that we know.
- * manifests statements about models, with their signatures; `offered` ones are shown to peers.
+ * manifests statements about models, with their signatures; `offered` ones are shown to peers. One
+ *           that was removed leaves its version, with an empty body.
  *
  * user_version is the version of this schema. */
 #include "hub/index_db.h"
@@ -78,9 +79,15 @@ static const char *const texts[KW_DB_N_STATEMENTS] = {
     [KW_DB_PARENT_FIND] = "SELECT data FROM parents WHERE digest = ?1 LIMIT 1",
     [KW_DB_FOLDER_ADD] = "INSERT OR REPLACE INTO folders(path, model) VALUES(?1, ?2)",
     [KW_DB_FOLDER_REMOVE] = "DELETE FROM folders WHERE path = ?1",
-    [KW_DB_MANIFEST_PUT] = "INSERT OR REPLACE INTO manifests(model, version, sha256, body, "
-                           "signature, offered, time) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [KW_DB_MANIFEST_REMOVE] = "DELETE FROM manifests WHERE model = ?1",
+    [KW_DB_MANIFEST_PUT] = "INSERT INTO manifests(model, version, sha256, body, signature, offered,"
+                           " time) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(model) DO UPDATE "
+                           "SET version = excluded.version, sha256 = excluded.sha256, "
+                           "body = excluded.body, signature = excluded.signature, "
+                           "offered = excluded.offered, time = excluded.time "
+                           "WHERE excluded.version >= version",
+    [KW_DB_MANIFEST_REMOVE] = "UPDATE manifests SET body = x'', signature = x'', sha256 = x'', "
+                              "offered = 0 WHERE model = ?1",
+    [KW_DB_MANIFEST_SEEN] = "SELECT version FROM manifests WHERE model = ?1",
 };
 
 void kw_db_lock(kw_index *index)

@@ -35,6 +35,7 @@ typedef enum kw_db_statement {
     KW_DB_FOLDER_REMOVE,
     KW_DB_MANIFEST_PUT,
     KW_DB_MANIFEST_REMOVE,
+    KW_DB_MANIFEST_SEEN,
     KW_DB_N_STATEMENTS
 } kw_db_statement;
 

@@ -7,7 +7,8 @@
 
 static const char walk[] =
     "SELECT model, version, sha256, body, signature, offered, time FROM manifests "
-    "WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR sha256 = ?2) ORDER BY model";
+    "WHERE body <> x'' AND (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR sha256 = ?2) "
+    "ORDER BY model";
 
 static kw_status put(kw_index *index, const kw_index_manifest *m, kw_error *err)
 {
@@ -20,7 +21,34 @@ static kw_status put(kw_index *index, const kw_index_manifest *m, kw_error *err)
     (void)sqlite3_bind_blob64(st, 5, m->signature.data, m->signature.len, SQLITE_STATIC);
     (void)sqlite3_bind_int(st, 6, m->offered);
     (void)sqlite3_bind_int64(st, 7, m->time);
-    return kw_db_run(index, st, err);
+    KW_TRY(kw_db_run(index, st, err));
+    return sqlite3_changes(index->db) > 0
+               ? KW_OK
+               : kw_fail(err, KW_E_ARG,
+                         "%.200s: version %llu of its manifest is older than one that "
+                         "was here",
+                         m->model, (unsigned long long)m->version);
+}
+
+static kw_status seen_version(kw_index *index, const char *model, uint64_t *out, kw_error *err)
+{
+    sqlite3_stmt *st;
+    KW_TRY(kw_db_get(index, KW_DB_MANIFEST_SEEN, &st, err));
+    (void)sqlite3_bind_text(st, 1, model, -1, SQLITE_STATIC);
+    const kw_status status = kw_db_row(index, st, err);
+    if (status == KW_OK)
+        *out = (uint64_t)sqlite3_column_int64(st, 0);
+    (void)sqlite3_reset(st);
+    return status == KW_E_NOTFOUND ? KW_OK : status;
+}
+
+kw_status kw_index_seen_version(kw_index *index, const char *model, uint64_t *out, kw_error *err)
+{
+    *out = 0;
+    kw_db_lock(index);
+    const kw_status status = seen_version(index, model, out, err);
+    kw_db_unlock(index);
+    return status;
 }
 
 kw_status kw_index_put_manifest(kw_index *index, const kw_index_manifest *manifest, kw_error *err)

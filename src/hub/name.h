@@ -35,9 +35,11 @@ kw_status kw_name_parse(kw_str text, kw_name *out, kw_error *err);
  * have it, the own store first). */
 typedef struct kw_found {
     kw_index_row *rows; /* [n], in the arena */
-    size_t n;
+    size_t n, cap;
     kw_arena arena;
 } kw_found;
+/* Adds a copy of a row. */
+kw_status kw_found_add(kw_found *found, const kw_index_row *row, kw_error *err);
 
 /* KW_E_NOTFOUND: nothing here has this name. KW_E_ARG: several models or versions have. */
 kw_status kw_find(kw_index *index, const kw_name *name, kw_found *out, kw_error *err);

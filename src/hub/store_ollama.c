@@ -127,7 +127,7 @@ static kw_status tag(void *user, const char *path, const char *name, kw_error *e
 {
     ollama *const o = user;
     kw_map map;
-    if (kw_map_open(path, true, &map, NULL) != KW_OK)
+    if (kw_map_open(path, false, &map, NULL) != KW_OK)
         return KW_OK;
     kw_status status = KW_OK;
     if (map.len > 0 && map.len <= MANIFEST_MAX) {

@@ -236,7 +236,7 @@ static void read_main(const char *dir, char out[65])
     kw_map map;
     char *const path = kw_walk_join(dir, "refs/main");
     out[0] = '\0';
-    if (path && kw_map_open(path, true, &map, NULL) == KW_OK) {
+    if (path && kw_map_open(path, false, &map, NULL) == KW_OK) {
         size_t n = 0;
         while (n < map.len && n < 64 && map.data[n] > ' ')
             n++;

@@ -107,30 +107,11 @@ static bool is_path(const char *text)
     return text[0] == '/' || text[0] == '.' || strncmp(text, "~/", 2) == 0;
 }
 
-typedef struct by_path {
-    kw_found *out;
-    const char *real;
-} by_path;
-
+/* The first name of the file is enough. */
 static kw_status take_path(void *user, const kw_index_row *row, kw_error *err)
 {
-    by_path *const b = user;
-    if (b->out->n > 0)
-        return KW_OK;
-    kw_index_row *const copy = kw_arena_alloc(&b->out->arena, sizeof *copy);
-    if (!copy)
-        return kw_fail(err, KW_E_NOMEM, "no memory for a row");
-    *copy = *row;
-    copy->model = kw_arena_strdup(&b->out->arena, kw_str_from(row->model));
-    copy->file = kw_arena_strdup(&b->out->arena, kw_str_from(row->file));
-    copy->version = kw_arena_strdup(&b->out->arena, kw_str_from(row->version));
-    copy->path = kw_arena_strdup(&b->out->arena, kw_str_from(row->path));
-    copy->place = kw_arena_strdup(&b->out->arena, kw_str_from(row->place));
-    if (!copy->model || !copy->file || !copy->version || !copy->path || !copy->place)
-        return kw_fail(err, KW_E_NOMEM, "no memory for a row");
-    b->out->rows = copy;
-    b->out->n = 1;
-    return KW_OK;
+    kw_found *const out = user;
+    return out->n > 0 ? KW_OK : kw_found_add(out, row, err);
 }
 
 static kw_status find_path(kw_index *index, const char *text, kw_found *out, kw_error *err)
@@ -138,9 +119,8 @@ static kw_status find_path(kw_index *index, const char *text, kw_found *out, kw_
     char *real;
     *out = (kw_found){0};
     KW_TRY(kw_path_real(text, &real, err));
-    by_path b = {out, real};
     const kw_index_query query = {.path = real};
-    kw_status status = kw_index_each(index, &query, take_path, &b, err);
+    kw_status status = kw_index_each(index, &query, take_path, out, err);
     if (status == KW_OK && out->n == 0)
         status = kw_fail(err, KW_E_NOTFOUND, "%s is in no store that kwaai knows", text);
     free(real);

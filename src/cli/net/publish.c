@@ -137,20 +137,13 @@ static kw_status write_manifest(publishing *p, kw_error *err)
 
 /* ---- signing and offering ---- */
 
-static kw_status last_version(void *user, const kw_index_manifest *manifest, kw_error *err)
-{
-    (void)err;
-    *(uint64_t *)user = manifest->version;
-    return KW_OK;
-}
-
 static kw_status sign(publishing *p, kw_error *err)
 {
     const int64_t now = (int64_t)time(NULL);
     uint64_t last = 0;
     kw_secret_key key = {0};
     kw_buf comment = {0};
-    KW_TRY(kw_index_each_manifest(p->index, p->model, NULL, last_version, &last, err));
+    KW_TRY(kw_index_seen_version(p->index, p->model, &last, err));
     p->version = now > 0 && (uint64_t)now > last ? (uint64_t)now : last + 1;
     kw_trust_comment(p->model, p->version, now, &comment);
     kw_status status = kw_buf_status(&comment, err);

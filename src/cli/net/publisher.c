@@ -3,6 +3,7 @@
  * alone, and never replaced. */
 #include "cli/net/trusted.h"
 
+#include "crypto/crypto.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ static kw_status write_keys(const char *path, const char *public_path, const kw_
     if (status == KW_OK)
         status = write_new(public_path, &public_text, 0644, err);
     if (secret_text.data)
-        memset(secret_text.data, 0, secret_text.len);
+        kw_crypto_wipe(secret_text.data, secret_text.len);
     kw_buf_free(&secret_text);
     kw_buf_free(&public_text);
     return status;
@@ -73,7 +74,7 @@ static kw_status read_key(kw_cli *cli, const char *path, kw_secret_key *out, kw_
     KW_TRY(kw_cli_read_text(path, KW_MINISIGN_FILE_MAX, &text, &len, err));
     const kw_status status =
         kw_secret_key_get((kw_str){text, len}, cli->env("KWAAI_KEY_PASSWORD"), out, &locked, err);
-    memset(text, 0, len);
+    kw_crypto_wipe(text, len);
     free(text);
     if (status == KW_E_ARG && locked && !cli->env("KWAAI_KEY_PASSWORD"))
         kw_cli_hint(cli, "KWAAI_KEY_PASSWORD holds the password of %s", path);

@@ -11,7 +11,7 @@ kw_status kw_cli_read_text(const char *path, size_t limit, char **out, size_t *l
 {
     kw_map map;
     *out = NULL;
-    KW_TRY(kw_map_open(path, true, &map, err));
+    KW_TRY(kw_map_open(path, false, &map, err));
     kw_status status =
         map.len <= limit
             ? KW_OK

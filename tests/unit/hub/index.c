@@ -213,6 +213,51 @@ static void folders(void **state)
     kw_index_close(index);
 }
 
+static kw_status print_manifest(void *user, const kw_index_manifest *m, kw_error *err)
+{
+    (void)err;
+    kw_buf_printf(user, "%s %llu %.*s %.*s%s\n", m->model, (unsigned long long)m->version,
+                  KW_FMT(m->body), KW_FMT(m->signature), m->offered ? " offered" : "");
+    return KW_OK;
+}
+
+static void expect_manifests(kw_index *index, const char *model, const char *want)
+{
+    kw_buf buf = {0};
+    assert_int_equal(kw_index_each_manifest(index, model, NULL, print_manifest, &buf, NULL), KW_OK);
+    assert_string_equal(buf.data ? buf.data : "", want);
+    kw_buf_free(&buf);
+}
+
+static void manifests(void **state)
+{
+    kw_index *const index = open_index(*state);
+    kw_index_manifest m = {.model = "a/b", .version = 5, .body = KW_STR("five"), .offered = true};
+    kw_error err = {0};
+    uint64_t seen;
+    assert_int_equal(kw_index_put_manifest(index, &m, NULL), KW_OK);
+    m = (kw_index_manifest){.model = "a/c", .body = KW_STR("none"), .signature = KW_STR("sig")};
+    assert_int_equal(kw_index_put_manifest(index, &m, NULL), KW_OK);
+    expect_manifests(index, NULL, "a/b 5 five  offered\na/c 0 none sig\n");
+    expect_manifests(index, "A/C", "a/c 0 none sig\n");
+    /* Older ones do not take a newer one's place, not even after it was removed. */
+    m = (kw_index_manifest){.model = "A/b", .version = 4, .body = KW_STR("four")};
+    assert_int_equal(kw_index_put_manifest(index, &m, &err), KW_E_ARG);
+    assert_non_null(strstr(err.message, "version 4"));
+    assert_int_equal(kw_index_remove_manifest(index, "a/b", NULL), KW_OK);
+    assert_int_equal(kw_index_remove_manifest(index, "x/y", NULL), KW_OK);
+    assert_int_equal(kw_index_put_manifest(index, &m, &err), KW_E_ARG);
+    expect_manifests(index, "a/b", "");
+    assert_int_equal(kw_index_seen_version(index, "a/b", &seen, NULL), KW_OK);
+    assert_int_equal(seen, 5);
+    assert_int_equal(kw_index_seen_version(index, "x/y", &seen, NULL), KW_OK);
+    assert_int_equal(seen, 0);
+    m.version = 6;
+    assert_int_equal(kw_index_put_manifest(index, &m, NULL), KW_OK);
+    expect_manifests(index, "a/b", "a/b 6 four \n");
+    kw_index_close(index);
+}
+
 static void refusals(void **state)
 {
     const fixture *const f = *state;
@@ -283,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(stores, setup, teardown),
         cmocka_unit_test_setup_teardown(hashes_follow_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(folders, setup, teardown),
+        cmocka_unit_test_setup_teardown(manifests, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(killed, setup, teardown),
     };
