@@ -13,8 +13,6 @@
 
 #define TICK_MS 1000
 #define SWEEP_MS 60000
-#define BOOTSTRAP_MS 30000 /* between two tries while nobody is known */
-#define BOOTSTRAP_MAX 32
 #define STREAMS_PER_PEER 8
 
 /* ---- what the nodes ask for (kw_kad_io) ---- */
@@ -100,58 +98,12 @@ static const kw_kad_io io = {.now_ms = io_now,
 
 /* ---- life ---- */
 
-static void joined(void *user, const kw_peer_id *peer)
+void kw_kad_joined(void *user, const kw_peer_id *peer)
 {
     kw_kad *kad = user;
     for (size_t i = 0; i < kad->n_sides; i++) {
         if (kw_host_peer_speaks(kad->host, peer, kad->sides[i].network.protocol))
             kw_kad_node_met(kad->sides[i].node, peer);
-    }
-}
-
-/* Who came is told by `joined`; who did not is dialed again. */
-static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, const char *why)
-{
-    (void)user;
-    (void)peer;
-    (void)status;
-    (void)why;
-}
-
-/* Peers that are connected and serve: one that failed twice has left the table, and would not come
- * again by itself. */
-static void meet_connected(kw_kad *kad)
-{
-    const size_t n = kw_host_peers(kad->host, NULL, 0);
-    kw_peer_info *infos = calloc(n + 1, sizeof *infos);
-    const size_t got = infos ? kw_host_peers(kad->host, infos, n) : 0;
-    for (size_t i = 0; i < got && i < n; i++)
-        joined(kad, &infos[i].id);
-    free(infos);
-}
-
-static bool knows_somebody(const kw_kad *kad)
-{
-    for (size_t i = 0; i < kad->n_sides; i++) {
-        if (kw_kad_node_peers(kad->sides[i].node) > 0)
-            return true;
-    }
-    return false;
-}
-
-static void dial_bootstrap(kw_kad *kad, uint64_t now_ms)
-{
-    if (knows_somebody(kad))
-        return;
-    kad->bootstrap_ms = now_ms + BOOTSTRAP_MS;
-    meet_connected(kad);
-    if (knows_somebody(kad))
-        return;
-    for (size_t i = 0; i < kad->n_bootstrap; i++) {
-        kw_multiaddr without;
-        kw_peer_id peer;
-        const bool named = kw_multiaddr_split(&kad->bootstrap[i], &without, &peer);
-        kw_host_connect(kad->host, named ? &peer : NULL, &kad->bootstrap[i], on_dialed, NULL);
     }
 }
 
@@ -169,8 +121,7 @@ static void tick(void *user)
     kw_kad_stream_tick(kad, now);
     tick_nodes(kad);
     kw_kad_own_tick(kad, now);
-    if (now >= kad->bootstrap_ms)
-        dial_bootstrap(kad, now);
+    kw_kad_bootstrap_tick(kad, now);
     if (now >= kad->sweep_ms) {
         kad->sweep_ms = now + SWEEP_MS;
         kw_kad_providers_sweep(kad->providers, now);
@@ -212,7 +163,7 @@ static kw_status open_stores(kw_kad *kad, const kw_kad_config *config, kw_error 
 
 static kw_status start(kw_kad *kad, const kw_kad_config *config, kw_error *err)
 {
-    const kw_host_watch watch = {.joined = joined, .user = kad};
+    const kw_host_watch watch = {.joined = kw_kad_joined, .user = kad};
     uint64_t seed;
     KW_TRY(kw_crypto_random(&seed, sizeof seed, err));
     KW_TRY(open_stores(kad, config, err));
@@ -236,6 +187,11 @@ kw_status kw_kad_open(const kw_kad_config *config, kw_kad **out, kw_error *err)
     kad->host = config->host;
     kad->save = config->save;
     kad->save_user = config->save_user;
+    kad->n_dns_servers = KW_MIN(config->n_dns_servers, KW_DNSADDR_SERVERS);
+    if (config->dns_servers) {
+        memcpy(kad->resolvers, config->dns_servers, kad->n_dns_servers * sizeof *kad->resolvers);
+        kad->dns_servers = kad->resolvers;
+    }
     const kw_status status = start(kad, config, err);
     if (status != KW_OK)
         kw_kad_close(kad);
@@ -264,7 +220,7 @@ void kw_kad_close(kw_kad *kad)
         kw_timer_close(kad->each_second);
     if (kad->soon)
         kw_timer_close(kad->soon);
-    free(kad->bootstrap);
+    kw_kad_bootstrap_free(kad);
     free(kad);
 }
 
@@ -280,23 +236,6 @@ kw_status kw_kad_restore(kw_kad *kad, const kw_kad_record *record, kw_error *err
     const kw_kad_key key = kw_kad_key_of((kw_bytes){record->key, record->key_len});
     return kw_kad_providers_put(kad->providers, &key, &record->provider,
                                 kw_loop_now(kw_host_loop(kad->host)) + left_s * 1000, err);
-}
-
-kw_status kw_kad_bootstrap(kw_kad *kad, const kw_multiaddr *addrs, size_t n, kw_error *err)
-{
-    if (n > BOOTSTRAP_MAX)
-        return kw_fail(err, KW_E_LIMIT, "kad: %zu addresses to begin with are above %d", n,
-                       BOOTSTRAP_MAX);
-    kw_multiaddr *copy = calloc(n + 1, sizeof *copy);
-    if (!copy)
-        return kw_fail(err, KW_E_NOMEM, "kad: no memory for %zu addresses", n);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = addrs[i];
-    free(kad->bootstrap);
-    kad->bootstrap = copy;
-    kad->n_bootstrap = n;
-    dial_bootstrap(kad, kw_loop_now(kw_host_loop(kad->host)));
-    return KW_OK;
 }
 
 void kw_kad_get_info(const kw_kad *kad, kw_kad_info *out)

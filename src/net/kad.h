@@ -6,6 +6,7 @@
 #ifndef KW_NET_KAD_H
 #define KW_NET_KAD_H
 
+#include "net/dnsaddr.h"
 #include "net/host.h"
 #include "net/kad_node.h"
 
@@ -38,6 +39,8 @@ typedef struct kw_kad_config {
     /* A record was accepted, or its time lengthened. May be NULL. */
     void (*save)(void *user, const kw_kad_record *record);
     void *save_user;
+    const kw_dns_server *dns_servers; /* copied; NULL: those of the system */
+    size_t n_dns_servers;
 } kw_kad_config;
 
 kw_status kw_kad_open(const kw_kad_config *config, kw_kad **out, kw_error *err);
@@ -45,7 +48,8 @@ kw_status kw_kad_open(const kw_kad_config *config, kw_kad **out, kw_error *err);
 void kw_kad_close(kw_kad *kad);
 /* A record that was saved, when the node starts again; one that has expired is ignored. */
 kw_status kw_kad_restore(kw_kad *kad, const kw_kad_record *record, kw_error *err);
-/* Peers to begin with, at most 32: dialed now, and again while nobody is known. */
+/* Peers to begin with, at most 32, /dnsaddr among them: dialed now, and again while a network has
+ * nobody. */
 kw_status kw_kad_bootstrap(kw_kad *kad, const kw_multiaddr *addrs, size_t n, kw_error *err);
 
 /* Queries: events as in kad_node.h, none of them within the call; a provider comes once.

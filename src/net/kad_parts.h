@@ -36,6 +36,13 @@ typedef struct kw_kad_stream {
     uint64_t used_ms; /* when something came last */
 } kw_kad_stream;
 
+/* An address to begin with. */
+typedef struct kw_kad_start {
+    kw_kad *kad;
+    kw_multiaddr addr;
+    kw_dnsaddr *lookup; /* of /dnsaddr, under way; or NULL */
+} kw_kad_start;
+
 struct kw_kad {
     kw_host *host;
     kw_kad_side sides[KW_KAD_NETWORKS];
@@ -47,12 +54,21 @@ struct kw_kad {
     kw_kad_own *own;
     size_t n_own, n_saying;
     kw_timer *each_second, *soon;
-    kw_multiaddr *bootstrap; /* owned */
-    size_t n_bootstrap;
+    kw_kad_start *starts; /* owned */
+    size_t n_starts, n_dns_servers;
+    kw_dns_server resolvers[KW_DNSADDR_SERVERS];
+    const kw_dns_server *dns_servers; /* resolvers, or NULL: those of the system */
     uint64_t bootstrap_ms, sweep_ms;
     void (*save)(void *user, const kw_kad_record *record);
     void *save_user;
 };
+
+/* kad.c: a peer is connected (user: a kw_kad) */
+void kw_kad_joined(void *user, const kw_peer_id *peer);
+
+/* kad_bootstrap.c */
+void kw_kad_bootstrap_tick(kw_kad *kad, uint64_t now_ms);
+void kw_kad_bootstrap_free(kw_kad *kad);
 
 /* kad_stream.c */
 void kw_kad_stream_send(kw_kad_side *side, uint64_t ticket, const kw_peer_id *peer,

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "net/dns.h"
+#include "net/kad.h"
 
 #define PEER_A "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"
 #define PEER_B "QmQhRuheeCLEsVD3RsnknM75gPDDqxAb8DhnWgro7KhaJc"
@@ -25,6 +26,8 @@ typedef struct server {
     unsigned n_asked, ignored; /* questions that get no answer */
     bool forges;               /* wrong id, wrong name, and rubbish before the truth */
 } server;
+
+static char boot[200]; /* the TXT record of boot.org */
 
 typedef struct outcome {
     bool done;
@@ -59,6 +62,10 @@ static size_t texts_of(const char *name, char texts[4][200])
     }
     if (strcmp(name, "_dnsaddr.more.example.org") == 0) {
         (void)snprintf(texts[0], 200, "dnsaddr=/ip4/10.0.0.2/tcp/4001/p2p/" PEER_B);
+        return 1;
+    }
+    if (strcmp(name, "_dnsaddr.boot.org") == 0) {
+        (void)snprintf(texts[0], 200, "%s", boot);
         return 1;
     }
     if (sscanf(name, "_dnsaddr.%u.endless.org", &n) == 1) {
@@ -210,12 +217,82 @@ static void servers_are_read_from_the_file(void **state)
     assert_int_equal(kw_dns_servers((kw_str){NULL, 0}, servers), 0);
 }
 
+/* ---- Kademlia begins with a name ---- */
+
+typedef struct node {
+    kw_identity identity;
+    kw_host *host;
+    kw_kad *kad;
+} node;
+
+static void open_node(node *n, kw_loop *loop, uint8_t seed, const kw_dns_server *dns)
+{
+    const uint8_t bytes[32] = {seed};
+    const kw_kad_network network = {.protocol = "/kwaai/kad/1.0.0", .server = true};
+    const kw_multiaddr any = addr("/ip4/127.0.0.1/tcp/0");
+    assert_int_equal(kw_identity_of_seed(bytes, &n->identity, NULL), KW_OK);
+    const kw_host_config host = {.loop = loop, .identity = &n->identity, .agent = "kwaai/test"};
+    assert_int_equal(kw_host_open(&host, &n->host, NULL), KW_OK);
+    assert_int_equal(kw_host_listen(n->host, &any, NULL), KW_OK);
+    const kw_kad_config config = {.host = n->host,
+                                  .networks = &network,
+                                  .n_networks = 1,
+                                  .dns_servers = dns,
+                                  .n_dns_servers = 1};
+    assert_int_equal(kw_kad_open(&config, &n->kad, NULL), KW_OK);
+}
+
+static void close_nodes(void *user)
+{
+    node *nodes = user;
+    for (int i = 0; i < 2; i++) {
+        kw_kad_close(nodes[i].kad);
+        kw_host_close(nodes[i].host, NULL, NULL);
+    }
+}
+
+static void a_node_begins_with_a_name(void **state)
+{
+    (void)state;
+    server s = start_server();
+    kw_loop *loop;
+    node nodes[2];
+    kw_multiaddr own, without;
+    kw_peer_id named;
+    char text[KW_MULTIADDR_TEXT_MAX], id[KW_PEER_ID_TEXT_MAX];
+    assert_int_equal(kw_loop_open(&loop, NULL), KW_OK);
+    for (int i = 0; i < 2; i++)
+        open_node(&nodes[i], loop, (uint8_t)(i + 1), &s.address);
+    assert_true(kw_host_addrs(nodes[0].host, &own, 1) >= 1);
+    without = own;
+    (void)kw_multiaddr_split(&own, &without, &named);
+    kw_multiaddr_text(&without, text);
+    kw_peer_id_text(&nodes[0].identity.id, id);
+    (void)snprintf(boot, sizeof boot, "dnsaddr=%.80s/p2p/%s", text, id);
+    const kw_multiaddr names[] = {addr("/dnsaddr/nothing.org"), addr("/dnsaddr/boot.org")};
+    assert_int_equal(kw_kad_bootstrap(nodes[1].kad, names, 2, NULL), KW_OK);
+    kw_kad_info info = {.n_records = 0};
+    for (int i = 0; i < 1000 && info.n_peers[0] == 0; i++) {
+        kw_loop_step(loop, 5);
+        serve(&s);
+        kw_kad_get_info(nodes[1].kad, &info);
+    }
+    assert_int_equal(info.n_peers[0], 1);
+    assert_int_equal(kw_kad_bootstrap(nodes[1].kad, names, 2, NULL), KW_OK); /* in the middle */
+    assert_int_equal(kw_loop_post(loop, close_nodes, nodes, NULL), KW_OK);
+    for (int i = 0; i < 50; i++)
+        kw_loop_step(loop, 5);
+    kw_loop_close(loop);
+    (void)close(s.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_are_followed),
         cmocka_unit_test(lost_and_forged_answers),
         cmocka_unit_test(servers_are_read_from_the_file),
+        cmocka_unit_test(a_node_begins_with_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
