@@ -18,6 +18,7 @@ void kw_detokenizer_init(kw_detokenizer *d, const kw_tokenizer *tokenizer, bool 
 {
     d->tokenizer = tokenizer;
     d->n_pending = 0;
+    d->last = -1;
     d->first = true;
     d->space = false;
     d->keep_special = keep_special;
@@ -108,8 +109,22 @@ static bool ends_word(const kw_tokenizer *t, kw_str *text)
     return true;
 }
 
+/* Whether a token repeats the one before it, of those that are not left out anyway. */
+static bool repeats(kw_detokenizer *d, int32_t id)
+{
+    const kw_tokens *tokens = &d->tokenizer->bpe.tokens;
+    if (id < 0 || (size_t)id >= tokens->n ||
+        (tokens->kinds[id] == KW_TOKEN_CONTROL && !d->keep_special))
+        return false;
+    const bool same = id == d->last;
+    d->last = id;
+    return same;
+}
+
 kw_str kw_detokenizer_push(kw_detokenizer *d, int32_t id)
 {
+    if (d->tokenizer->skip_repeats && repeats(d, id))
+        return KW_STR("");
     kw_str text = text_of(d, id);
     if (text.len == 0)
         return KW_STR("");

@@ -7,6 +7,9 @@
 #include "base/utf8.h"
 #include "text/base64.h"
 #include "text/pretoken.h"
+#include "text/surface.h"
+
+#include <stdio.h>
 
 #define METASPACE "\xE2\x96\x81"
 #define IDS_MAX 16
@@ -141,6 +144,9 @@ static kw_status add_normalizer(const kw_tree *value, const char *subject, void 
     kw_step step = {.pre = KW_PRE_CUSTOM};
     if (kw_str_is(type, "BertNormalizer")) {
         return add_bert(value, subject, to, err);
+    } else if (kw_str_is(type, "ByteLevel")) {
+        step.kind = KW_STEP_BYTES;
+        ((kw_step_list *)to)->bytes = true;
     } else if (kw_str_is(type, "Precompiled")) {
         KW_TRY(read_map(value, to, &step, subject, err));
         if (step.text.len == 0)
@@ -233,6 +239,19 @@ static kw_status add_metaspace(const kw_tree *value, const char *subject, kw_ste
                     subject, err);
 }
 
+/* FixedLength: that many characters. */
+static kw_status read_length(const kw_tree *value, kw_arena *arena, const char *subject,
+                             kw_str *pattern, kw_error *err)
+{
+    const kw_tree *length = kw_tree_get(value, "length");
+    char text[64];
+    if (!length || length->integer < 1 || length->integer > 65535)
+        return kw_fail(err, KW_E_FORMAT, "%s: a FixedLength is no number from 1 to 65535", subject);
+    const int n = snprintf(text, sizeof text, "[\\p{L}\\P{L}]{1,%d}", (int)length->integer);
+    *pattern = (kw_str){kw_arena_strdup(arena, kw_str_from(text)), (size_t)n};
+    return pattern->data ? KW_OK : kw_fail(err, KW_E_NOMEM, "%s: out of memory", subject);
+}
+
 /* The pre-tokenizers that are one split. */
 static kw_status add_split(const kw_tree *value, const char *subject, kw_step_list *list,
                            kw_error *err)
@@ -260,6 +279,12 @@ static kw_status add_split(const kw_tree *value, const char *subject, kw_step_li
         step.invert = true;
     } else if (kw_str_is(type, "BertPreTokenizer")) {
         step.pre = KW_PRE_BERT;
+        step.invert = true;
+    } else if (kw_str_is(type, "UnicodeScripts")) {
+        KW_TRY(kw_json_scripts(list->arena, &step.text, err));
+        step.invert = true;
+    } else if (kw_str_is(type, "FixedLength")) {
+        KW_TRY(read_length(value, list->arena, subject, &step.text, err));
         step.invert = true;
     } else if (kw_str_is(type, "CharDelimiterSplit")) {
         step.text = kw_tree_text(value, "delimiter");
@@ -439,6 +464,26 @@ static kw_status add_spaces(const kw_tree *value, const char *subject, decoding 
     return KW_OK;
 }
 
+/* CTC: a token that repeats the one before it is left out, and so is the blank. */
+static kw_status add_ctc(const kw_tree *value, const char *subject, decoding *d, kw_error *err)
+{
+    const kw_tree *pad = kw_tree_get(value, "pad_token");
+    const kw_tree *bar = kw_tree_get(value, "word_delimiter_token");
+    if (d->n > 0 || d->fused)
+        return unsupported(subject, "decoder behind another", KW_STR("CTC"), err);
+    d->vocab->skip_repeats = true;
+    KW_TRY(add_edit(d, (kw_token_edit){.from = pad ? pad->text : KW_STR("<pad>")}, subject, err));
+    if (!kw_tree_bool(value, "cleanup", true))
+        return KW_OK;
+    for (size_t i = 0; i < KW_N_CLEANUP; i++)
+        KW_TRY(add_edit(d,
+                        (kw_token_edit){.from = kw_str_from(kw_cleanup[i][0]),
+                                        .with = kw_str_from(kw_cleanup[i][1])},
+                        subject, err));
+    return add_edit(d, (kw_token_edit){.from = bar ? bar->text : KW_STR("|"), .with = KW_STR(" ")},
+                    subject, err);
+}
+
 static kw_status add_decoder(const kw_tree *value, const char *subject, void *to, kw_error *err)
 {
     decoding *d = to;
@@ -465,6 +510,8 @@ static kw_status add_decoder(const kw_tree *value, const char *subject, void *to
         d->vocab->word_decoded = kw_tree_text(value, "prefix");
         return KW_OK;
     }
+    if (kw_str_is(type, "CTC"))
+        return add_ctc(value, subject, d, err);
     if (kw_str_is(type, "BPEDecoder")) {
         d->vocab->end_decoded = kw_tree_text(value, "suffix");
         return KW_OK;
@@ -480,7 +527,7 @@ kw_status kw_json_decoder(const kw_tree *tree, const char *subject, kw_arena *ar
     vocab->drop_first_space = false;
     vocab->spelled_unk = vocab->spelled_bytes = true;
     vocab->spaced = !tree || tree->kind == KW_JSON_NULL; /* then the library writes words */
-    vocab->cleanup = false;
+    vocab->cleanup = vocab->skip_repeats = false;
     vocab->word_decoded = KW_STR("");
     KW_TRY(visit(tree, "decoders", subject, add_decoder, &d, err));
     if (vocab->kind == KW_VOCAB_BYTE_BPE)

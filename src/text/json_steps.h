@@ -17,6 +17,8 @@ typedef struct kw_step_list {
     kw_arena *arena;
 } kw_step_list;
 
+/* The expression whose matches are the pieces of UnicodeScripts. */
+kw_status kw_json_scripts(kw_arena *arena, kw_str *out, kw_error *err);
 /* Each takes the value of its key, or NULL. Steps point into the tree. */
 kw_status kw_json_normalizer(const kw_tree *tree, const char *subject, kw_step_list *out,
                              kw_error *err);

@@ -60,14 +60,15 @@ static size_t replace(char *text, size_t len, kw_str what, kw_str with)
     return n;
 }
 
+const char *const kw_cleanup[KW_N_CLEANUP][2] = {
+    {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+    {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+    {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
 size_t kw_surface_clean(char *text, size_t len)
 {
-    static const char *const pairs[][2] = {{" .", "."},     {" ?", "?"},           {" !", "!"},
-                                           {" ,", ","},     {" ' ", "'"},          {" n't", "n't"},
-                                           {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},
-                                           {" 've", "'ve"}, {" 're", "'re"}};
-    for (size_t i = 0; i < KW_COUNT(pairs); i++)
-        len = replace(text, len, kw_str_from(pairs[i][0]), kw_str_from(pairs[i][1]));
+    for (size_t i = 0; i < KW_N_CLEANUP; i++)
+        len = replace(text, len, kw_str_from(kw_cleanup[i][0]), kw_str_from(kw_cleanup[i][1]));
     return len;
 }
 

@@ -38,6 +38,9 @@ kw_str kw_surface_of(const kw_token_rules *rules, kw_str text, uint8_t kind, boo
 /* Applies the edits of the rules to a surface. False when memory is out or when it grows beyond
  * reason; *changed is malloc'ed, or NULL when there is nothing to change. */
 bool kw_surface_edit(const kw_token_rules *rules, kw_str surface, char **changed, size_t *len);
+/* What the library replaces to clean up, in this order. */
+#define KW_N_CLEANUP 11
+extern const char *const kw_cleanup[KW_N_CLEANUP][2];
 /* Takes out the spaces before punctuation and English endings, in place; returns the new length.
  */
 size_t kw_surface_clean(char *text, size_t len);

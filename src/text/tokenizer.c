@@ -387,6 +387,7 @@ static kw_status build_specials(kw_tokenizer *t, const kw_vocab *vocab, kw_error
 {
     t->bos = vocab->bos;
     t->eos = vocab->eos;
+    t->skip_repeats = vocab->skip_repeats;
     t->drop_first_space = vocab->drop_first_space;
     t->drop_first_spaces = vocab->drop_first_space && vocab->squeeze_spaces;
     t->spelled_unk = vocab->spelled_unk;

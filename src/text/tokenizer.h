@@ -53,6 +53,7 @@ typedef struct kw_detokenizer {
     const kw_tokenizer *tokenizer;
     char pending[4]; /* bytes of an unfinished character */
     size_t n_pending;
+    int32_t last;      /* id pushed before; -1: none */
     bool first;        /* nothing was written yet: SPM drops its leading space */
     bool space;        /* a word has ended: a space comes before what follows */
     bool keep_special; /* write control tokens as text */

@@ -23,6 +23,7 @@ struct kw_tokenizer {
     size_t n_ends;
     int32_t *prefix, *suffix;
     size_t n_prefix, n_suffix;
+    bool skip_repeats;
     bool drop_first_space, drop_first_spaces; /* one, or one of each token up to the first text */
     kw_str end_decoded;                       /* in the arena */
     bool end_kept;

@@ -83,6 +83,7 @@ typedef struct kw_vocab {
     bool spaced;            /* decoding: tokens are words */
     bool cleanup;           /* spaced: no space before punctuation, in each token */
     bool cleanup_text;      /* and once more in the whole text */
+    bool skip_repeats;      /* decoding: a token like the one before it writes nothing */
 } kw_vocab;
 
 /* No tokens, no ids, nothing added; the flags usual for the kind. */

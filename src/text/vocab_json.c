@@ -386,13 +386,28 @@ static void set_words(const loader *l, kw_vocab *vocab)
     vocab->max_word_chars = l->max_chars > 0 ? (size_t)l->max_chars : 0;
 }
 
+/* What normalizers made of bytes is still so when it is cut. */
+static kw_status split_mapped(const loader *l, kw_step_list *split, kw_error *err)
+{
+    if (split->bytes || split->n == KW_JSON_MAX_STEPS)
+        return kw_fail(err, KW_E_UNSUPPORTED, "%s: ByteLevel twice is not supported", l->subject);
+    if (split->n == 0)
+        return KW_OK;
+    memmove(split->items + 1, split->items, split->n * sizeof *split->items);
+    split->items[0] = (kw_step){.kind = KW_STEP_BYTES, .pre = KW_PRE_CUSTOM};
+    split->n++;
+    return KW_OK;
+}
+
 static kw_status assemble(loader *l, kw_vocab *vocab, kw_error *err)
 {
     kw_step_list normal = {.arena = l->arena}, split = {.arena = l->arena};
     kw_vocab_kind kind;
     KW_TRY(kw_json_normalizer(l->normalizer, l->subject, &normal, err));
     KW_TRY(kw_json_pretokenizer(l->pretokenizer, l->subject, &split, err));
-    KW_TRY(find_kind(l, split.bytes, &kind, err));
+    if (normal.bytes)
+        KW_TRY(split_mapped(l, &split, err));
+    KW_TRY(find_kind(l, normal.bytes || split.bytes, &kind, err));
     kw_vocab_defaults(vocab, kind);
     KW_TRY(place_tokens(l, vocab, err));
     KW_TRY(keep_lists(l, vocab, err));

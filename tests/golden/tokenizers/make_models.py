@@ -26,6 +26,8 @@ ODD = ["fi\ufb01 e\u0301 e\u0301\u0301 A\u030a a\u030a", "ABab\uff41\uff42 \u212
        "<sep>the<sep> cat<SEP>", "The Mill<sep>er  keeps\ttwo\ncats", "   ", "\u00ad", "a\u200d b\u200c\u0301", "don't won't it's , . ! ?",
        "unwinding [UNK] [CLS] x[SEP]y", "##ing ing ##", "a" * 120, "the cat " * 15, "\U0001f469\u200d\U0001f469 \U0001f1e9\U0001f1ea", "Ǆ ǅ ß ẞ İ ı ſ Σς"]
 SOME = ODD + TEXTS[::11]
+SCRIPTS = ["\u3069\u3053\u3067\u751f\u308c\u3002Yes", "Apples are \u308a\u3093\u3054 \u6797\u6a8e", "a\u3002 b\u30fc\u30ab1 2\u0430\u0431\u0432,\u0433", "\u0301a\u0301\u0430\u0301",
+           "  \u05d0 \u0628\u0629\u060c", "\ud55c\uae00\u3042\u30a2\u4e9c\u30fc\u30fb\u3105", "\u0378x\u0378", "x\n\ty"]
 
 
 def pieces():
@@ -143,6 +145,40 @@ def make_suffix():
     save("bpe-edits", tokenizer, 341)
 
 
+def make_others():
+    """Bytes by a normalizer, cuts by script and by length, and CTC's way to write."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("t", "h"), ("th", "e"), ("\u0120", "c"), ("\u0120c", "a"), ("\u00c3", "\u00a9"), ("a", "t")]
+    vocab = {t: i for i, t in enumerate(letters + [a + b for a, b in merges])}
+    for name, pre in (("bytes-normalizer", None), ("bytes-normalizer-cut", pre_tokenizers.Split(Regex("\u0120+|[0-9]"), "merged_with_next"))):
+        tokenizer = Tokenizer(models.BPE(vocab, merges))
+        tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.ByteLevel()])
+        if pre:
+            tokenizer.pre_tokenizer = pre
+        tokenizer.decoder = decoders.ByteLevel()
+        save(name, tokenizer, 350)
+    words = {"[UNK]": 0}
+    for text in SOME + SCRIPTS:
+        for way in (pre_tokenizers.UnicodeScripts(), pre_tokenizers.FixedLength(3)):
+            for piece, _ in way.pre_tokenize_str(text):
+                if len(piece) < 12:
+                    words.setdefault(piece, len(words))
+    for name, way in (("scripts", pre_tokenizers.UnicodeScripts()), ("fixed-length", pre_tokenizers.FixedLength(3))):
+        tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = way
+        tokenizer.decoder = decoders.Fuse()
+        SOME.extend(SCRIPTS)
+        save(name, tokenizer, 351)
+        del SOME[-len(SCRIPTS):]
+    signs = ["<pad>", "[UNK]", "|"] + sorted(set("".join(TEXTS[:40]).replace(" ", "")))[:60] + [" n't", " 's"]
+    for name, cleanup in (("ctc", True), ("ctc-plain", False)):
+        tokenizer = Tokenizer(models.WordLevel({t: i for i, t in enumerate(dict.fromkeys(signs))}, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.Replace(" ", "|")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+        tokenizer.decoder = decoders.CTC("<pad>", "|", cleanup)
+        save(name, tokenizer, 352)
+
+
 def make_sentencepiece(table):
     """Models of SentencePiece itself: pieces, scores and flags written here, answers by its library."""
     ways = {
@@ -198,4 +234,5 @@ if __name__ == "__main__":
     make_unigram(MAP)
     make_words()
     make_suffix()
+    make_others()
     make_sentencepiece(MAP)
