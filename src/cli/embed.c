@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* embed.c - kwaai embed: one vector for each text, from arguments or from lines of standard input.
- */
+/* embed.c - kwaai embed: one vector for each text, from arguments or from the lines of a file or of
+ * standard input. */
 #include "cli/commands.h"
 
 #include "cli/input.h"
@@ -16,7 +16,7 @@ typedef struct job {
     kw_loaded loaded;
     kw_session *session;
     kw_embedding how;
-    kw_buf lines;  /* standard input */
+    kw_buf lines;  /* of a file */
     int32_t *ids;  /* of --tokens */
     float *vector; /* [dim] */
     kw_json_writer json;
@@ -100,10 +100,12 @@ static kw_status embed_text(job *j, const char *text, size_t len, kw_error *err)
     return embed(j, &input, err);
 }
 
-/* Each line of standard input; the last needs no line end. */
-static kw_status embed_lines(job *j, kw_error *err)
+/* Each line of a file, or of standard input ("-"); the last needs no line end. */
+static kw_status embed_lines(job *j, const char *path, kw_error *err)
 {
-    KW_TRY(kw_input_read(j->cli, "-", &j->lines, err));
+    KW_TRY(kw_input_read(j->cli, path, &j->lines, err));
+    if (j->lines.len == 0)
+        return KW_OK;
     const char *at = j->lines.data, *const end = at + j->lines.len;
     while (at < end) {
         const char *const stop = memchr(at, '\n', (size_t)(end - at));
@@ -127,11 +129,11 @@ static kw_status embed_all(job *j, const char *const *texts, size_t n, kw_error 
         input.tokens = j->ids;
         return embed(j, &input, err);
     }
-    if (n == 0)
-        return embed_lines(j, err);
+    if (o->file || n == 0)
+        return embed_lines(j, o->file ? o->file : "-", err);
     for (size_t i = 0; i < n; i++) {
         if (strcmp(texts[i], "-") == 0)
-            KW_TRY(embed_lines(j, err));
+            KW_TRY(embed_lines(j, "-", err));
         else
             KW_TRY(embed_text(j, texts[i], strlen(texts[i]), err));
     }
@@ -169,8 +171,8 @@ static int run_embed(kw_cli *cli)
     const char *path = kw_cli_model(cli, &n_used);
     const char *const *texts = cli->parsed.args + n_used;
     const size_t n = cli->parsed.n_args - n_used;
-    if (n > 0 && cli->parsed.options.tokens)
-        return kw_cli_usage(cli, "give texts or --tokens, not both");
+    if ((n > 0) + (cli->parsed.options.tokens != NULL) + (cli->parsed.options.file != NULL) > 1)
+        return kw_cli_usage(cli, "give texts, --tokens or --file, one of them");
     kw_status status = open_job(&j, path, &err);
     if (status == KW_OK)
         status = write_all(&j, texts, n, &err);
@@ -195,9 +197,9 @@ const kw_command kw_command_embed = {
         "hidden states after the model's last norm, pooled as the model's files say, of length 1. "
         "The dot product of two such vectors says how much alike their texts are. MODEL is an "
         "encoder (BERT, MiniLM, BGE, T5) or any other language model. - stands for the lines of "
-        "standard input, a text each; so does no TEXT at all.",
+        "standard input, a text each; so does no TEXT at all, and --file names a file of them.",
     .examples = "  kwaai embed all-MiniLM-L6-v2 \"a cat\" \"a dog\"\n"
-                "  kwaai embed model.gguf - <sentences.txt >vectors.txt\n"
+                "  kwaai embed model.gguf --file sentences.txt >vectors.txt\n"
                 "  kwaai embed model.gguf \"a cat\" --json | jq '.data[0].embedding | length'\n"
                 "  kwaai embed model.gguf \"a cat\" --pooling last --no-normalize\n",
     .max_args = SIZE_MAX,

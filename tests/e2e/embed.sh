@@ -11,6 +11,16 @@ says err '2 texts, [0-9]+ tokens, vectors of [0-9]+'
 printf 'a small cat\na big dog' >lines
 "$KWAAI" embed builtin - <lines >out
 same out two
+run 0 embed builtin --file lines
+same out two
+"$KWAAI" embed builtin --file - <lines >out
+same out two
+: >empty
+run 0 embed builtin --file empty
+silent out
+run 2 embed builtin --file lines "a text"
+run 1 embed builtin --file missing
+says err missing
 printf 'a small cat\r\na big dog\n' | "$KWAAI" embed builtin -t 1 -b 2 >out
 same out two
 run 0 embed builtin "a small cat" --isa scalar
