@@ -67,8 +67,12 @@ static void test_json_refused(void **state)
         {AFTER("\"normalizer\":{\"type\":\"Uppercase\"}"), KW_E_UNSUPPORTED,
          "normalizer \"Uppercase\""},
         {AFTER("\"normalizer\":{\"type\":\"Replace\",\"content\":\"\"}"), KW_E_FORMAT, "pattern"},
-        {AFTER("\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}"), KW_E_UNSUPPORTED,
-         "UnicodeScripts"},
+        {AFTER("\"pre_tokenizer\":{\"type\":\"Syllables\"}"), KW_E_UNSUPPORTED, "Syllables"},
+        {AFTER("\"pre_tokenizer\":{\"type\":\"FixedLength\",\"length\":0}"), KW_E_FORMAT,
+         "FixedLength"},
+        {AFTER(
+             "\"normalizer\":{\"type\":\"ByteLevel\"},\"pre_tokenizer\":{\"type\":\"ByteLevel\"}"),
+         KW_E_UNSUPPORTED, "ByteLevel twice"},
         {AFTER("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Nope\"}]}"),
          KW_E_UNSUPPORTED, "Nope"},
         {AFTER("\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":"
@@ -84,7 +88,9 @@ static void test_json_refused(void **state)
         {AFTER("\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",9],\"sep\":[\"b\",1]"
                "}"),
          KW_E_FORMAT, "bos id 9"},
-        {AFTER("\"decoder\":{\"type\":\"CTC\"}"), KW_E_UNSUPPORTED, "decoder \"CTC\""},
+        {AFTER("\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":"
+               "\"CTC\"}]}"),
+         KW_E_UNSUPPORTED, "behind another \"CTC\""},
         {AFTER("\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":"
                "\"Strip\",\"content\":\" \",\"start\":3,\"stop\":0}]}"),
          KW_E_UNSUPPORTED, "Strip"},
@@ -206,9 +212,9 @@ static void test_sentencepiece(void **state)
         {{"", 0}, KW_E_FORMAT, "no pieces"},
         {{word, sizeof(word) - 1}, KW_E_UNSUPPORTED, "type Word"},
         {{bad_kind, sizeof(bad_kind) - 1}, KW_E_FORMAT, "type 9"},
-        {{wire7, sizeof(wire7) - 1}, KW_E_FORMAT, "wire type 7"},
+        {{wire7, sizeof(wire7) - 1}, KW_E_FORMAT, "breaks its rules"},
         {{too_long, sizeof(too_long) - 1}, KW_E_FORMAT, "past the end"},
-        {{endless, sizeof(endless) - 1}, KW_E_FORMAT, "longer than 10"},
+        {{endless, sizeof(endless) - 1}, KW_E_FORMAT, "breaks its rules"},
     };
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
         assert_int_equal(kw_tokenizer_from_sentencepiece(list[i].bytes, "bad", &t, &err),
