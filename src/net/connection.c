@@ -123,6 +123,8 @@ static void leave(kw_connection *c)
                 kw_muxer_pump(&c->muxer);
             kw_muxer_sweep(&c->muxer);
         } while (c->muxer.over);
+        if (c->muxer.went_away && c->muxer.n_streams == 0)
+            fail(c, KW_OK, "the peer said goodbye");
         if (c->phase == PHASE_OPEN || c->phase == PHASE_MUXER)
             flush(c);
         if (c->dead && !c->told) {
@@ -240,7 +242,8 @@ kw_status kw_connection_open(const kw_connection_config *config, kw_connection *
                    .max_inbound = config->max_streams ? config->max_streams : MAX_INBOUND,
                    .max_window = config->max_window_bytes ? config->max_window_bytes : MAX_WINDOW,
                    .budget = config->window_budget,
-                   .now_ms = config->now_ms};
+                   .now_ms = config->now_ms,
+                   .heard_ms = config->now_ms};
     c->muxer.max_window = KW_MAX(c->muxer.max_window, (size_t)KW_YAMUX_WINDOW);
     c->muxer.max_window = KW_MIN(c->muxer.max_window, (size_t)1 << 30);
     kw_status status;
@@ -486,21 +489,24 @@ static void take_frame(kw_connection *c, kw_bytes body)
         choose_muxer(c, early);
 }
 
-static size_t frame_len(const uint8_t *p)
+/* Of the frame in front, with its length; only LEN as long as that is not known. */
+static size_t frame_len(kw_bytes bytes)
 {
-    return LEN + ((size_t)p[0] << 8 | p[1]);
+    if (!bytes.data || bytes.len < LEN)
+        return LEN;
+    return LEN + ((size_t)bytes.data[0] << 8 | bytes.data[1]);
 }
 
 /* One frame, from the bytes themselves when it lies there whole. Returns what follows. */
 static kw_bytes take_framed(kw_connection *c, kw_bytes bytes)
 {
-    if (c->in.len == 0 && bytes.len >= LEN && bytes.len >= frame_len(bytes.data)) {
-        const size_t len = frame_len(bytes.data);
+    if (c->in.len == 0 && bytes.len >= LEN && bytes.len >= frame_len(bytes)) {
+        const size_t len = frame_len(bytes);
         take_frame(c, (kw_bytes){bytes.data + LEN, len - LEN});
         return (kw_bytes){bytes.data + len, bytes.len - len};
     }
     const kw_bytes have = kw_fifo_view(&c->in);
-    const size_t want = have.len < LEN ? LEN : frame_len(have.data);
+    const size_t want = frame_len(have);
     if (c->phase == PHASE_NOISE && want > HANDSHAKE_MAX) {
         fail(c, KW_E_LIMIT, "a message of the handshake of %zu bytes (at most %d)", want,
              HANDSHAKE_MAX);
@@ -512,10 +518,10 @@ static kw_bytes take_framed(kw_connection *c, kw_bytes bytes)
         return bytes;
     }
     const kw_bytes whole = kw_fifo_view(&c->in);
-    if (whole.len > LEN && whole.len == frame_len(whole.data)) {
+    if (whole.len > LEN && whole.len == frame_len(whole)) {
         take_frame(c, (kw_bytes){whole.data + LEN, whole.len - LEN});
         kw_fifo_drop(&c->in, whole.len);
-    } else if (whole.len == LEN && frame_len(whole.data) == LEN) {
+    } else if (whole.len == LEN && frame_len(whole) == LEN) {
         fail(c, KW_E_FORMAT, "an empty frame");
     }
     return (kw_bytes){bytes.data + now, bytes.len - now};

@@ -50,6 +50,7 @@ struct kw_stream {
     kw_fifo out; /* waits for window or for the connection */
     kw_fifo in;  /* arrived while paused */
     uint64_t since_ms, window_ms;
+    uint64_t active_ms; /* when bytes last came or went */
     uint32_t id;
     uint32_t send_window;    /* bytes that we may send */
     uint32_t receive_window; /* bytes that the peer may send */
@@ -72,8 +73,9 @@ struct kw_muxer {
     kw_stream *over;
     uint32_t next_id;
     size_t max_window, *budget;
-    uint64_t now_ms, rtt_ms, ping_ms, bytes_in, bytes_out;
+    uint64_t now_ms, rtt_ms, ping_ms, heard_ms, bytes_in, bytes_out;
     uint32_t ping_value;
+    unsigned n_unread; /* answers since the peer stopped reading */
     bool initiator, ping_out, went_away /* the peer takes no new streams */, ended;
     uint32_t window_in_use; /* above the first 256 KiB of each stream */
     /* The frame under way. */

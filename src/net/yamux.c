@@ -16,6 +16,7 @@ enum { TYPE_DATA, TYPE_WINDOW, TYPE_PING, TYPE_GO_AWAY };
 enum { FLAG_SYN = 1, FLAG_ACK = 2, FLAG_FIN = 4, FLAG_RST = 8 };
 enum { AWAY_PROTOCOL = 1 };
 #define FRAME_MAX ((size_t)64 << 10) /* that we send: other streams get their turn between */
+#define UNREAD_MAX 1000              /* answers that a peer may provoke while it reads nothing */
 
 static uint32_t read_u32(const uint8_t *p)
 {
@@ -98,6 +99,7 @@ kw_stream *kw_muxer_new_stream(kw_muxer *muxer, uint32_t id, bool inbound)
                           .receive_window = KW_YAMUX_WINDOW,
                           .window = KW_YAMUX_WINDOW,
                           .since_ms = muxer->now_ms,
+                          .active_ms = muxer->now_ms,
                           .window_ms = muxer->now_ms};
     kw_stream **const place = bucket(muxer, id);
     stream->chain = *place;
@@ -240,6 +242,8 @@ size_t kw_muxer_send(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes)
         stream->send_window -= (uint32_t)now;
         sent += now;
     }
+    if (sent > 0)
+        stream->active_ms = muxer->now_ms;
     muxer->bytes_out += sent;
     return sent;
 }
@@ -353,6 +357,20 @@ static void violation(kw_muxer *muxer, const char *reason)
     muxer->owner->fail(muxer->owner_user, KW_E_FORMAT, reason);
 }
 
+/* Whether an answer may be added to what the peer does not read. */
+static bool may_answer(kw_muxer *muxer)
+{
+    if (!muxer->owner->held(muxer->owner_user)) {
+        muxer->n_unread = 0;
+        return true;
+    }
+    if (++muxer->n_unread <= UNREAD_MAX)
+        return true;
+    muxer->owner->fail(muxer->owner_user, KW_E_LIMIT,
+                       "yamux: the peer asks and does not read the answers");
+    return false;
+}
+
 /* A frame with SYN: a new stream, or NULL when it was refused or broke a rule. */
 static kw_stream *accept_stream(kw_muxer *muxer, uint32_t id)
 {
@@ -364,7 +382,8 @@ static kw_stream *accept_stream(kw_muxer *muxer, uint32_t id)
     if (muxer->n_inbound < muxer->max_inbound)
         stream = kw_muxer_new_stream(muxer, id, true);
     if (!stream) {
-        put_frame(muxer, TYPE_WINDOW, FLAG_RST, id, 0, (kw_bytes){0});
+        if (may_answer(muxer))
+            put_frame(muxer, TYPE_WINDOW, FLAG_RST, id, 0, (kw_bytes){0});
         return NULL;
     }
     if (!kw_stream_greet(stream)) {
@@ -420,6 +439,10 @@ static void data_frame(kw_muxer *muxer, uint32_t id, int flags, uint32_t length)
     if (muxer->ended)
         return;
     if (stream && !stream->over) {
+        if (length > 0 && stream->fin_received) {
+            violation(muxer, "yamux: data behind the end of a stream");
+            return;
+        }
         if (length > stream->receive_window) {
             violation(muxer, "yamux: more data than the window of the stream");
             return;
@@ -439,12 +462,21 @@ static void data_frame(kw_muxer *muxer, uint32_t id, int flags, uint32_t length)
 static void ping_frame(kw_muxer *muxer, int flags, uint32_t value)
 {
     if (flags & FLAG_SYN) {
-        put_frame(muxer, TYPE_PING, FLAG_ACK, 0, value, (kw_bytes){0});
+        if (may_answer(muxer))
+            put_frame(muxer, TYPE_PING, FLAG_ACK, 0, value, (kw_bytes){0});
     } else if (flags & FLAG_ACK && muxer->ping_out && value == muxer->ping_value) {
         const uint64_t rtt = muxer->now_ms - muxer->ping_ms;
         muxer->ping_out = false;
         muxer->rtt_ms = rtt ? rtt : 1;
     }
+}
+
+/* The peer opens nothing more and takes nothing new; streams that are open may end in peace. */
+static void goodbye_frame(kw_muxer *muxer, uint32_t reason)
+{
+    muxer->went_away = true;
+    if (reason != 0)
+        muxer->owner->fail(muxer->owner_user, KW_E_IO, "yamux: the peer says that we broke a rule");
 }
 
 static void take_header(kw_muxer *muxer)
@@ -462,7 +494,7 @@ static void take_header(kw_muxer *muxer)
     else if (type == TYPE_PING)
         ping_frame(muxer, flags, length);
     else
-        muxer->went_away = true;
+        goodbye_frame(muxer, length);
 }
 
 static size_t take_body(kw_muxer *muxer, kw_bytes bytes)
@@ -472,6 +504,7 @@ static size_t take_body(kw_muxer *muxer, kw_bytes bytes)
     kw_stream *stream = find(muxer, muxer->body_id);
     if (stream && !stream->over) {
         muxer->bytes_in += now;
+        stream->active_ms = muxer->now_ms;
         kw_stream_receive(stream, (kw_bytes){bytes.data, now});
         if (muxer->body_left == 0)
             apply_flags(muxer, stream, muxer->body_flags & (FLAG_FIN | FLAG_RST));
@@ -481,6 +514,7 @@ static size_t take_body(kw_muxer *muxer, kw_bytes bytes)
 
 void kw_muxer_receive(kw_muxer *muxer, kw_bytes bytes)
 {
+    muxer->heard_ms = muxer->now_ms;
     while (bytes.len && !muxer->ended) {
         size_t now;
         if (muxer->body_left) {
@@ -498,15 +532,27 @@ void kw_muxer_receive(kw_muxer *muxer, kw_bytes bytes)
 
 #define NEGOTIATION_MS 10000
 #define PING_EVERY_MS 30000
+#define SILENCE_MS 60000     /* of a peer that has streams and answers no ping */
+#define HALF_CLOSED_MS 60000 /* we have finished, and nothing comes or goes */
+
+static void check_stream(kw_muxer *muxer, kw_stream *stream)
+{
+    if (stream->over)
+        return;
+    const bool silent = stream->talk && muxer->now_ms - stream->since_ms >= NEGOTIATION_MS;
+    const bool stalled =
+        stream->fin_sent && !stream->paused && muxer->now_ms - stream->active_ms >= HALF_CLOSED_MS;
+    if (silent || stalled)
+        kw_muxer_reset(muxer, stream);
+}
 
 void kw_muxer_tick(kw_muxer *muxer)
 {
     if (muxer->now_ms - muxer->ping_ms >= PING_EVERY_MS && muxer->n_streams > 0)
         kw_muxer_ping(muxer);
-    for (size_t i = 0; i < muxer->n_buckets; i++) {
-        for (kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain) {
-            if (stream->talk && !stream->over && muxer->now_ms - stream->since_ms >= NEGOTIATION_MS)
-                kw_muxer_reset(muxer, stream);
-        }
-    }
+    for (size_t i = 0; i < muxer->n_buckets; i++)
+        for (kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain)
+            check_stream(muxer, stream);
+    if (muxer->ping_out && muxer->n_streams > 0 && muxer->now_ms - muxer->heard_ms >= SILENCE_MS)
+        muxer->owner->fail(muxer->owner_user, KW_E_IO, "yamux: the peer answers no ping");
 }

@@ -219,6 +219,23 @@ static void expect_other(kw_connection_config *config, int end)
         config->expected = (kw_peer_id){.len = 34, .bytes = {0x12, 0x20, 1}};
 }
 
+/* Who has no streams leaves when the other says goodbye. */
+static void test_goodbye(void **state)
+{
+    (void)state;
+    pair p;
+    assert_int_equal(pair_open(&p, 5, 100, NULL), KW_OK);
+    pair_run(&p);
+    kw_connection_close(p.ends[0].connection);
+    assert_int_equal(p.ends[0].n_closed, 1);
+    assert_int_equal(p.ends[0].why, KW_OK);
+    assert_int_equal(p.ends[1].n_closed, 0);
+    pair_run(&p);
+    assert_int_equal(p.ends[1].n_closed, 1);
+    assert_int_equal(p.ends[1].why, KW_OK);
+    pair_free(&p);
+}
+
 static void test_wrong_peer(void **state)
 {
     (void)state;
@@ -534,17 +551,12 @@ static void test_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_handshake),
-        cmocka_unit_test(test_wrong_peer),
-        cmocka_unit_test(test_handshake_timeout),
-        cmocka_unit_test(test_changed_bytes),
-        cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_protocols),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_backlog),
-        cmocka_unit_test(test_paused),
-        cmocka_unit_test(test_window_budget),
-        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_handshake),     cmocka_unit_test(test_goodbye),
+        cmocka_unit_test(test_wrong_peer),    cmocka_unit_test(test_handshake_timeout),
+        cmocka_unit_test(test_changed_bytes), cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_protocols),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_backlog),       cmocka_unit_test(test_paused),
+        cmocka_unit_test(test_window_budget), cmocka_unit_test(test_frames),
     };
     return cmocka_run_group_tests_name("connection", tests, NULL, NULL);
 }
