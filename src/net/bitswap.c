@@ -16,6 +16,7 @@ struct bitswap_inbound {
     kw_stream *stream;
     kw_frames frames;
     bool broken;
+    size_t n_entries; /* of the message that is read */
     bitswap_inbound *next;
 };
 
@@ -306,6 +307,8 @@ static bool take_full(void *user)
 static bool take_entry(void *user, const kw_bitswap_entry *entry)
 {
     bitswap_inbound *const in = user;
+    if (++in->n_entries > BITSWAP_ENTRIES)
+        return refuse(in, KW_BITSWAP_BROKEN);
     bitswap_serve_entry(in->peer, entry);
     return true;
 }
@@ -320,12 +323,12 @@ static bool take_block(void *user, const kw_cid *shape, kw_bytes data)
     kw_cid cid = kw_cid_of(shape->codec, data, b->config.kernel);
     cid.version = shape->version;
     if (bitswap_session_block(b, in->peer, &cid, data)) {
-        in->peer->failures = 0;
+        in->peer->failures = in->peer->repeats = 0;
         b->info.blocks_in++;
         b->info.bytes_in += data.len;
         return true;
     }
-    if (!was_settled(b, &cid))
+    if (!was_settled(b, &cid) || ++in->peer->repeats > BITSWAP_REPEATS)
         return refuse(in, KW_BITSWAP_BAD_BLOCK);
     b->info.duplicates++;
     return true;
@@ -342,6 +345,7 @@ static bool take_message(void *user, kw_bytes message)
 {
     static const kw_bitswap_parts parts = {take_full, take_entry, take_block, take_presence};
     bitswap_inbound *const in = user;
+    in->n_entries = 0;
     if (kw_bitswap_read(message, &parts, in, NULL) != KW_OK)
         (void)refuse(in, KW_BITSWAP_BROKEN);
     return !in->broken;

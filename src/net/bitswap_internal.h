@@ -15,6 +15,8 @@ enum {
     BITSWAP_RECENT = 256,        /* blocks sent to a peer that are remembered */
     BITSWAP_RESEND_MS = 5000,    /* for so long they are not sent again */
     BITSWAP_SETTLED = 4096,      /* wants that were met or given up, to tell late blocks from bad */
+    BITSWAP_ENTRIES = 4096,      /* of one message: each is compared with what waits */
+    BITSWAP_REPEATS = 128,       /* blocks that were settled, one after the other from one peer */
     BITSWAP_WINDOW = 32,         /* blocks that one peer is asked for at a time */
     BITSWAP_PEERS = 1024
 };
@@ -36,6 +38,7 @@ typedef struct bitswap_peer {
     kw_stream *out;         /* NULL: none yet */
     bool opening, gone;     /* gone: freed once nothing holds it */
     unsigned failures;      /* of streams, since the last block */
+    unsigned repeats;       /* blocks that were not wanted any more, since the last that was */
     size_t n_inbound;       /* streams of the peer that are open */
     size_t n_slots;         /* sessions that hold it */
     uint64_t used_ms;       /* when something was last sent */

@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "hex.h"
 #include "net/bitswap_message.h"
+#include "net/frame.h"
 
 enum { NODES = 6, STREAMS = 64, TIMERS = 16, BLOCKS = 300, ROOM = 4 << 20 };
 
@@ -574,6 +575,78 @@ static void capped(void **state)
     kw_bitswap_session_close(f.session);
 }
 
+/* ---- peers that abuse ---- */
+
+static void abuser_data(void *user, kw_stream *stream, kw_bytes bytes)
+{
+    (void)user;
+    (void)stream;
+    (void)bytes;
+}
+
+static void abuser_closed(void *user, kw_stream *stream, kw_status why)
+{
+    (void)stream;
+    (void)why;
+    *(kw_stream **)user = NULL;
+}
+
+static void abuser_opened(void *user, kw_stream *stream, kw_status status, const char *why)
+{
+    static const kw_stream_events silent = {abuser_data, NULL, NULL, abuser_closed};
+    (void)why;
+    assert_int_equal(status, KW_OK);
+    *(kw_stream **)user = stream;
+    kw_stream_listen(stream, &silent, user);
+}
+
+/* A stream to node 0 on which a test writes what it likes. */
+static void open_abuser(size_t from, kw_stream **stream)
+{
+    static const char *const protocols[] = {KW_BITSWAP_ID};
+    *stream = NULL;
+    kw_host_stream(&sim.hosts[from], &sim.hosts[0].id, protocols, 1, abuser_opened, stream);
+    for (size_t i = 0; i < 100 && !*stream; i++)
+        step();
+    assert_non_null(*stream);
+}
+
+/* More entries than a message may have, a block again and again, and a message that is none. */
+static void abusers(void **state)
+{
+    (void)state;
+    const kw_bitswap_entry entry = {.cid = names[0], .send_dont_have = true};
+    kw_stream *flood, *repeat, *noise;
+    kw_buf wants = {0}, message = {0};
+    uint8_t head[KW_BITSWAP_HEAD_MAX];
+    fetch f = {0};
+    fetch_all(&f, 1, 200000);
+    open_abuser(2, &flood);
+    open_abuser(3, &repeat);
+    open_abuser(4, &noise);
+    for (size_t i = 0; i < 5000; i++)
+        kw_bitswap_put_entry(&wants, &entry);
+    kw_bitswap_put_wants(&message, &wants);
+    const kw_bytes bytes = {(const uint8_t *)message.data, message.len};
+    assert_int_equal(kw_frame_write(flood, bytes, NULL), KW_OK);
+    const kw_bytes name = {head, kw_bitswap_block_head(&names[0], lengths[0], head)};
+    for (size_t i = 0; i < 200; i++) {
+        assert_int_equal(kw_stream_write(repeat, name, NULL), KW_OK);
+        assert_int_equal(kw_stream_write(repeat, (kw_bytes){content[0], lengths[0]}, NULL), KW_OK);
+    }
+    assert_int_equal(kw_frame_write(noise, kw_text_bytes("\x0a\x7f"), NULL), KW_OK);
+    for (size_t i = 0; i < 10000; i++)
+        step();
+    assert_true(!flood && !repeat && !noise); /* their streams are over */
+    assert_int_equal(f.faults[2][KW_BITSWAP_BROKEN], 1);
+    assert_int_equal(f.faults[3][KW_BITSWAP_BAD_BLOCK], 1);
+    assert_int_equal(f.faults[4][KW_BITSWAP_BROKEN], 1);
+    assert_all(&f);
+    kw_buf_free(&wants);
+    kw_buf_free(&message);
+    kw_bitswap_session_close(f.session);
+}
+
 static bool count_entry(void *user, const kw_bitswap_entry *entry)
 {
     size_t *const n = user;
@@ -643,6 +716,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(closed_within, begin, end),
         cmocka_unit_test_setup_teardown(two_sessions, begin, end),
         cmocka_unit_test_setup_teardown(capped, begin, end),
+        cmocka_unit_test_setup_teardown(abusers, begin, end),
         cmocka_unit_test_setup_teardown(messages, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
