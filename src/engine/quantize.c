@@ -163,7 +163,9 @@ static void find_importance(const job *j, item *it)
                                           (size_t)matrices * (size_t)it->rows.cols);
 }
 
-/* The type of a tensor, and its importances. */
+/* The type of a tensor, and its importances. Small matrices that no recipe touches (routers, tables
+ * of positions and types) are f32 in a file made of another format, as llama.cpp's converter has
+ * them: its products round what they multiply to the type of a 16-bit weight. */
 static kw_status decide(job *j, item *it, kw_error *err)
 {
     const kw_tensor_view *const view = it->from->view;
@@ -175,8 +177,11 @@ static kw_status decide(job *j, item *it, kw_error *err)
         it->rows.to = is_float ? KW_F32 : view->dtype;
         return KW_OK;
     }
-    if (!kw_recipe_quantizes(name, view->file_rank) ||
-        (j->config->leave_output && kw_str_is(name, "output.weight")))
+    if (!kw_recipe_quantizes(name, view->file_rank)) {
+        it->rows.to = is_float && j->model.net ? KW_F32 : view->dtype;
+        return KW_OK;
+    }
+    if (j->config->leave_output && kw_str_is(name, "output.weight"))
         return KW_OK;
     KW_TRY(wanted_type(j, it, &wanted, err));
     if (wanted == view->dtype)

@@ -7,7 +7,9 @@
 #include "unit/engine/engine_test.h"
 
 #include "base/buf.h"
+#include "engine/convert.h"
 #include "engine/inspect.h"
+#include "engine/quantize.h"
 
 enum { MAX_ALLOCATIONS = 100000 };
 
@@ -311,6 +313,66 @@ static void decoder_families_survive(void **state)
     }
 }
 
+/* ---- writing a model ---- */
+
+static const char *written; /* where */
+
+typedef kw_status (*writer)(kw_engine *engine, kw_model_file *file, const char *path,
+                            const kw_quantize_config *config, kw_quantize_result *out,
+                            kw_error *err);
+
+/* A file is there when the call succeeds, and else it is not. */
+static kw_status write_model(const char *path, writer write, kw_error *err)
+{
+    kw_engine *engine = NULL;
+    kw_model_file *file = NULL;
+    kw_quantize_result result;
+    const kw_quantize_config config = {.type = NULL};
+    kw_engine_config two;
+    kw_engine_config_init(&two, KW_PRESET_DEFAULT);
+    two.n_threads = 2;
+    kw_status status = kw_engine_open(&two, &engine, err);
+    if (status == KW_OK)
+        status = kw_model_file_open(path, NULL, &file, err);
+    if (status == KW_OK)
+        status = write(engine, file, written, &config, &result, err);
+    kw_model_file_close(file);
+    kw_engine_close(engine);
+    assert_int_equal(kw_file_exists(written), status == KW_OK);
+    (void)unlink(written);
+    return status;
+}
+
+static kw_status to_gguf(const char *path, kw_error *err)
+{
+    return write_model(path, kw_quantize, err);
+}
+
+static kw_status to_safetensors(const char *path, kw_error *err)
+{
+    return write_model(path, kw_convert_safetensors, err);
+}
+
+/* Bytes with scales and experts apart to GGUF; GGUF with its tokenizer to safetensors. */
+static void conversions_survive(void **state)
+{
+    char dir[] = "/tmp/kw-convert-XXXXXX", path[64];
+    tiny t = tiny_script(hello_script, N_SCRIPT, 64);
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    written = path;
+    (void)snprintf(path, sizeof path, "%s/model.gguf", dir);
+    (void)fail_each(to_gguf, KW_SOURCE_DIR "/tests/golden/formats/tiny/fp8", false);
+    (void)fail_each(to_gguf, KW_SOURCE_DIR "/tests/golden/decoders/mixtral", false);
+    (void)fail_each(to_gguf, KW_SOURCE_DIR "/tests/golden/t5", true);
+    (void)snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    add_tokenizer(&t);
+    (void)fail_each(to_safetensors, tiny_write(&t), false);
+    (void)fail_each(to_safetensors, KW_SOURCE_DIR "/tests/golden/formats/tiny/fp8", false);
+    tiny_remove(&t);
+    assert_int_equal(rmdir(dir), 0); /* nothing is left, no temporary file either */
+}
+
 static void shared_models_survive(void **state)
 {
     const char *path = shared_path("golden/gguf/q4_0/model.gguf");
@@ -351,6 +413,7 @@ int main(void)
         cmocka_unit_test(inspections_survive),
         cmocka_unit_test(encoders_survive),
         cmocka_unit_test(decoder_families_survive),
+        cmocka_unit_test(conversions_survive),
         cmocka_unit_test(shared_models_survive),
         cmocka_unit_test(hugging_face_directories_survive),
         cmocka_unit_test(the_built_in_model_survives),

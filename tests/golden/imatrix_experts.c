@@ -164,6 +164,8 @@ static void experts_are_quantised_by_their_own(void **state)
     kw_model_file *model, *quantised;
     assert_int_equal(kw_model_file_open(r->model, NULL, &model, NULL), KW_OK);
     assert_int_equal(kw_model_file_open(r->quantised, NULL, &quantised, NULL), KW_OK);
+    /* The router is no matrix of 16 bits: llama.cpp would round what it is multiplied with. */
+    (void)floats(quantised, "blk.0.ffn_gate_inp.weight", SHAPE(EXPERTS, DIM));
     for (size_t e = 0; e < EXPERTS; e++)
         check_expert(r, model, quantised, e);
     kw_model_file_close(model);
