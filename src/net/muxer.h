@@ -9,6 +9,7 @@
 #define KW_NET_MUXER_H
 
 #include "base/error.h"
+#include "net/chunks.h"
 #include "net/connection.h"
 #include "net/fifo.h"
 #include "net/multistream.h"
@@ -47,8 +48,8 @@ struct kw_stream {
     char *protocol;       /* owned */
     kw_stream_fn opened;
     void *opened_user;
-    kw_fifo out; /* waits for window or for the connection */
-    kw_fifo in;  /* arrived while paused */
+    kw_chunks out; /* waits for window or for the connection */
+    kw_fifo in;    /* arrived while paused */
     uint64_t since_ms, window_ms;
     uint64_t active_ms; /* when bytes last came or went */
     uint32_t id;

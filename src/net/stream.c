@@ -17,7 +17,7 @@ static bool push(kw_stream *stream, kw_bytes bytes)
     size_t sent = 0;
     if (stream->out.len == 0)
         sent = kw_muxer_send(muxer, stream, bytes);
-    if (!kw_fifo_add(&stream->out, (kw_bytes){bytes.data + sent, bytes.len - sent})) {
+    if (!kw_chunks_add(&stream->out, (kw_bytes){bytes.data + sent, bytes.len - sent})) {
         kw_muxer_reset(muxer, stream);
         return false;
     }

@@ -147,7 +147,7 @@ static void free_stream(kw_stream *stream)
     free(stream->talk);
     free(stream->proposals);
     free(stream->protocol);
-    kw_fifo_free(&stream->out);
+    kw_chunks_free(&stream->out);
     kw_fifo_free(&stream->in);
     free(stream);
 }
@@ -271,9 +271,9 @@ static void send_fin(kw_muxer *muxer, kw_stream *stream)
 /* One turn of a stream: a frame of what it has, then its end. True: it has more that can go. */
 static bool send_some(kw_muxer *muxer, kw_stream *stream)
 {
-    const kw_bytes waiting = kw_fifo_view(&stream->out);
+    const kw_bytes waiting = kw_chunks_front(&stream->out);
     const kw_bytes piece = {waiting.data, KW_MIN(waiting.len, FRAME_MAX)};
-    kw_fifo_drop(&stream->out, kw_muxer_send(muxer, stream, piece));
+    kw_chunks_drop(&stream->out, kw_muxer_send(muxer, stream, piece));
     if (stream->out.len == 0 && stream->finishing && !stream->fin_sent)
         send_fin(muxer, stream);
     if (stream->starved && stream->out.len <= KW_STREAM_ROOM / 2 && !stream->over) {
