@@ -317,10 +317,13 @@ void kw_muxer_ping(kw_muxer *muxer)
     put_frame(muxer, TYPE_PING, FLAG_SYN, 0, ++muxer->ping_value, (kw_bytes){0});
 }
 
+/* However near a peer is, a processor that others use too answers as if it were this far away. */
+#define ROUND_TRIP_MIN_MS 10
+
 /* Doubles the window of a stream that uses it up faster than updates travel. */
 static void grow_window(kw_muxer *muxer, kw_stream *stream)
 {
-    const uint64_t round_trip = muxer->rtt_ms ? muxer->rtt_ms : 1;
+    const uint64_t round_trip = KW_MAX(muxer->rtt_ms, ROUND_TRIP_MIN_MS);
     if (muxer->now_ms - stream->window_ms > 4 * round_trip)
         return;
     size_t more = KW_MIN((size_t)stream->window, muxer->max_window - stream->window);
