@@ -131,7 +131,7 @@ static kw_status take_pooling(kw_export *e, kw_error *err)
     KW_TRY(kw_model_pooling(e->net, &pooling, err));
     if (pooling == KW_POOLING_MODEL)
         return KW_OK;
-    (void)snprintf(key, sizeof key, "%s.pooling_type", e->net->family->arch[0]);
+    (void)snprintf(key, sizeof key, "%s.pooling_type", kw_family_gguf_arch(e->net->family));
     const char *const owned = kw_arena_strdup(&e->arena, kw_str_from(key));
     if (!owned)
         return nomem(err);

@@ -148,7 +148,7 @@ static kw_str own_name(kw_arena *arena, const char *first, kw_str second)
 
 static kw_status add_metas(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_error *err)
 {
-    const char *const arch = net->family->arch[0];
+    const char *const arch = kw_family_gguf_arch(net->family);
     size_t n = 2;
     for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
         n++;
@@ -225,6 +225,26 @@ static bool is_copy(const kw_net_export *out, const kw_alias *alias, const char 
     return false;
 }
 
+/* GGUF leaves out the rows of positions before the first. */
+static kw_status cut_positions(const kw_net *net, kw_arena *arena, kw_export_tensor *t,
+                               kw_error *err)
+{
+    kw_tensor_view *cut;
+    const int64_t first = kw_net_int_field(net, "first_position");
+    if (first == 0 || !kw_str_is(t->name, "position_embd.weight"))
+        return KW_OK;
+    cut = kw_arena_alloc(arena, sizeof *cut);
+    if (!cut)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for a tensor");
+    *cut = *t->view;
+    const size_t row = cut->bytes / (size_t)cut->shape.dim[0];
+    cut->shape.dim[0] -= first;
+    cut->data = (const unsigned char *)cut->data + (size_t)first * row;
+    cut->bytes -= (size_t)first * row;
+    t->view = cut;
+    return KW_OK;
+}
+
 static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
                             kw_net_export *out, kw_error *err)
 {
@@ -240,6 +260,7 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     *t = (kw_export_tensor){.name = own_name(arena, text, KW_STR("")), .view = view};
     if (!t->name.data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
+    KW_TRY(cut_positions(net, arena, t, err));
     KW_TRY(kw_net_row_order(net, arena, alias, view, &t->order, err));
     out->n_tensors++;
     return KW_OK;

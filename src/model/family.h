@@ -49,6 +49,7 @@ typedef struct kw_build kw_build; /* what a build function is given, opaque */
 typedef struct kw_family {
     const char *name;
     const char *const *arch; /* general.architecture or model_type, NULL-terminated */
+    const char *gguf_arch;   /* what GGUF calls it; NULL: the first of arch */
     size_t config_size;
     const kw_field *fields;  /* ends with a NULL name */
     const kw_alias *aliases; /* ends with a NULL name */
@@ -77,6 +78,11 @@ typedef struct kw_family {
 
 /* Ends with NULL. */
 extern const kw_family *const kw_families[];
+
+static inline const char *kw_family_gguf_arch(const kw_family *family)
+{
+    return family->gguf_arch ? family->gguf_arch : family->arch[0];
+}
 
 /* The field after this one (NULL: the first), over both tables; NULL at the end. */
 const kw_field *kw_family_next_field(const kw_family *family, const kw_field *field);

@@ -11,7 +11,7 @@
 #define MAX_INDEX 100000
 
 /* A model saved without its head, or as a part of a larger one, lacks these or has them besides. */
-static const char *const dropped[] = {"model.", "transformer.", "bert."};
+static const char *const dropped[] = {"model.", "transformer.", "bert.", "roberta."};
 static const char *const added[] = {"language_model."};
 
 static bool is_own_field(const kw_family *family, const char *name)

@@ -46,19 +46,20 @@ kw_status kw_match_rows(const char *field, int64_t *count, const kw_tensor_view 
 
 static kw_status check_tables(kw_encoder_config *c, const kw_model_file *file, kw_error *err)
 {
-    static const char *const tokens[] = {"token_embd.weight", "embeddings.word_embeddings.weight",
-                                         "bert.embeddings.word_embeddings.weight"};
-    static const char *const types[] = {"token_types.weight",
-                                        "embeddings.token_type_embeddings.weight",
-                                        "bert.embeddings.token_type_embeddings.weight"};
-    static const char *const positions[] = {"position_embd.weight",
-                                            "embeddings.position_embeddings.weight",
-                                            "bert.embeddings.position_embeddings.weight"};
+#define TABLE(gguf, hf)                                                                            \
+    {gguf ".weight", "embeddings." hf ".weight", "bert.embeddings." hf ".weight",                  \
+     "roberta.embeddings." hf ".weight"}
+    static const char *const tokens[] = TABLE("token_embd", "word_embeddings");
+    static const char *const types[] = TABLE("token_types", "token_type_embeddings");
+    static const char *const positions[] = TABLE("position_embd", "position_embeddings");
+#undef TABLE
     const kw_tensor_view *table;
     KW_TRY(kw_find_table(file, tokens, KW_COUNT(tokens), &table, err));
     KW_TRY(kw_match_rows("vocab_size", &c->vocab, table, err));
     KW_TRY(kw_find_table(file, positions, KW_COUNT(positions), &table, err));
     KW_TRY(kw_match_rows("max_position_embeddings", &c->context, table, err));
+    KW_TRY(kw_check_field("first_position", c->first_position, 0, c->context - 1, err));
+    c->context -= c->first_position;
     KW_TRY(kw_find_table(file, types, KW_COUNT(types), &table, err));
     return kw_match_rows("type_vocab_size", &c->types, table, err);
 }
@@ -145,7 +146,9 @@ kw_ref kw_encoder_build(kw_build *b, const kw_encoder_config *c)
 {
     kw_graph *g = kw_build_graph(b);
     const kw_ref tokens = kw_weight(b, -1, "token_embd.weight", SHAPE(c->vocab, c->dim));
-    const kw_ref places = kw_weight(b, -1, "position_embd.weight", SHAPE(c->context, c->dim));
+    const kw_ref places =
+        kw_weight_rows(b, -1, "position_embd.weight", SHAPE(c->first_position + c->context, c->dim),
+                       c->first_position, c->context);
     const kw_ref types = kw_weight(b, -1, "token_types.weight", SHAPE(c->types, c->dim));
     kw_ref x = kw_gather(g, tokens, kw_input_tokens(b)); /* [t, dim] */
     x = kw_add(g, x, kw_gather(g, types, kw_input_types(b)));

@@ -7,6 +7,7 @@
 
 typedef struct kw_encoder_config {
     int64_t dim, layers, heads, ffn, vocab, context, types;
+    int64_t first_position; /* the row of it in the table; those before are not used */
     double norm_eps;
     kw_str activation, position_kind;
     bool causal; /* refused: a token would see those before it alone */

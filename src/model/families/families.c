@@ -5,6 +5,7 @@
 const kw_family *const kw_families[] = {
     &kw_family_llama,
     &kw_family_bert,
+    &kw_family_roberta,
     &kw_family_t5,
     &kw_family_falcon,
     &kw_family_gemma,

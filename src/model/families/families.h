@@ -7,6 +7,7 @@
 
 extern const kw_family kw_family_llama;
 extern const kw_family kw_family_bert;
+extern const kw_family kw_family_roberta;
 extern const kw_family kw_family_t5;
 extern const kw_family kw_family_falcon;
 extern const kw_family kw_family_gemma;
