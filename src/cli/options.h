@@ -69,7 +69,8 @@ typedef struct kw_options {
     kw_text_list logit_bias, dry_breakers;
     kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap;
     int64_t count;
-    int perf;
+    int perf, local;
+    kw_text_list peers;
     const char *method, *weights, *base, *to;
     const char *pooling, *decoder_tokens;
     int normalize;

@@ -602,7 +602,8 @@ static bool ask_lane(fetch *f, kw_lane *lane)
                         .id = r->id,
                         .offset = from,
                         .len = to - from,
-                        .leaves = f->leaves ? f->leaves + r->first : NULL};
+                        .leaves = f->leaves ? f->leaves + r->first : NULL,
+                        .leaf_size = f->all.block_size};
     kw_error why = {0};
     kw_sync_unlock(f->all.sync);
     const kw_status status = lane->source->ask(lane->file, &ask, &why);

@@ -134,6 +134,7 @@ static kw_status take_leaves(const level *l, kw_root *out, kw_error *err)
     return KW_OK;
 }
 
+/* block holds the root of the level, which is the only node there, already. */
 static kw_status descend(level *at, level *next, kw_root_fn fetch, void *user, kw_buf *block,
                          kw_error *err)
 {
@@ -142,7 +143,8 @@ static kw_status descend(level *at, level *next, kw_root_fn fetch, void *user, k
             return kw_fail(err, KW_E_UNSUPPORTED, "ipfs: its leaves are not equally deep");
         next->n = 0;
         for (size_t i = 0; i < at->n; i++) {
-            KW_TRY(fetch(user, &at->nodes[i].cid, block, err));
+            if (depth > 0)
+                KW_TRY(fetch(user, &at->nodes[i].cid, block, err));
             KW_TRY(expand(&at->nodes[i], bytes_of(block), next, err));
         }
         const level swap = *at;

@@ -58,7 +58,8 @@ typedef struct kw_ask {
     /* KW_ASK_RANGE: the SHA-256 of each block in the run when they are known, else NULL; borrowed
      * until the file is closed. The blocks are raw leaves. */
     const uint8_t (*leaves)[32];
-    kw_cid cid; /* KW_ASK_BLOCK */
+    uint32_t leaf_size; /* of each of them but the file's last */
+    kw_cid cid;         /* KW_ASK_BLOCK */
 } kw_ask;
 
 typedef enum kw_take {

@@ -17,6 +17,7 @@ struct bitswap_inbound {
     kw_frames frames;
     bool broken;
     size_t n_entries; /* of the message that is read */
+    bool full;        /* the message that is read repeats all that is wanted */
     bitswap_inbound *next;
 };
 
@@ -301,6 +302,7 @@ static bool take_full(void *user)
 {
     bitswap_inbound *const in = user;
     in->peer->n_queue = 0;
+    in->full = true;
     return true;
 }
 
@@ -309,7 +311,7 @@ static bool take_entry(void *user, const kw_bitswap_entry *entry)
     bitswap_inbound *const in = user;
     if (++in->n_entries > BITSWAP_ENTRIES)
         return refuse(in, KW_BITSWAP_BROKEN);
-    bitswap_serve_entry(in->peer, entry);
+    bitswap_serve_entry(in->peer, entry, in->full);
     return true;
 }
 
@@ -346,6 +348,7 @@ static bool take_message(void *user, kw_bytes message)
     static const kw_bitswap_parts parts = {take_full, take_entry, take_block, take_presence};
     bitswap_inbound *const in = user;
     in->n_entries = 0;
+    in->full = false;
     if (kw_bitswap_read(message, &parts, in, NULL) != KW_OK)
         (void)refuse(in, KW_BITSWAP_BROKEN);
     return !in->broken;

@@ -13,7 +13,7 @@
 enum {
     BITSWAP_SERVED_WANTS = 1024, /* of one peer, waiting */
     BITSWAP_RECENT = 256,        /* blocks sent to a peer that are remembered */
-    BITSWAP_RESEND_MS = 5000,    /* for so long they are not sent again */
+    BITSWAP_RESEND_MS = 5000,    /* for so long a repeated list does not have them sent again */
     BITSWAP_SETTLED = 4096,      /* wants that were met or given up, to tell late blocks from bad */
     BITSWAP_ENTRIES = 4096,      /* of one message: each is compared with what waits */
     BITSWAP_REPEATS = 128,       /* blocks that were settled, one after the other from one peer */
@@ -97,7 +97,8 @@ void bitswap_settle(kw_bitswap *b, const kw_cid *cid);
 bool bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms);
 
 /* ---- bitswap_server.c ---- */
-void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry);
+/* again: the message repeats all wants, also those of blocks that are on their way. */
+void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again);
 void bitswap_serve_forget(bitswap_peer *peer); /* the queue and what was sent */
 /* Writes blocks while stream and buckets take them. */
 void bitswap_serve(bitswap_peer *peer);

@@ -47,9 +47,9 @@ static bool was_sent(const bitswap_peer *peer, const kw_cid *cid, uint64_t now)
 }
 
 /* False when there is no room for another want. */
-static bool enqueue(bitswap_peer *peer, const kw_cid *cid)
+static bool enqueue(bitswap_peer *peer, const kw_cid *cid, bool again)
 {
-    if (was_sent(peer, cid, bitswap_now(peer->bitswap)))
+    if (again && was_sent(peer, cid, bitswap_now(peer->bitswap)))
         return true;
     if (!peer->queue)
         peer->queue = malloc(BITSWAP_SERVED_WANTS * sizeof(*peer->queue));
@@ -62,7 +62,7 @@ static bool enqueue(bitswap_peer *peer, const kw_cid *cid)
     return true;
 }
 
-void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry)
+void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again)
 {
     kw_bitswap *const b = peer->bitswap;
     const kw_block_store *const store = b->config.store;
@@ -73,7 +73,7 @@ void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry)
     }
     const bool served = store && (!b->config.serves || b->config.serves(b->config.user, &peer->id));
     const bool has = served && store->has(store->user, &entry->cid, &size) && size <= KW_BLOCK_MAX;
-    if (has && !entry->have && enqueue(peer, &entry->cid))
+    if (has && !entry->have && enqueue(peer, &entry->cid, again))
         return;
     if (peer->presence.len < PRESENCE_MAX && (entry->send_dont_have || (has && entry->have)))
         kw_bitswap_put_presence(&peer->presence, &entry->cid, has && entry->have);

@@ -49,6 +49,41 @@ static kw_status listen_all(kw_node *node, kw_error *err)
     return KW_OK;
 }
 
+/* What a node speaks besides what every host does. */
+static kw_status open_protocols(kw_node *node, kw_error *err)
+{
+    static const kw_kad_network networks[] = {
+        {.protocol = "/kwaai/kad/1.0.0", .server = true, .publish = true},
+        {.protocol = "/ipfs/lan/kad/1.0.0", .server = true, .publish = true},
+        {.protocol = "/ipfs/kad/1.0.0", .public_only = true}}; /* a guest there */
+    const kw_node_config *const config = &node->config;
+    const kw_bitswap_config bitswap = {.host = node->host,
+                                       .store = config->blocks,
+                                       .bytes_per_second = config->bytes_per_second,
+                                       .kernel = kw_sha256_kernel(config->sha_extension)};
+    const kw_kad_config kad = {
+        .host = node->host, .networks = networks, .n_networks = sizeof networks / sizeof *networks};
+    const kw_mdns_config mdns = {.host = node->host};
+    kw_error why;
+    KW_TRY(kw_bitswap_open(&bitswap, &node->bitswap, err));
+    KW_TRY(kw_kad_open(&kad, &node->kad, err));
+    if (node->n_bootstrap)
+        KW_TRY(kw_kad_bootstrap(node->kad, node->bootstrap, node->n_bootstrap, err));
+    if (config->local && kw_mdns_open(&mdns, &node->mdns, &why) != KW_OK) {
+        node->mdns = NULL;
+        kw_log_print(&config->log, KW_LOG_WARN, "not found on the local network: %s", why.message);
+    }
+    return config->perf ? kw_perf_serve(node->host, err) : KW_OK;
+}
+
+kw_status kw_node_provide(kw_node *node, const kw_cid *root, kw_error *err)
+{
+    uint8_t key[KW_CID_MAX];
+    kw_kad_query *query = NULL;
+    return kw_kad_provide(node->kad, (kw_bytes){key, kw_cid_multihash(root, key)}, NULL, NULL,
+                          &query, err);
+}
+
 static kw_status open_parts(kw_node *node, kw_error *err)
 {
     const kw_node_config *const config = &node->config;
@@ -58,9 +93,8 @@ static kw_status open_parts(kw_node *node, kw_error *err)
                                  .agent = config->agent,
                                  .psk = config->psk};
     KW_TRY(kw_host_open(&host, &node->host, err));
-    if (config->perf)
-        KW_TRY(kw_perf_serve(node->host, err));
     KW_TRY(listen_all(node, err));
+    KW_TRY(open_protocols(node, err));
     if (config->socket)
         KW_TRY(
             kw_control_open(node->loop, config->socket, kw_node_word, node, &node->control, err));
@@ -129,6 +163,12 @@ void kw_node_close(kw_node *node)
             kw_timer_close(node->stop_timer);
         if (node->bootstrap_timer)
             kw_timer_close(node->bootstrap_timer);
+        if (node->mdns)
+            kw_mdns_close(node->mdns);
+        if (node->kad)
+            kw_kad_close(node->kad);
+        if (node->bitswap)
+            kw_bitswap_close(node->bitswap);
         if (node->host)
             kw_host_close(node->host, host_closed, node);
         while (node->host)

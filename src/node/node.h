@@ -9,12 +9,15 @@
  *   ping ADDR|PEER      one round trip
  *   perf ADDR|PEER UP DOWN   sends and receives so many bytes
  *   disconnect PEER
+ *   provide CID         tells the DHT that it has this
+ *   find CID            who says that he has it
  *   stop                ends the node */
 #ifndef KW_NODE_NODE_H
 #define KW_NODE_NODE_H
 
 #include "base/log.h"
 #include "net/host.h"
+#include "wire/blocks.h"
 
 typedef struct kw_node kw_node;
 
@@ -25,9 +28,13 @@ typedef struct kw_node_config {
     size_t n_listen;
     const kw_multiaddr *bootstrap; /* peers to stay connected to; borrowed during open */
     size_t n_bootstrap;
-    const char *socket; /* of the owner; NULL: none */
-    const uint8_t *psk; /* [32], or NULL */
-    bool perf;          /* answers what peers ask of /perf/1.0.0 */
+    const char *socket;           /* of the owner; NULL: none */
+    const uint8_t *psk;           /* [32], or NULL */
+    bool perf;                    /* answers what peers ask of /perf/1.0.0 */
+    bool local;                   /* finds and is found on the local network (mDNS) */
+    const kw_block_store *blocks; /* what it serves; borrowed; NULL: nothing */
+    uint64_t bytes_per_second;    /* of blocks to all peers; 0: no cap */
+    bool sha_extension;           /* the processor has it */
     /* Asked five times a second: true ends kw_node_run. NULL: never. */
     bool (*stop)(void *user);
     void *user;
@@ -40,5 +47,8 @@ void kw_node_run(kw_node *node);
 void kw_node_stop(kw_node *node); /* on the loop's thread */
 void kw_node_close(kw_node *node);
 kw_host *kw_node_host(kw_node *node);
+/* Tells the DHT, now and again, that blocks below this root are here. Before kw_node_run, or on its
+ * thread. */
+kw_status kw_node_provide(kw_node *node, const kw_cid *root, kw_error *err);
 
 #endif

@@ -3,6 +3,9 @@
 #ifndef KW_NODE_NODE_INTERNAL_H
 #define KW_NODE_NODE_INTERNAL_H
 
+#include "net/bitswap.h"
+#include "net/kad.h"
+#include "net/mdns.h"
 #include "node/control.h"
 #include "node/node.h"
 
@@ -12,6 +15,9 @@ struct kw_node {
     size_t n_bootstrap;
     kw_loop *loop;
     kw_host *host;
+    kw_bitswap *bitswap;
+    kw_kad *kad;
+    kw_mdns *mdns; /* NULL: not wanted, or no network here can multicast */
     kw_control *control;
     kw_timer *stop_timer, *bootstrap_timer;
     uint64_t started_ms;

@@ -58,10 +58,18 @@ static void say_status(kw_node *node, kw_control_call *call, char *const *words)
         kw_buf_printf(&out, i ? ", \"" : "\"");
         kw_buf_printf(&out, "%s/p2p/%s\"", text, id);
     }
+    kw_bitswap_info blocks;
+    kw_kad_info kad;
+    kw_bitswap_get_info(node->bitswap, &blocks);
+    kw_kad_get_info(node->kad, &kad);
     kw_buf_printf(&out,
-                  "], \"uptime_s\": %llu, \"peers\": %zu, \"bytes_in\": %llu, \"bytes_out\": %llu}",
+                  "], \"uptime_s\": %llu, \"peers\": %zu, \"bytes_in\": %llu, \"bytes_out\": %llu",
                   (unsigned long long)((kw_loop_now(node->loop) - node->started_ms) / 1000),
                   n_peers, (unsigned long long)in, (unsigned long long)sent);
+    kw_buf_printf(
+        &out, ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"dht_peers\": %zu, \"provided\": %zu}",
+        (unsigned long long)blocks.blocks_in, (unsigned long long)blocks.blocks_out,
+        kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided);
     answer(call, &out);
 }
 
@@ -205,6 +213,93 @@ static void say_perf(kw_node *node, kw_control_call *call, char *const *words)
     reach(node, call, words, PERF);
 }
 
+/* ---- the DHT ------------------------------------------------------------------------------- */
+
+typedef struct finding {
+    kw_control_call *call;
+    kw_buf out;
+    size_t n;
+} finding;
+
+static void found(void *user, const kw_kad_peer *peer)
+{
+    finding *const f = user;
+    char id[KW_PEER_ID_TEXT_MAX];
+    kw_peer_id_text(&peer->id, id);
+    kw_buf_printf(&f->out, f->n++ ? ", {" : "{");
+    add_text(&f->out, "peer", id);
+    kw_buf_printf(&f->out, ", \"addrs\": [");
+    for (size_t i = 0; i < peer->n_addrs; i++) {
+        char addr[KW_MULTIADDR_TEXT_MAX];
+        kw_multiaddr_text(&peer->addrs[i], addr);
+        kw_buf_printf(&f->out, i ? ", " : "");
+        kw_buf_json(&f->out, kw_str_from(addr));
+    }
+    kw_buf_printf(&f->out, "]}");
+}
+
+static void looked(void *user, kw_status status, size_t n)
+{
+    finding *const f = user;
+    (void)status; /* nobody is an answer too */
+    (void)n;
+    kw_buf_printf(&f->out, "]");
+    answer(f->call, &f->out);
+    free(f);
+}
+
+static void provided(void *user, kw_status status, size_t n)
+{
+    finding *const f = user;
+    if (status != KW_OK) {
+        kw_control_refuse(f->call, "nobody could be told");
+        kw_buf_free(&f->out);
+    } else {
+        kw_buf_printf(&f->out, "{\"told\": %zu}", n);
+        answer(f->call, &f->out);
+    }
+    free(f);
+}
+
+/* A query about the content of words[1]. */
+static void about(kw_node *node, kw_control_call *call, char *const *words, bool provide)
+{
+    static const kw_kad_events find_events = {.peer = found, .done = looked};
+    static const kw_kad_events provide_events = {.done = provided};
+    kw_cid cid;
+    kw_error err;
+    kw_kad_query *query;
+    finding *f = calloc(1, sizeof *f);
+    kw_status status = f ? kw_cid_parse(kw_str_from(words[1]), &cid, &err)
+                         : kw_fail(&err, KW_E_NOMEM, "no memory");
+    if (status == KW_OK) {
+        uint8_t key[KW_CID_MAX];
+        const kw_bytes multihash = {key, kw_cid_multihash(&cid, key)};
+        f->call = call;
+        if (!provide)
+            kw_buf_printf(&f->out, "[");
+        status = provide ? kw_kad_provide(node->kad, multihash, &provide_events, f, &query, &err)
+                         : kw_kad_find_providers(node->kad, multihash, 20, &find_events, f, &query,
+                                                 &err);
+    }
+    if (status != KW_OK) {
+        kw_control_refuse(call, err.message);
+        if (f)
+            kw_buf_free(&f->out);
+        free(f);
+    }
+}
+
+static void say_provide(kw_node *node, kw_control_call *call, char *const *words)
+{
+    about(node, call, words, true);
+}
+
+static void say_find(kw_node *node, kw_control_call *call, char *const *words)
+{
+    about(node, call, words, false);
+}
+
 static void say_disconnect(kw_node *node, kw_control_call *call, char *const *words)
 {
     kw_peer_id peer;
@@ -229,13 +324,9 @@ static const struct {
     size_t n; /* words in all */
     void (*say)(kw_node *node, kw_control_call *call, char *const *words);
 } table[] = {
-    {"status", 1, say_status},
-    {"peers", 1, say_peers},
-    {"connect", 2, say_connect},
-    {"ping", 2, say_ping},
-    {"perf", 4, say_perf},
-    {"stop", 1, say_stop},
-    {"disconnect", 2, say_disconnect},
+    {"status", 1, say_status}, {"peers", 1, say_peers}, {"connect", 2, say_connect},
+    {"ping", 2, say_ping},     {"perf", 4, say_perf},   {"provide", 2, say_provide},
+    {"find", 2, say_find},     {"stop", 1, say_stop},   {"disconnect", 2, say_disconnect},
 };
 
 void kw_node_word(void *user, kw_control_call *call, char *const *words, size_t n)

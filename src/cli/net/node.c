@@ -6,7 +6,9 @@
 #include "base/json.h"
 #include "cli/interrupt.h"
 #include "cli/net/owner.h"
+#include "hub/local_blocks.h"
 #include "node/node.h"
+#include "os/system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,34 @@ static void announce(kw_cli *cli, kw_node *node)
     kw_out_flush(&cli->out);
 }
 
+/* What the node serves: the blocks of the files that are published here. */
+typedef struct shelf {
+    kw_index *index;
+    kw_local_blocks *blocks;
+    kw_block_store store;
+} shelf;
+
+static void close_shelf(shelf *s)
+{
+    if (s->blocks)
+        kw_local_blocks_close(s->blocks);
+    kw_index_close(s->index);
+}
+
+static kw_status open_shelf(const kw_home *home, bool sha_extension, shelf *s, kw_error *err)
+{
+    const kw_local_config local = {.sha_extension = sha_extension};
+    KW_TRY(kw_cli_open_index(home, &s->index, err));
+    KW_TRY(kw_local_blocks_open(s->index, &local, &s->blocks, err));
+    s->store = kw_local_blocks_store(s->blocks);
+    return KW_OK;
+}
+
+static kw_status provide_row(void *user, const kw_index_row *row, kw_error *err)
+{
+    return row->rooted ? kw_node_provide(user, &row->root, err) : KW_OK;
+}
+
 static kw_status start(kw_cli *cli, kw_error *err)
 {
     const kw_options *const options = &cli->parsed.options;
@@ -83,32 +113,44 @@ static kw_status start(kw_cli *cli, kw_error *err)
                              .listen = listen,
                              .bootstrap = first,
                              .perf = options->perf,
+                             .local = options->local,
                              .stop = interrupted,
                              .log = {.write = log_line, .user = cli, .level = KW_LOG_INFO}};
     KW_TRY(parse_addrs(options->listen.n ? &options->listen : &otherwise, listen, &config.n_listen,
                        err));
     KW_TRY(parse_addrs(&options->bootstrap, first, &config.n_bootstrap, err));
     kw_home home;
-    kw_identity identity;
+    kw_identity identity = {0};
+    kw_system system;
+    shelf s = {0};
     char *path = NULL;
     kw_node *node = NULL;
+    kw_system_query(&system);
+    config.sha_extension = (system.features & KW_CPU_SHA) != 0;
     KW_TRY(kw_home_open(cli, true, &home, err));
     kw_status status = kw_owner_socket(home.dir, &path, err);
+    if (status == KW_OK)
+        status = open_shelf(&home, config.sha_extension, &s, err);
     if (status == KW_OK)
         status = kw_owner_identity(home.dir, true, &identity, err);
     if (status == KW_OK) {
         config.identity = &identity;
         config.socket = path;
+        config.blocks = &s.store;
         status = kw_node_open(&config, &node, err);
     }
+    const kw_index_query all = {0};
+    if (status == KW_OK)
+        status = kw_index_each(s.index, &all, provide_row, node, err);
     if (status == KW_OK) {
         kw_interrupt_watch_service();
         announce(cli, node);
         kw_node_run(node);
-        kw_node_close(node);
         kw_interrupt_clear();
-        kw_identity_wipe(&identity);
     }
+    kw_node_close(node);
+    kw_identity_wipe(&identity);
+    close_shelf(&s);
     free(path);
     kw_home_close(&home);
     return status;
@@ -325,6 +367,7 @@ static int run_node(kw_cli *cli)
         {"start", 1, start, NULL, NULL},       {"ping", 2, NULL, ping, NULL},
         {"status", 1, NULL, NULL, "status"},   {"peers", 1, NULL, NULL, "peers"},
         {"connect", 2, NULL, NULL, "connect"}, {"disconnect", 2, NULL, NULL, "disconnect"},
+        {"provide", 2, NULL, NULL, "provide"}, {"find", 2, NULL, NULL, "find"},
         {"stop", 1, NULL, NULL, "stop"},       {"perf", 4, NULL, NULL, "perf"},
     };
     const kw_parsed *const parsed = &cli->parsed;
@@ -359,11 +402,13 @@ static int run_node(kw_cli *cli)
 const kw_command kw_command_node = {
     .name = "node",
     .summary = "run a peer that shares models, and ask it",
-    .usage = "start|status|peers|ping|perf|connect|disconnect|stop [ADDR|PEER [UP DOWN]]",
+    .usage = "start|status|peers|ping|perf|find|provide|connect|disconnect|stop [ADDR|PEER|CID "
+             "[UP DOWN]]",
     .description =
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
         "~/.kwaai/identity.key (which it makes on the first start) and speaks libp2p with other "
-        "nodes and with IPFS.\n"
+        "nodes and with IPFS. It serves the blocks of the models that were published here (kwaai "
+        "publish), and says so in the DHT.\n"
         "\n"
         "The other words talk to the node that runs. ping works without one too, given an address "
         "that ends with /p2p/PEER or one of any peer. perf sends UP bytes to a peer and receives "
@@ -372,7 +417,7 @@ const kw_command kw_command_node = {
                 "  kwaai node start --listen /ip4/127.0.0.1/tcp/0 --json\n"
                 "  kwaai node ping /ip4/192.0.2.7/tcp/4001 --count 3\n"
                 "  kwaai node peers --json\n",
-    .choices = "start status peers ping perf connect disconnect stop",
+    .choices = "start status peers ping perf find provide connect disconnect stop",
     .max_args = 4,
     .run = run_node,
 };

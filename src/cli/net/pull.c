@@ -10,6 +10,7 @@
 #include "hub/listing.h"
 #include "hub/pull.h"
 #include "hub/web_source.h"
+#include "node/peers_source.h"
 #include "os/system.h"
 
 #include <kwaai/kwaai.h>
@@ -19,11 +20,13 @@
 #define GATEWAYS_MAX 8
 #define USUAL_GATEWAY "https://trustless-gateway.link"
 
-enum { FROM_CACHE = 1, FROM_IPFS = 2, FROM_HTTP = 4 };
+enum { FROM_CACHE = 1, FROM_PEERS = 2, FROM_IPFS = 4, FROM_HTTP = 8 };
+#define PEERS_MAX 16
 static const struct {
     const char *name;
     unsigned bit;
-} places[] = {{"cache", FROM_CACHE}, {"ipfs", FROM_IPFS}, {"http", FROM_HTTP}};
+} places[] = {
+    {"cache", FROM_CACHE}, {"peers", FROM_PEERS}, {"ipfs", FROM_IPFS}, {"http", FROM_HTTP}};
 
 typedef struct job {
     kw_cli *cli;
@@ -269,10 +272,35 @@ static kw_status pull_files(job *j, kw_error *err)
 typedef struct origins {
     kw_web_source web;
     kw_gateway gateways[GATEWAYS_MAX];
-    kw_source sources[GATEWAYS_MAX + 1];
-    const kw_source *list[GATEWAYS_MAX + 1];
+    kw_peers_source *peers; /* owned */
+    kw_source sources[GATEWAYS_MAX + 2];
+    const kw_source *list[GATEWAYS_MAX + 2];
     size_t n;
 } origins;
+
+/* Other nodes, where a file has a name that they know it by. */
+static kw_status add_peers(job *j, origins *o, kw_error *err)
+{
+    const kw_options *const options = &j->cli->parsed.options;
+    kw_multiaddr peers[PEERS_MAX];
+    bool rooted = false;
+    for (size_t i = 0; i < j->listing.n; i++)
+        rooted = rooted || j->listing.files[i].has_root;
+    if (!rooted || !(j->from & FROM_PEERS))
+        return KW_OK;
+    if (options->peers.n > PEERS_MAX)
+        return kw_fail(err, KW_E_ARG, "--peer %zu times (at most %d)", options->peers.n, PEERS_MAX);
+    for (size_t i = 0; i < options->peers.n; i++)
+        KW_TRY(kw_multiaddr_parse(kw_str_from(options->peers.items[i]), &peers[i], err));
+    const kw_peers_config config = {.agent = "kwaai/" KW_VERSION,
+                                    .peers = peers,
+                                    .n_peers = options->peers.n,
+                                    .local = options->local,
+                                    .sha_extension = j->config.sha_extension};
+    KW_TRY(kw_peers_source_open(&config, &o->peers, err));
+    o->sources[o->n++] = kw_peers_source_make(o->peers);
+    return KW_OK;
+}
 
 static void add_gateway(job *j, origins *o, const char *url)
 {
@@ -281,11 +309,12 @@ static void add_gateway(job *j, origins *o, const char *url)
     o->n++;
 }
 
-static void make_sources(job *j, origins *o)
+static kw_status make_sources(job *j, origins *o, kw_error *err)
 {
     const kw_text_list *const gateways = &j->cli->parsed.options.gateways;
     for (size_t i = 0; i < gateways->n && i < GATEWAYS_MAX && (j->from & FROM_IPFS); i++)
         add_gateway(j, o, gateways->items[i]);
+    KW_TRY(add_peers(j, o, err));
     if (gateways->n == 0 && (j->from & FROM_IPFS))
         add_gateway(j, o, USUAL_GATEWAY);
     o->web = (kw_web_source){.web = j->web, .token = token_of(j)};
@@ -293,6 +322,7 @@ static void make_sources(job *j, origins *o)
         o->sources[o->n++] = kw_web_source_make(&o->web);
     for (size_t i = 0; i < o->n; i++)
         o->list[i] = &o->sources[i];
+    return KW_OK;
 }
 
 static kw_status pull_online(job *j, kw_error *err)
@@ -300,17 +330,19 @@ static kw_status pull_online(job *j, kw_error *err)
     origins o = {0};
     kw_system system;
     kw_system_query(&system);
-    make_sources(j, &o);
-    j->config.sources = o.list;
-    j->config.n_sources = o.n;
     j->config.store = j->home.store;
     j->config.sha_extension = (system.features & KW_CPU_SHA) != 0;
     j->config.progress = on_progress;
     j->config.user = j;
     kw_status status = list_files(j, err);
     if (status == KW_OK)
+        status = make_sources(j, &o, err);
+    j->config.sources = o.list;
+    j->config.n_sources = o.n;
+    if (status == KW_OK)
         status = pull_files(j, err);
     j->config.sources = NULL;
+    kw_peers_source_close(o.peers);
     return status;
 }
 
@@ -326,7 +358,8 @@ static kw_status parse_from(const char *text, unsigned *out, kw_error *err)
                 bit = places[i].bit;
         }
         if (bit == 0)
-            return kw_fail(err, KW_E_ARG, "--from is \"%.60s\": a list of cache, ipfs, http", text);
+            return kw_fail(err, KW_E_ARG, "--from is \"%.60s\": a list of cache, peers, ipfs, http",
+                           text);
         bits |= bit;
         at += len;
         if (!*at)
@@ -407,7 +440,8 @@ const kw_command kw_command_pull = {
         "page. Without a file: the usual quantisation of GGUF files, or what a directory of "
         "safetensors needs. HF_TOKEN is sent to its site alone; HF_ENDPOINT names another site.\n\n"
         "ollama.com/NAME[:TAG] of Ollama's registry.\n\n"
-        "ipfs://CID[/FILE], from a trustless gateway; every block is verified here.\n\n"
+        "ipfs://CID[/FILE], from other nodes and from trustless gateways; every block is verified "
+        "here. Nodes are found at the addresses of --peer, on the local network and in the DHT.\n\n"
         "A URL of http or https.\n\n"
         "What a store of this machine has already, by its SHA-256, is used where it is. What "
         "arrives "
@@ -416,6 +450,7 @@ const kw_command kw_command_pull = {
         "was compared with what is wanted, where that is known.",
     .examples = "  kwaai pull hf.co/org/name:Q4_K_M\n"
                 "  kwaai pull ollama.com/library/name:8b\n"
+                "  kwaai pull ipfs://CID --from peers\n"
                 "  kwaai pull https://example.org/model.gguf --sha256 DIGEST\n",
     .choices = "",
     .max_args = 1,

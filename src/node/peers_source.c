@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* peers_source.c - blocks of other nodes for the fetch path. See peers_source.h.
+ *
+ * What fetch calls is posted to the loop's thread, in order; only closing waits for it, so that
+ * nothing is delivered afterwards. A session of bitswap serves one file. */
+#include "node/peers_source.h"
+
+#include "base/check.h"
+#include "net/bitswap.h"
+#include "net/kad.h"
+#include "net/mdns.h"
+#include "os/thread.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARALLEL 24
+#define SPAN 4
+#define RETRY_MS 2000
+#define PROVIDERS 16
+#define LOOK_MS 300 /* after a peer came: the DHT has met it by then */
+
+typedef struct file file;
+
+struct kw_peers_source {
+    kw_identity identity;
+    kw_loop *loop;
+    kw_host *host;
+    kw_bitswap *bitswap;
+    kw_kad *kad;
+    kw_timer *look; /* for the search in the DHT that new peers make worth while */
+    bool look_due;
+    kw_mdns *mdns; /* NULL: not wanted, or this machine cannot */
+    kw_thread *thread;
+    kw_multiaddr *peers; /* owned */
+    size_t n_peers;
+    file *files;
+};
+
+/* What fetch asked for and has not got whole. */
+typedef struct ask {
+    struct ask *next;
+    uint64_t id, offset;
+    uint32_t leaf_size;
+    size_t n, n_got;
+    bool *got;
+    kw_cid *cids; /* behind got, one allocation with the ask */
+} ask;
+
+struct file {
+    kw_peers_source *source;
+    file *next;
+    const kw_want *want;
+    const kw_delivery *to;
+    kw_bitswap_session *session;
+    kw_kad_query *query;
+    ask *asks;
+    bool told; /* opened or failed */
+    _Atomic uint32_t closed;
+};
+
+/* ---- asks ---------------------------------------------------------------------------------- */
+
+static uint64_t place_of(const ask *a, size_t i)
+{
+    return a->offset + (uint64_t)i * a->leaf_size;
+}
+
+static void drop_ask(file *f, ask *a)
+{
+    for (ask **place = &f->asks; *place; place = &(*place)->next) {
+        if (*place == a) {
+            *place = a->next;
+            break;
+        }
+    }
+    free(a);
+}
+
+/* Whether another ask waits for this block. */
+static bool is_wanted(const file *f, const kw_cid *cid)
+{
+    for (const ask *a = f->asks; a; a = a->next) {
+        for (size_t i = 0; i < a->n; i++) {
+            if (!a->got[i] && kw_cid_equal(&a->cids[i], cid))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Ends an ask; blocks that nobody else waits for are not wanted any more. */
+static void end_ask(file *f, ask *a, bool tell, kw_status status, const char *why)
+{
+    const uint64_t id = a->id;
+    kw_cid *cids = a->cids;
+    for (ask **place = &f->asks; *place; place = &(*place)->next) {
+        if (*place == a) {
+            *place = a->next;
+            break;
+        }
+    }
+    for (size_t i = 0; i < a->n; i++) {
+        if (!a->got[i] && !is_wanted(f, &cids[i]))
+            kw_bitswap_unwant(f->session, &cids[i]);
+    }
+    free(a);
+    if (tell)
+        f->to->done(f->to->user, id, status, why, status == KW_E_IO ? RETRY_MS : 0);
+}
+
+/* Gives a block to an ask; true: the ask is over and gone. */
+static bool give(file *f, ask *a, const kw_cid *cid, kw_bytes data)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (a->got[i] || !kw_cid_equal(&a->cids[i], cid))
+            continue;
+        a->got[i] = true;
+        a->n_got++;
+        if (f->to->data(f->to->user, a->id, place_of(a, i), data) != KW_TAKE_OK) {
+            end_ask(f, a, false, KW_OK, NULL);
+            return true;
+        }
+    }
+    if (a->n_got < a->n)
+        return false;
+    const uint64_t id = a->id;
+    drop_ask(f, a);
+    f->to->done(f->to->user, id, KW_OK, NULL, 0);
+    return true;
+}
+
+static void on_block(void *user, const kw_cid *cid, kw_bytes data, const kw_peer_id *from)
+{
+    file *const f = user;
+    (void)from;
+    for (ask *a = f->asks, *next; a; a = next) {
+        next = a->next;
+        (void)give(f, a, cid, data);
+    }
+}
+
+/* Blocks that were missed are wanted again, of peers that have been found since. */
+static void want_again(file *f)
+{
+    for (ask *a = f->asks, *next; a; a = next) {
+        next = a->next;
+        for (size_t i = 0; i < a->n; i++) {
+            kw_error err;
+            if (a->got[i] || kw_bitswap_want(f->session, &a->cids[i], 1, &err) == KW_OK)
+                continue;
+            end_ask(f, a, true, KW_E_IO, err.message);
+            break;
+        }
+    }
+}
+
+static void on_missing(void *user, const kw_cid *cid)
+{
+    file *const f = user;
+    if (f->query || f->source->look_due)
+        return; /* peers are still being looked for: on_looked goes on */
+    for (ask *a = f->asks, *next; a; a = next) {
+        next = a->next;
+        for (size_t i = 0; i < a->n; i++) {
+            if (!a->got[i] && kw_cid_equal(&a->cids[i], cid)) {
+                end_ask(f, a, true, KW_E_IO, "no peer has a block of it");
+                break;
+            }
+        }
+    }
+}
+
+static void on_starved(void *user)
+{
+    file *const f = user;
+    while (f->asks && !f->query && !f->source->look_due)
+        end_ask(f, f->asks, true, KW_E_IO, "no peer is left that has it");
+}
+
+static const kw_bitswap_events session_events = {
+    .block = on_block, .missing = on_missing, .starved = on_starved};
+
+typedef struct ask_post {
+    file *f;
+    ask *a;
+} ask_post;
+
+static void do_ask(void *user)
+{
+    ask_post *const post = user;
+    file *const f = post->f;
+    ask *const a = post->a;
+    free(post);
+    a->next = f->asks;
+    f->asks = a;
+    kw_error err;
+    const kw_status status = kw_bitswap_want(f->session, a->cids, a->n, &err);
+    if (status != KW_OK)
+        end_ask(f, a, true, status, err.message);
+}
+
+static kw_status peers_ask(void *handle, const kw_ask *what, kw_error *err)
+{
+    file *const f = handle;
+    size_t n = 1;
+    if (what->kind == KW_ASK_RANGE) {
+        if (!what->leaves || what->leaf_size == 0)
+            return kw_fail(err, KW_E_UNSUPPORTED, "peers: blocks whose digests are not known");
+        n = (size_t)((what->len + what->leaf_size - 1) / what->leaf_size);
+    }
+    ask *a = calloc(1, sizeof *a + n * (sizeof(kw_cid) + sizeof(bool)));
+    ask_post *post = malloc(sizeof *post);
+    if (!a || !post) {
+        free(a);
+        free(post);
+        return kw_fail(err, KW_E_NOMEM, "peers: no memory for %zu blocks", n);
+    }
+    *a = (ask){.id = what->id,
+               .offset = what->kind == KW_ASK_RANGE ? what->offset : 0,
+               .leaf_size = what->leaf_size,
+               .n = n};
+    a->cids = (kw_cid *)(a + 1);
+    a->got = (bool *)(a->cids + n);
+    for (size_t i = 0; i < n; i++)
+        a->cids[i] = what->kind == KW_ASK_BLOCK ? what->cid
+                                                : kw_cid_of_sha256(KW_CODEC_RAW, what->leaves[i]);
+    *post = (ask_post){f, a};
+    const kw_status status = kw_loop_post(f->source->loop, do_ask, post, err);
+    if (status != KW_OK) {
+        free(a);
+        free(post);
+    }
+    return status;
+}
+
+typedef struct cancel_post {
+    file *f;
+    uint64_t id;
+} cancel_post;
+
+static void do_cancel(void *user)
+{
+    cancel_post *const post = user;
+    for (ask *a = post->f->asks; a; a = a->next) {
+        if (a->id == post->id) {
+            end_ask(post->f, a, false, KW_OK, NULL);
+            break;
+        }
+    }
+    free(post);
+}
+
+static void peers_cancel(void *handle, uint64_t id)
+{
+    file *const f = handle;
+    cancel_post *post = malloc(sizeof *post);
+    if (!post)
+        return; /* its blocks come, and are not taken */
+    *post = (cancel_post){f, id};
+    if (kw_loop_post(f->source->loop, do_cancel, post, NULL) != KW_OK)
+        free(post);
+}
+
+static void peers_resume(void *handle, uint64_t id)
+{
+    (void)handle; /* nothing is ever paused */
+    (void)id;
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+/* A peer may have it: the session asks, and fetch may begin. */
+static void add_peer(file *f, const kw_peer_id *peer)
+{
+    if (!f->session || kw_bitswap_add_peer(f->session, peer, NULL) != KW_OK || f->told)
+        return;
+    f->told = true;
+    const kw_offer offer = {.size = KW_SIZE_UNKNOWN,
+                            .from = "peers",
+                            .parallel = PARALLEL,
+                            .span = SPAN,
+                            .ranges = true,
+                            .blocks = true};
+    f->to->opened(f->to->user, &offer);
+}
+
+static void on_provider(void *user, const kw_kad_peer *peer)
+{
+    add_peer(user, &peer->id);
+}
+
+static void on_looked(void *user, kw_status status, size_t n)
+{
+    file *const f = user;
+    (void)status;
+    (void)n;
+    f->query = NULL;
+    want_again(f);
+}
+
+static const kw_kad_events provider_events = {.peer = on_provider, .done = on_looked};
+
+/* Asks the DHT who has the file. */
+static void look(file *f)
+{
+    uint8_t key[KW_CID_MAX];
+    const kw_bytes multihash = {key, kw_cid_multihash(&f->want->root, key)};
+    if (f->query || !f->session)
+        return;
+    if (kw_kad_find_providers(f->source->kad, multihash, PROVIDERS, &provider_events, f, &f->query,
+                              NULL) != KW_OK) {
+        f->query = NULL;
+        want_again(f);
+    }
+}
+
+static void on_look(void *user)
+{
+    kw_peers_source *const s = user;
+    s->look_due = false;
+    for (file *f = s->files; f; f = f->next)
+        look(f);
+}
+
+static void do_open(void *user)
+{
+    file *const f = user;
+    kw_peers_source *const s = f->source;
+    kw_error err;
+    f->next = s->files;
+    s->files = f;
+    const kw_status status =
+        kw_bitswap_session_open(s->bitswap, &session_events, f, &f->session, &err);
+    if (status != KW_OK) {
+        f->told = true;
+        f->to->failed(f->to->user, status, err.message);
+        return;
+    }
+    look(f);
+    kw_peer_info peers[64];
+    const size_t n = KW_MIN(kw_host_peers(s->host, peers, KW_COUNT(peers)), KW_COUNT(peers));
+    for (size_t i = 0; i < n; i++)
+        add_peer(f, &peers[i].id);
+}
+
+static kw_status peers_open(void *user, const kw_want *want, const kw_delivery *to, void **out,
+                            kw_error *err)
+{
+    kw_peers_source *const s = user;
+    if (!want->has_root)
+        return kw_fail(err, KW_E_NOTFOUND, "peers: %s is not known by the CID of its content",
+                       want->name);
+    file *f = calloc(1, sizeof *f);
+    if (!f)
+        return kw_fail(err, KW_E_NOMEM, "peers: no memory for a file");
+    f->source = s;
+    f->want = want;
+    f->to = to;
+    const kw_status status = kw_loop_post(s->loop, do_open, f, err);
+    if (status != KW_OK) {
+        free(f);
+        return status;
+    }
+    *out = f;
+    return KW_OK;
+}
+
+static void do_close(void *user)
+{
+    file *const f = user;
+    for (file **place = &f->source->files; *place; place = &(*place)->next) {
+        if (*place == f) {
+            *place = f->next;
+            break;
+        }
+    }
+    if (f->query)
+        kw_kad_cancel(f->query);
+    if (f->session)
+        kw_bitswap_session_close(f->session);
+    while (f->asks)
+        drop_ask(f, f->asks);
+    atomic_store(&f->closed, 1);
+    kw_futex_wake(&f->closed);
+}
+
+static void peers_close(void *handle)
+{
+    file *const f = handle;
+    /* Without memory for the post there is nothing to wait for: the loop still runs, so try again.
+     */
+    while (kw_loop_post(f->source->loop, do_close, f, NULL) != KW_OK)
+        kw_cpu_relax();
+    while (atomic_load(&f->closed) == 0)
+        kw_futex_wait(&f->closed, 0);
+    free(f);
+}
+
+kw_source kw_peers_source_make(kw_peers_source *source)
+{
+    return (kw_source){.name = "peers",
+                       .order = KW_FROM_PEERS,
+                       .user = source,
+                       .open = peers_open,
+                       .ask = peers_ask,
+                       .cancel = peers_cancel,
+                       .resume = peers_resume,
+                       .close = peers_close};
+}
+
+/* ---- the host of it ------------------------------------------------------------------------ */
+
+static void on_joined(void *user, const kw_peer_id *peer)
+{
+    kw_peers_source *const s = user;
+    s->look_due = true;
+    kw_timer_set(s->look, LOOK_MS, 0);
+    if (!kw_host_peer_speaks(s->host, peer, KW_BITSWAP_ID))
+        return;
+    for (file *f = s->files; f; f = f->next)
+        add_peer(f, peer);
+}
+
+static void on_left(void *user, const kw_peer_id *peer)
+{
+    (void)user; /* bitswap dials again, or passes it over */
+    (void)peer;
+}
+
+static void on_connected(void *user, const kw_peer_id *peer, kw_status status, const char *why)
+{
+    (void)user; /* who came is told by the watch; who did not may still be found otherwise */
+    (void)peer;
+    (void)status;
+    (void)why;
+}
+
+static void start(void *user)
+{
+    kw_peers_source *const s = user;
+    for (size_t i = 0; i < s->n_peers; i++)
+        kw_host_connect(s->host, NULL, &s->peers[i], on_connected, s);
+    if (s->n_peers)
+        (void)kw_kad_bootstrap(s->kad, s->peers, s->n_peers, NULL);
+}
+
+static void run(void *user)
+{
+    kw_peers_source *const s = user;
+    kw_loop_run(s->loop);
+}
+
+static kw_status open_parts(kw_peers_source *s, const kw_peers_config *config, kw_error *err)
+{
+    static const kw_kad_network networks[] = {{.protocol = "/kwaai/kad/1.0.0"},
+                                              {.protocol = "/ipfs/lan/kad/1.0.0"},
+                                              {.protocol = "/ipfs/kad/1.0.0", .public_only = true}};
+    KW_TRY(kw_identity_new(&s->identity, err));
+    KW_TRY(kw_loop_open(&s->loop, err));
+    const kw_host_config host = {.loop = s->loop, .identity = &s->identity, .agent = config->agent};
+    KW_TRY(kw_host_open(&host, &s->host, err));
+    KW_TRY(kw_timer_open(s->loop, on_look, s, &s->look, err));
+    const kw_host_watch watch = {.joined = on_joined, .left = on_left, .user = s};
+    KW_TRY(kw_host_add_watch(s->host, &watch, err));
+    const kw_bitswap_config bitswap = {.host = s->host,
+                                       .kernel = kw_sha256_kernel(config->sha_extension)};
+    KW_TRY(kw_bitswap_open(&bitswap, &s->bitswap, err));
+    const kw_kad_config kad = {
+        .host = s->host, .networks = networks, .n_networks = KW_COUNT(networks)};
+    KW_TRY(kw_kad_open(&kad, &s->kad, err));
+    const kw_mdns_config mdns = {.host = s->host};
+    if (config->local && kw_mdns_open(&mdns, &s->mdns, NULL) != KW_OK)
+        s->mdns = NULL; /* no network here can multicast */
+    KW_TRY(kw_loop_post(s->loop, start, s, err));
+    return kw_thread_start(&s->thread, run, s, err);
+}
+
+kw_status kw_peers_source_open(const kw_peers_config *config, kw_peers_source **out, kw_error *err)
+{
+    kw_peers_source *s = calloc(1, sizeof *s);
+    kw_multiaddr *peers = calloc(config->n_peers + 1, sizeof *peers);
+    if (!s || !peers) {
+        free(s);
+        free(peers);
+        return kw_fail(err, KW_E_NOMEM, "peers: no memory");
+    }
+    if (config->n_peers)
+        memcpy(peers, config->peers, config->n_peers * sizeof *peers);
+    s->peers = peers;
+    s->n_peers = config->n_peers;
+    const kw_status status = open_parts(s, config, err);
+    if (status != KW_OK) {
+        kw_peers_source_close(s);
+        return status;
+    }
+    *out = s;
+    return KW_OK;
+}
+
+static void stop(void *user)
+{
+    kw_loop_stop(user);
+}
+
+static void host_closed(void *user)
+{
+    kw_peers_source *const s = user;
+    s->host = NULL;
+}
+
+void kw_peers_source_close(kw_peers_source *s)
+{
+    if (!s)
+        return;
+    if (s->thread) {
+        while (kw_loop_post(s->loop, stop, s->loop, NULL) != KW_OK)
+            kw_cpu_relax();
+        kw_thread_join(s->thread);
+    }
+    if (s->look)
+        kw_timer_close(s->look);
+    if (s->mdns)
+        kw_mdns_close(s->mdns);
+    if (s->kad)
+        kw_kad_close(s->kad);
+    if (s->bitswap)
+        kw_bitswap_close(s->bitswap);
+    if (s->host) {
+        kw_host_remove_watch(s->host, s);
+        kw_host_close(s->host, host_closed, s);
+        while (s->host)
+            kw_loop_step(s->loop, 100);
+    }
+    if (s->loop)
+        kw_loop_close(s->loop);
+    kw_identity_wipe(&s->identity);
+    free(s->peers);
+    free(s);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* peers_source.h - other nodes as a source of files: their blocks, by bitswap.
+ *
+ * It has a host, a loop and a thread of its own, and a key that lives as long as it does: who asks
+ * for a model need not say who he is. It serves files whose root is known; blocks are verified
+ * before they are delivered. Peers come from the addresses that are given, from the local network
+ * and from the DHT. */
+#ifndef KW_NODE_PEERS_SOURCE_H
+#define KW_NODE_PEERS_SOURCE_H
+
+#include "hub/source.h"
+#include "wire/multiaddr.h"
+
+typedef struct kw_peers_source kw_peers_source;
+
+typedef struct kw_peers_config {
+    const char *agent;
+    const kw_multiaddr *peers; /* to ask and to begin the DHT with; copied */
+    size_t n_peers;
+    bool local;         /* look for peers on the local network too */
+    bool sha_extension; /* the processor has it */
+} kw_peers_config;
+
+kw_status kw_peers_source_open(const kw_peers_config *config, kw_peers_source **out, kw_error *err);
+/* Every file has been closed before. */
+void kw_peers_source_close(kw_peers_source *source);
+kw_source kw_peers_source_make(kw_peers_source *source);
+
+#endif
