@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define MAX_EXPERTS 4096
+
 /* ---- config.json ---- */
 
 static bool has(const kw_model_file *file, const char *name)
@@ -67,7 +69,9 @@ static bool key_of(const kw_net *net, const kw_field *f, kw_str *object, kw_str 
 {
     if (!f->hf || !kw_net_field_applies(net, f))
         return false;
-    const kw_str full = {f->hf, strcspn(f->hf, "|")};
+    kw_str full = {f->hf, strcspn(f->hf, "|")};
+    if (strcmp(f->name, "experts") == 0 && strcmp(net->family->name, "llama") != 0)
+        full = KW_STR("num_experts"); /* the other of its two names */
     const char *const dot = memchr(full.data, '.', full.len);
     const size_t at = dot ? (size_t)(dot - full.data) : 0;
     *object = (kw_str){full.data, at};
@@ -121,11 +125,24 @@ static void print_object(const kw_net *net, const kw_field *first, kw_str object
     kw_buf_printf(out, "\n  }");
 }
 
+/* A LLaMA with experts is called Mixtral there, and its weights are. */
+static bool is_mixtral(const kw_net *net)
+{
+    return strcmp(net->family->name, "llama") == 0 && kw_net_int_field(net, "experts") > 0;
+}
+
+static kw_str model_type(const kw_net *net)
+{
+    if (is_mixtral(net))
+        return KW_STR("mixtral");
+    return kw_str_is(net->arch, "qwen3moe") ? KW_STR("qwen3_moe") : net->arch;
+}
+
 static void print_config(const kw_net *net, kw_buf *out)
 {
     kw_str object, key;
     kw_buf_printf(out, "{\n  \"model_type\": ");
-    kw_buf_json(out, net->arch);
+    kw_buf_json(out, model_type(net));
     for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
         if (key_of(net, f, &object, &key) && object.len == 0 && !is_second(net, f, object, key))
             print_field(net, f, key, ",\n  ", out);
@@ -167,13 +184,39 @@ static kw_status drop(const kw_tensor_view *view, kw_net_export *out, kw_error *
     return KW_OK;
 }
 
+/* The layer and the kind of a tensor that holds all experts of a layer; false for any other. */
+static bool is_stack(const kw_tensor_view *view, int *layer, const char **pattern)
+{
+    static const char *const kinds[][2] = {
+        {"blk.%d.ffn_gate_exps.weight", "blk.%d.ffn_gate.%d.weight"},
+        {"blk.%d.ffn_up_exps.weight", "blk.%d.ffn_up.%d.weight"},
+        {"blk.%d.ffn_down_exps.weight", "blk.%d.ffn_down.%d.weight"}};
+    const bool possible = view->shape.rank == 3 && view->shape.dim[0] <= MAX_EXPERTS;
+    int index[2];
+    for (size_t i = 0; possible && i < KW_COUNT(kinds); i++)
+        if (kw_name_match(kinds[i][0], view->name, index)) {
+            *layer = index[0];
+            *pattern = kinds[i][1];
+            return true;
+        }
+    return false;
+}
+
+static size_t n_tensors_of(const kw_tensor_view *view)
+{
+    int layer;
+    const char *pattern;
+    return is_stack(view, &layer, &pattern) ? (size_t)view->shape.dim[0] : 1;
+}
+
 static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
                             kw_net_export *out, kw_error *err)
 {
     char text[KW_WEIGHT_NAME_BYTES];
     const int64_t *order = NULL;
     kw_export_tensor *const t = &out->tensors[out->n_tensors];
-    const kw_alias *const alias = kw_family_hf_name(net->family, view->name, text, sizeof text);
+    const kw_alias *const alias = kw_family_hf_name(
+        net->family, view->name, is_mixtral(net) ? "block_sparse_moe" : NULL, text, sizeof text);
     if (!alias)
         return drop(view, out, err);
     const kw_str name = kw_str_from(text);
@@ -192,6 +235,43 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     return KW_OK;
 }
 
+/* Each expert of a stack as a tensor of its own. */
+static kw_status add_stack(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
+                           int layer, const char *pattern, kw_net_export *out, kw_error *err)
+{
+    const size_t n = (size_t)view->shape.dim[0];
+    kw_tensor_view *const parts = kw_arena_array(arena, n, sizeof *parts);
+    if (!parts)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for %zu experts", n);
+    for (size_t e = 0; e < n; e++) {
+        char text[KW_WEIGHT_NAME_BYTES];
+        const int index[2] = {layer, (int)e};
+        parts[e] = *view;
+        parts[e].shape = SHAPE(view->shape.dim[1], view->shape.dim[2]);
+        parts[e].file_rank = 2;
+        parts[e].bytes = view->bytes / n;
+        parts[e].offset += e * parts[e].bytes;
+        parts[e].data = view->data ? (const char *)view->data + e * parts[e].bytes : NULL;
+        const char *const name = kw_name_expand(pattern, index, KW_STR(""), text, sizeof text)
+                                     ? kw_arena_strdup(arena, kw_str_from(text))
+                                     : NULL;
+        if (!name)
+            return kw_fail(err, KW_E_NOMEM, "model: no memory for a name");
+        parts[e].name = kw_str_from(name);
+        KW_TRY(add_tensor(net, arena, &parts[e], out, err));
+    }
+    return KW_OK;
+}
+
+static kw_status add_all(const kw_net *net, kw_arena *arena, const kw_tensor_view *view,
+                         kw_net_export *out, kw_error *err)
+{
+    int layer;
+    const char *pattern;
+    return is_stack(view, &layer, &pattern) ? add_stack(net, arena, view, layer, pattern, out, err)
+                                            : add_tensor(net, arena, view, out, err);
+}
+
 kw_status kw_net_export_hf(const kw_net *net, kw_arena *arena, kw_net_export *out, kw_buf *config,
                            kw_error *err)
 {
@@ -202,11 +282,14 @@ kw_status kw_net_export_hf(const kw_net *net, kw_arena *arena, kw_net_export *ou
                            "convert: GGUF does not say which layout of %s this is, and config.json "
                            "would have to",
                            net->family->name);
-    made.tensors = kw_arena_array(arena, net->file->n_tensors, sizeof *made.tensors);
+    size_t n = 0;
+    for (size_t i = 0; i < net->file->n_tensors; i++)
+        n += n_tensors_of(&net->file->tensors[i]);
+    made.tensors = kw_arena_array(arena, n, sizeof *made.tensors);
     if (!made.tensors)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for its tensors");
     for (size_t i = 0; i < net->file->n_tensors; i++)
-        KW_TRY(add_tensor(net, arena, &net->file->tensors[i], &made, err));
+        KW_TRY(add_all(net, arena, &net->file->tensors[i], &made, err));
     print_config(net, config);
     KW_TRY(kw_buf_status(config, err));
     *out = made;

@@ -145,15 +145,23 @@ const kw_alias *kw_family_alias_to(const kw_family *family, kw_str name)
     return NULL;
 }
 
-const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, char *out, size_t size)
+const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, const char *part, char *out,
+                                  size_t size)
 {
     kw_str suffix;
-    int index[2];
+    int index[2], found[2] = {-1, -1};
     const kw_str stem = split(name, &suffix);
-    for (const kw_alias *a = NULL; (a = kw_family_next_alias(family, a));)
-        if (kw_name_match(a->name, stem, index))
-            return kw_name_expand(a->hf, index, suffix, out, size) ? a : NULL;
-    return NULL;
+    const kw_alias *best = NULL;
+    for (const kw_alias *a = NULL; (a = kw_family_next_alias(family, a));) {
+        const bool preferred = part && strstr(a->hf, part);
+        if ((best && !preferred) || !kw_name_match(a->name, stem, index))
+            continue;
+        best = a;
+        memcpy(found, index, sizeof found);
+        if (preferred)
+            break;
+    }
+    return best && kw_name_expand(best->hf, found, suffix, out, size) ? best : NULL;
 }
 
 const kw_alias *kw_family_alias(const kw_family *family, kw_str name, int index[2], kw_str *suffix)

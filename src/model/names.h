@@ -18,8 +18,10 @@ const kw_alias *kw_family_alias(const kw_family *family, kw_str name, int index[
 /* The same of a name of GGUF. */
 const kw_alias *kw_family_alias_to(const kw_family *family, kw_str name);
 /* Hugging Face's name of a weight for GGUF's: that of its first alias, whose flags say what else
- * differs. NULL when it has none. out holds `size` bytes. */
-const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, char *out, size_t size);
+ * differs; the first with `part` in it where there is one (NULL: any). NULL when it has none. out
+ * holds `size` bytes. */
+const kw_alias *kw_family_hf_name(const kw_family *family, kw_str name, const char *part, char *out,
+                                  size_t size);
 /* Matches "a.%d.b" against the whole of text; index: the numbers in its holes, -1 without. */
 bool kw_name_match(const char *pattern, kw_str text, int index[2]);
 /* Fills the holes of a pattern and appends the suffix; false when it does not fit. */

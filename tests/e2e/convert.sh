@@ -104,6 +104,23 @@ run 1 run builtin-hf "Once"
 says err 'generation_config.json'
 holds "the end tokens of generation_config.json end an answer, and go along both ways"
 
+for model in mixtral qwen3moe; do
+    from=$source_dir/tests/golden/decoders/$model
+    run 0 convert "$from" $model.gguf
+    run 0 tensors $model.gguf
+    says out '^blk\.0\.ffn_up_exps\.weight '
+    run 0 convert $model.gguf $model --to safetensors
+    run 0 tensors "$from"
+    awk 'NR > 1 { print $1 }' out | sort >want
+    run 0 tensors $model
+    awk 'NR > 1 { print $1 }' out | sort >got
+    same want got
+    run 0 logits "$from" --tokens 1,2,3,9,17,30 --out want
+    run 0 logits $model --tokens 1,2,3,9,17,30 --out got
+    same want got
+done
+holds "experts in one tensor become one each under their names, and compute the same"
+
 run 2 convert builtin
 run 2 convert builtin x.bin
 says err 'say --to gguf or --to safetensors'
