@@ -414,32 +414,38 @@ static kw_status read_count(reader *r, unsigned *out)
     return KW_OK;
 }
 
-/* A repetition sign behind an atom; lazy ones describe the same texts. */
-static kw_status read_repeat(reader *r)
+/* "{m}", "{m,}" or "{m,n}". */
+static kw_status read_braces(reader *r)
 {
     unsigned low = 0, high = 0;
-    const char c = peek(r, 0);
-    if (c == '*' || c == '+' || c == '?') {
-        kw_buf_printf(r->m->out, "%c", c);
+    r->at++;
+    KW_TRY(read_count(r, &low));
+    kw_buf_printf(r->m->out, "{%u", low);
+    if (peek(r, 0) == ',') {
         r->at++;
-    } else if (c == '{') {
-        r->at++;
-        KW_TRY(read_count(r, &low));
-        kw_buf_printf(r->m->out, "{%u", low);
-        if (peek(r, 0) == ',') {
-            r->at++;
-            kw_buf_printf(r->m->out, ",");
-            high = low;
-            if (peek(r, 0) != '}') {
-                KW_TRY(read_count(r, &high));
-                kw_buf_printf(r->m->out, "%u", high);
-            }
+        kw_buf_printf(r->m->out, ",");
+        if (peek(r, 0) != '}') {
+            KW_TRY(read_count(r, &high));
+            kw_buf_printf(r->m->out, "%u", high);
             if (high < low)
                 return fail(r, "a repetition that ends before it begins");
         }
-        if (peek(r, 0) != '}')
-            return fail(r, "a brace that is no repetition");
-        kw_buf_printf(r->m->out, "}");
+    }
+    if (peek(r, 0) != '}')
+        return fail(r, "a brace that is no repetition");
+    kw_buf_printf(r->m->out, "}");
+    r->at++;
+    return KW_OK;
+}
+
+/* A repetition sign behind an atom; lazy ones describe the same texts. */
+static kw_status read_repeat(reader *r)
+{
+    const char c = peek(r, 0);
+    if (c == '{') {
+        KW_TRY(read_braces(r));
+    } else if (c == '*' || c == '+' || c == '?') {
+        kw_buf_printf(r->m->out, "%c", c);
         r->at++;
     } else {
         return KW_OK;
