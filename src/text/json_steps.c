@@ -472,7 +472,9 @@ static kw_status add_ctc(const kw_tree *value, const char *subject, decoding *d,
     if (d->n > 0 || d->fused)
         return unsupported(subject, "decoder behind another", KW_STR("CTC"), err);
     d->vocab->skip_repeats = true;
-    KW_TRY(add_edit(d, (kw_token_edit){.from = pad ? pad->text : KW_STR("<pad>")}, subject, err));
+    KW_TRY(add_edit(d,
+                    (kw_token_edit){.from = pad ? pad->text : KW_STR("<pad>"), .with = KW_STR("")},
+                    subject, err));
     if (!kw_tree_bool(value, "cleanup", true))
         return KW_OK;
     for (size_t i = 0; i < KW_N_CLEANUP; i++)
