@@ -500,6 +500,12 @@ static size_t frame_len(kw_bytes bytes)
 /* One frame, from the bytes themselves when it lies there whole. Returns what follows. */
 static kw_bytes take_framed(kw_connection *c, kw_bytes bytes)
 {
+    const kw_bytes first = c->in.len ? kw_fifo_view(&c->in) : bytes;
+    if (c->phase == PHASE_NOISE && frame_len(first) > HANDSHAKE_MAX) {
+        fail(c, KW_E_LIMIT, "a message of the handshake of %zu bytes (at most %d)",
+             frame_len(first), HANDSHAKE_MAX);
+        return bytes;
+    }
     if (c->in.len == 0 && bytes.len >= LEN && bytes.len >= frame_len(bytes)) {
         const size_t len = frame_len(bytes);
         take_frame(c, (kw_bytes){bytes.data + LEN, len - LEN});
@@ -507,11 +513,6 @@ static kw_bytes take_framed(kw_connection *c, kw_bytes bytes)
     }
     const kw_bytes have = kw_fifo_view(&c->in);
     const size_t want = frame_len(have);
-    if (c->phase == PHASE_NOISE && want > HANDSHAKE_MAX) {
-        fail(c, KW_E_LIMIT, "a message of the handshake of %zu bytes (at most %d)", want,
-             HANDSHAKE_MAX);
-        return bytes;
-    }
     const size_t now = KW_MIN(want - have.len, bytes.len);
     if (!kw_fifo_add(&c->in, (kw_bytes){bytes.data, now})) {
         fail(c, KW_E_NOMEM, "no memory for a frame of %zu bytes", want);
