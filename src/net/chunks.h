@@ -36,8 +36,7 @@ static inline void kw_chunks_drop(kw_chunks *chunks, size_t n)
 {
     kw_assert(n <= chunks->len);
     chunks->len -= n;
-    while (n > 0) {
-        kw_chunk *const first = chunks->first;
+    for (kw_chunk *first; n > 0 && (first = chunks->first) != NULL;) {
         const size_t now = KW_MIN(n, first->len);
         first->head += now;
         first->len -= now;
