@@ -21,7 +21,7 @@ struct bitswap_inbound {
     bitswap_inbound *next;
 };
 
-uint64_t bitswap_now(const kw_bitswap *b)
+uint64_t kw_bitswap_now(const kw_bitswap *b)
 {
     return kw_loop_now(kw_host_loop(b->config.host));
 }
@@ -37,7 +37,7 @@ static void fill(bitswap_bucket *bucket, uint64_t now_ms)
     bucket->left = KW_MIN(bucket->left, most);
 }
 
-bool bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms)
+bool kw_bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms)
 {
     if (bucket->rate == 0)
         return true;
@@ -55,7 +55,7 @@ static bitswap_peer *find_peer(kw_bitswap *b, const kw_peer_id *id)
     return NULL;
 }
 
-bitswap_peer *bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id)
+bitswap_peer *kw_bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id)
 {
     bitswap_peer *peer = find_peer(b, id);
     if (peer || b->n_peers == BITSWAP_PEERS)
@@ -73,7 +73,7 @@ bitswap_peer *bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id)
         return NULL;
     peer->bitswap = b;
     peer->id = *id;
-    peer->used_ms = bitswap_now(b);
+    peer->used_ms = kw_bitswap_now(b);
     peer->bucket = (bitswap_bucket){b->config.peer_bytes_per_second, 1, peer->used_ms};
     b->peers[b->n_peers++] = peer;
     return peer;
@@ -81,7 +81,7 @@ bitswap_peer *bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id)
 
 static void free_peer(bitswap_peer *peer)
 {
-    bitswap_serve_forget(peer);
+    kw_bitswap_serve_forget(peer);
     kw_buf_free(&peer->wants);
     free(peer);
 }
@@ -100,18 +100,18 @@ static void sweep_peers(kw_bitswap *b)
     }
 }
 
-void bitswap_soon(kw_bitswap *b)
+void kw_bitswap_soon(kw_bitswap *b)
 {
     kw_timer_set(b->soon, 0, 0);
 }
 
-void bitswap_fault(kw_bitswap *b, const bitswap_peer *peer, kw_bitswap_fault fault)
+void kw_bitswap_blame(kw_bitswap *b, const bitswap_peer *peer, kw_bitswap_fault fault)
 {
     const bitswap_told told = {peer->id, fault};
     if (!b->config.fault)
         return;
     kw_buf_add(&b->faults, (const char *)&told, sizeof(told));
-    bitswap_soon(b);
+    kw_bitswap_soon(b);
 }
 
 static void turn(void *user)
@@ -125,13 +125,13 @@ static void turn(void *user)
         b->config.fault(b->config.user, &told.peer, told.fault);
     }
     kw_buf_free(&faults);
-    bitswap_session_sweep(b);
-    bitswap_session_turn(b);
+    kw_bitswap_session_sweep(b);
+    kw_bitswap_session_turn(b);
 }
 
 /* ---- what goes out ---- */
 
-void bitswap_entry_add(bitswap_peer *peer, const kw_cid *cid, bool have, bool cancel)
+void kw_bitswap_entry_add(bitswap_peer *peer, const kw_cid *cid, bool have, bool cancel)
 {
     const kw_bitswap_entry entry = {
         .cid = *cid, .have = have, .cancel = cancel, .send_dont_have = !cancel};
@@ -183,29 +183,29 @@ static void send_control(bitswap_peer *peer)
         return;
     }
     peer->wants.len = peer->presence.len = 0;
-    peer->used_ms = bitswap_now(peer->bitswap);
+    peer->used_ms = kw_bitswap_now(peer->bitswap);
 }
 
 static void out_drained(void *user, kw_stream *stream)
 {
     (void)stream;
-    bitswap_flush(user);
+    kw_bitswap_flush(user);
 }
 
 /* What the peer was told is lost with its stream. */
 static void stream_broke(bitswap_peer *peer)
 {
-    bitswap_serve_forget(peer);
+    kw_bitswap_serve_forget(peer);
     kw_buf_free(&peer->wants);
     if (++peer->failures < FAILURES_MAX) {
-        bitswap_session_again(peer->bitswap, peer);
+        kw_bitswap_session_again(peer->bitswap, peer);
         return;
     }
     peer->failures = 0;
     if (peer->n_slots == 0)
         return;
-    bitswap_session_drop(peer->bitswap, peer);
-    bitswap_fault(peer->bitswap, peer, KW_BITSWAP_LOST);
+    kw_bitswap_session_drop(peer->bitswap, peer);
+    kw_bitswap_blame(peer->bitswap, peer, KW_BITSWAP_LOST);
 }
 
 static void out_closed(void *user, kw_stream *stream, kw_status why)
@@ -214,7 +214,7 @@ static void out_closed(void *user, kw_stream *stream, kw_status why)
     (void)stream;
     peer->out = NULL;
     if (why == KW_OK)
-        bitswap_flush(peer);
+        kw_bitswap_flush(peer);
     else
         stream_broke(peer);
 }
@@ -251,19 +251,19 @@ static void opened(void *user, kw_stream *stream, kw_status status, const char *
     if (stream) {
         peer->out = stream;
         kw_stream_listen(stream, &out_events, peer);
-        bitswap_flush(peer);
+        kw_bitswap_flush(peer);
         return;
     }
     peer->failures = FAILURES_MAX - 1; /* a peer that cannot be reached is not tried again */
     stream_broke(peer);
 }
 
-void bitswap_flush(bitswap_peer *peer)
+void kw_bitswap_flush(bitswap_peer *peer)
 {
     static const char *const protocols[] = {KW_BITSWAP_ID};
     if (peer->out) {
         send_control(peer);
-        bitswap_serve(peer);
+        kw_bitswap_serve(peer);
         return;
     }
     if (peer->opening || (peer->wants.len == 0 && peer->presence.len == 0 && peer->n_queue == 0))
@@ -274,7 +274,7 @@ void bitswap_flush(bitswap_peer *peer)
 
 /* ---- what comes in ---- */
 
-void bitswap_settle(kw_bitswap *b, const kw_cid *cid)
+void kw_bitswap_settle(kw_bitswap *b, const kw_cid *cid)
 {
     b->settled[b->n_settled++ % BITSWAP_SETTLED] = bitswap_key(cid);
 }
@@ -293,8 +293,8 @@ static bool was_settled(const kw_bitswap *b, const kw_cid *cid)
 static bool refuse(bitswap_inbound *in, kw_bitswap_fault fault)
 {
     in->broken = true;
-    bitswap_session_drop(in->peer->bitswap, in->peer);
-    bitswap_fault(in->peer->bitswap, in->peer, fault);
+    kw_bitswap_session_drop(in->peer->bitswap, in->peer);
+    kw_bitswap_blame(in->peer->bitswap, in->peer, fault);
     return false;
 }
 
@@ -311,7 +311,7 @@ static bool take_entry(void *user, const kw_bitswap_entry *entry)
     bitswap_inbound *const in = user;
     if (++in->n_entries > BITSWAP_ENTRIES)
         return refuse(in, KW_BITSWAP_BROKEN);
-    bitswap_serve_entry(in->peer, entry, in->full);
+    kw_bitswap_serve_entry(in->peer, entry, in->full);
     return true;
 }
 
@@ -324,7 +324,7 @@ static bool take_block(void *user, const kw_cid *shape, kw_bytes data)
         return refuse(in, KW_BITSWAP_BAD_BLOCK);
     kw_cid cid = kw_cid_of(shape->codec, data, b->config.kernel);
     cid.version = shape->version;
-    if (bitswap_session_block(b, in->peer, &cid, data)) {
+    if (kw_bitswap_session_block(b, in->peer, &cid, data)) {
         in->peer->failures = in->peer->repeats = 0;
         b->info.blocks_in++;
         b->info.bytes_in += data.len;
@@ -339,7 +339,7 @@ static bool take_block(void *user, const kw_cid *shape, kw_bytes data)
 static bool take_presence(void *user, const kw_cid *cid, bool has)
 {
     bitswap_inbound *const in = user;
-    bitswap_session_presence(in->peer->bitswap, in->peer, cid, has);
+    kw_bitswap_session_presence(in->peer->bitswap, in->peer, cid, has);
     return true;
 }
 
@@ -363,7 +363,7 @@ static void in_data(void *user, kw_stream *stream, kw_bytes bytes)
         (void)refuse(in, KW_BITSWAP_BROKEN);
     if (in->broken)
         kw_stream_reset(stream);
-    bitswap_flush(in->peer);
+    kw_bitswap_flush(in->peer);
 }
 
 static void in_end(void *user, kw_stream *stream)
@@ -395,7 +395,7 @@ static bool incoming(void *user, kw_stream *stream)
     static const kw_stream_events events = {in_data, in_end, NULL, in_closed};
     kw_bitswap *const b = user;
     bitswap_inbound *const in = calloc(1, sizeof(*in));
-    bitswap_peer *const peer = in ? bitswap_peer_get(b, kw_stream_peer(stream)) : NULL;
+    bitswap_peer *const peer = in ? kw_bitswap_peer_get(b, kw_stream_peer(stream)) : NULL;
     if (!peer) {
         free(in);
         return false;
@@ -415,7 +415,7 @@ static bool incoming(void *user, kw_stream *stream)
 static void tick(void *user)
 {
     kw_bitswap *const b = user;
-    const uint64_t now = bitswap_now(b);
+    const uint64_t now = kw_bitswap_now(b);
     bool waiting = false;
     for (size_t i = 0; i < b->n_peers; i++) {
         bitswap_peer *const peer = b->peers[(i + now) % b->n_peers]; /* no peer is always first */
@@ -425,10 +425,10 @@ static void tick(void *user)
             kw_stream_finish(peer->out);
             peer->out = NULL;
         }
-        bitswap_flush(peer);
+        kw_bitswap_flush(peer);
         waiting = waiting || peer->n_queue > 0;
     }
-    bitswap_session_tick(b, now);
+    kw_bitswap_session_tick(b, now);
     sweep_peers(b);
     const bool capped = b->config.bytes_per_second > 0 || b->config.peer_bytes_per_second > 0;
     kw_timer_set(b->timer, waiting && capped ? SERVE_MS : TICK_MS, 0);
@@ -444,7 +444,7 @@ kw_status kw_bitswap_open(const kw_bitswap_config *config, kw_bitswap **out, kw_
     b->config = *config;
     if (b->config.stall_ms == 0)
         b->config.stall_ms = 10000;
-    b->bucket = (bitswap_bucket){config->bytes_per_second, 1, bitswap_now(b)};
+    b->bucket = (bitswap_bucket){config->bytes_per_second, 1, kw_bitswap_now(b)};
     const kw_protocol protocol = {
         .id = KW_BITSWAP_ID, .incoming = incoming, .user = b, .max_per_peer = INBOUND_PER_PEER};
     kw_status status = kw_timer_open(kw_host_loop(config->host), tick, b, &b->timer, err);
@@ -474,7 +474,7 @@ void kw_bitswap_close(kw_bitswap *bitswap)
         kw_bitswap_session_close(bitswap->sessions);
     kw_timer_close(bitswap->timer);
     kw_timer_close(bitswap->soon);
-    bitswap_session_sweep(bitswap);
+    kw_bitswap_session_sweep(bitswap);
     for (bitswap_inbound *in = bitswap->inbound, *next; in; in = next) {
         next = in->next;
         give_up(in->stream);

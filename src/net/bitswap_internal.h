@@ -83,38 +83,38 @@ static inline uint64_t bitswap_key(const kw_cid *cid)
 }
 
 /* ---- bitswap.c ---- */
-uint64_t bitswap_now(const kw_bitswap *b);
+uint64_t kw_bitswap_now(const kw_bitswap *b);
 /* NULL: no memory, or too many. */
-bitswap_peer *bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id);
-void bitswap_entry_add(bitswap_peer *peer, const kw_cid *cid, bool have, bool cancel);
+bitswap_peer *kw_bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id);
+void kw_bitswap_entry_add(bitswap_peer *peer, const kw_cid *cid, bool have, bool cancel);
 /* Sends what waits for a peer, opening the stream when it must. */
-void bitswap_flush(bitswap_peer *peer);
+void kw_bitswap_flush(bitswap_peer *peer);
 /* Tells the owner at the next turn: it may close the connection under the stream that runs. */
-void bitswap_fault(kw_bitswap *b, const bitswap_peer *peer, kw_bitswap_fault fault);
-void bitswap_soon(kw_bitswap *b);
+void kw_bitswap_blame(kw_bitswap *b, const bitswap_peer *peer, kw_bitswap_fault fault);
+void kw_bitswap_soon(kw_bitswap *b);
 /* A want is over: its block may still come. */
-void bitswap_settle(kw_bitswap *b, const kw_cid *cid);
-bool bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms);
+void kw_bitswap_settle(kw_bitswap *b, const kw_cid *cid);
+bool kw_bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms);
 
 /* ---- bitswap_server.c ---- */
 /* again: the message repeats all wants, also those of blocks that are on their way. */
-void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again);
-void bitswap_serve_forget(bitswap_peer *peer); /* the queue and what was sent */
+void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again);
+void kw_bitswap_serve_forget(bitswap_peer *peer); /* the queue and what was sent */
 /* Writes blocks while stream and buckets take them. */
-void bitswap_serve(bitswap_peer *peer);
+void kw_bitswap_serve(bitswap_peer *peer);
 
 /* ---- bitswap_session.c ---- */
 /* A verified block; false when no session wants it. */
-bool bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data);
-void bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, bool has);
+bool kw_bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data);
+void kw_bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, bool has);
 /* The streams of a peer broke: what it was asked for is asked again. */
-void bitswap_session_again(kw_bitswap *b, bitswap_peer *peer);
+void kw_bitswap_session_again(kw_bitswap *b, bitswap_peer *peer);
 /* A peer leaves all sessions. */
-void bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer);
+void kw_bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer);
 /* Frees those that were closed. */
-void bitswap_session_sweep(kw_bitswap *b);
+void kw_bitswap_session_sweep(kw_bitswap *b);
 /* What sessions have put off. */
-void bitswap_session_turn(kw_bitswap *b);
-void bitswap_session_tick(kw_bitswap *b, uint64_t now_ms);
+void kw_bitswap_session_turn(kw_bitswap *b);
+void kw_bitswap_session_tick(kw_bitswap *b, uint64_t now_ms);
 
 #endif

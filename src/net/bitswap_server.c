@@ -49,7 +49,7 @@ static bool was_sent(const bitswap_peer *peer, const kw_cid *cid, uint64_t now)
 /* False when there is no room for another want. */
 static bool enqueue(bitswap_peer *peer, const kw_cid *cid, bool again)
 {
-    if (again && was_sent(peer, cid, bitswap_now(peer->bitswap)))
+    if (again && was_sent(peer, cid, kw_bitswap_now(peer->bitswap)))
         return true;
     if (!peer->queue)
         peer->queue = malloc(BITSWAP_SERVED_WANTS * sizeof(*peer->queue));
@@ -62,7 +62,7 @@ static bool enqueue(bitswap_peer *peer, const kw_cid *cid, bool again)
     return true;
 }
 
-void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again)
+void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again)
 {
     kw_bitswap *const b = peer->bitswap;
     const kw_block_store *const store = b->config.store;
@@ -79,7 +79,7 @@ void bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool
         kw_bitswap_put_presence(&peer->presence, &entry->cid, has && entry->have);
 }
 
-void bitswap_serve_forget(bitswap_peer *peer)
+void kw_bitswap_serve_forget(bitswap_peer *peer)
 {
     free(peer->queue);
     peer->queue = NULL;
@@ -111,15 +111,15 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
     b->info.blocks_out++;
     b->info.bytes_out += size;
     peer->recent[peer->n_recent++ % BITSWAP_RECENT] =
-        (bitswap_sent){bitswap_key(cid), bitswap_now(b)};
+        (bitswap_sent){bitswap_key(cid), kw_bitswap_now(b)};
     return true;
 }
 
-void bitswap_serve(bitswap_peer *peer)
+void kw_bitswap_serve(bitswap_peer *peer)
 {
-    const uint64_t now = bitswap_now(peer->bitswap);
-    while (peer->out && peer->n_queue > 0 && bitswap_bucket_has(&peer->bucket, now) &&
-           bitswap_bucket_has(&peer->bitswap->bucket, now)) {
+    const uint64_t now = kw_bitswap_now(peer->bitswap);
+    while (peer->out && peer->n_queue > 0 && kw_bitswap_bucket_has(&peer->bucket, now) &&
+           kw_bitswap_bucket_has(&peer->bitswap->bucket, now)) {
         if (!send_block(peer, queued(peer, 0)))
             return;
         peer->first = (peer->first + 1) % BITSWAP_SERVED_WANTS;

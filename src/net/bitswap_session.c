@@ -115,12 +115,12 @@ static void end_want(kw_bitswap_session *s, want *w, const bitswap_peer *from)
         const uint64_t bit = (uint64_t)1 << i;
         const bool answered = ((w->have | w->lack) & bit) && i != w->slot;
         if (s->slots[i].peer && (w->told & bit) && !answered && s->slots[i].peer != from)
-            bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
+            kw_bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
     }
     if (w->slot >= 0)
         s->slots[w->slot].asked--;
     unlink_want(s, w);
-    bitswap_settle(s->bitswap, &w->cid);
+    kw_bitswap_settle(s->bitswap, &w->cid);
     s->n_wants--;
     free(w);
 }
@@ -129,7 +129,7 @@ static void end_want(kw_bitswap_session *s, want *w, const bitswap_peer *from)
 static void touch(kw_bitswap_session *s)
 {
     s->dirty = true;
-    bitswap_soon(s->bitswap);
+    kw_bitswap_soon(s->bitswap);
 }
 
 /* ---- asking ---- */
@@ -175,7 +175,7 @@ static int pick(const kw_bitswap_session *s, const want *w, bool *room)
 static void ask(kw_bitswap_session *s, want *w, int i)
 {
     slot *const at = &s->slots[i];
-    const uint64_t bit = (uint64_t)1 << i, now = bitswap_now(s->bitswap);
+    const uint64_t bit = (uint64_t)1 << i, now = kw_bitswap_now(s->bitswap);
     unlink_want(s, w);
     link_front(&s->asked, w);
     w->slot = i;
@@ -183,13 +183,13 @@ static void ask(kw_bitswap_session *s, want *w, int i)
     w->told |= bit;
     if (at->asked++ == 0)
         at->progress_ms = now;
-    bitswap_entry_add(at->peer, &w->cid, false, false);
+    kw_bitswap_entry_add(at->peer, &w->cid, false, false);
     for (int j = 0; j < KW_BITSWAP_SESSION_PEERS; j++) {
         const uint64_t other = (uint64_t)1 << j;
         if (j == i || !s->slots[j].peer || ((w->told | w->have | w->lack) & other))
             continue;
         w->told |= other;
-        bitswap_entry_add(s->slots[j].peer, &w->cid, true, false);
+        kw_bitswap_entry_add(s->slots[j].peer, &w->cid, true, false);
     }
 }
 
@@ -197,7 +197,7 @@ static void flush(kw_bitswap_session *s)
 {
     for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++)
         if (s->slots[i].peer)
-            bitswap_flush(s->slots[i].peer);
+            kw_bitswap_flush(s->slots[i].peer);
 }
 
 static void tell_missing(kw_bitswap_session *s, want *w)
@@ -250,7 +250,7 @@ static void note_progress(slot *at, uint64_t now)
     at->window = KW_MIN(at->window * 2, (size_t)BITSWAP_WINDOW);
 }
 
-bool bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data)
+bool kw_bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data)
 {
     const uint64_t serial = ++b->serial;
     bool wanted = false;
@@ -266,7 +266,7 @@ bool bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid,
         wanted = true;
         s->serial = serial;
         if (i >= 0)
-            note_progress(&s->slots[i], bitswap_now(b));
+            note_progress(&s->slots[i], kw_bitswap_now(b));
         end_want(s, w, from);
         s->events->block(s->user, &name, data, &from->id);
         run(s);
@@ -275,7 +275,7 @@ bool bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid,
     return wanted;
 }
 
-void bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, bool has)
+void kw_bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, bool has)
 {
     for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
         const int i = slot_of(s, from);
@@ -299,7 +299,7 @@ static void release_slot(kw_bitswap_session *s, int i, bool cancel)
         if (w->slot != i)
             continue;
         if (cancel)
-            bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
+            kw_bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
         release(s, w);
     }
 }
@@ -325,7 +325,7 @@ static void free_slot(kw_bitswap_session *s, int i, bool cancel)
     s->slots[i] = (slot){0};
 }
 
-void bitswap_session_again(kw_bitswap *b, bitswap_peer *peer)
+void kw_bitswap_session_again(kw_bitswap *b, bitswap_peer *peer)
 {
     for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
         const int i = slot_of(s, peer);
@@ -337,7 +337,7 @@ void bitswap_session_again(kw_bitswap *b, bitswap_peer *peer)
     }
 }
 
-void bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer)
+void kw_bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer)
 {
     for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
         const int i = slot_of(s, peer);
@@ -367,7 +367,7 @@ static void check_stalls(kw_bitswap_session *s, uint64_t now)
             at->pace += s->bitswap->config.stall_ms * 16;
         }
         s->dirty = true;
-        bitswap_fault(s->bitswap, peer, KW_BITSWAP_STALLED);
+        kw_bitswap_blame(s->bitswap, peer, KW_BITSWAP_STALLED);
     }
 }
 
@@ -395,7 +395,7 @@ static void hurry(kw_bitswap_session *s, uint64_t now)
     }
 }
 
-void bitswap_session_turn(kw_bitswap *b)
+void kw_bitswap_session_turn(kw_bitswap *b)
 {
     kw_bitswap_session *s = b->sessions;
     while (s) {
@@ -412,14 +412,14 @@ void bitswap_session_turn(kw_bitswap *b)
     }
 }
 
-void bitswap_session_tick(kw_bitswap *b, uint64_t now_ms)
+void kw_bitswap_session_tick(kw_bitswap *b, uint64_t now_ms)
 {
     for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
         check_stalls(s, now_ms);
         hurry(s, now_ms);
         s->dirty = true;
     }
-    bitswap_session_turn(b);
+    kw_bitswap_session_turn(b);
 }
 
 /* ---- for its owner ---- */
@@ -462,10 +462,10 @@ void kw_bitswap_session_close(kw_bitswap_session *session)
     b->closed = session;
     session->closed = true;
     b->info.n_sessions--;
-    bitswap_soon(b);
+    kw_bitswap_soon(b);
 }
 
-void bitswap_session_sweep(kw_bitswap *b)
+void kw_bitswap_session_sweep(kw_bitswap *b)
 {
     while (b->closed) {
         kw_bitswap_session *const s = b->closed;
@@ -476,7 +476,7 @@ void bitswap_session_sweep(kw_bitswap *b)
 
 kw_status kw_bitswap_add_peer(kw_bitswap_session *session, const kw_peer_id *peer, kw_error *err)
 {
-    bitswap_peer *const p = bitswap_peer_get(session->bitswap, peer);
+    bitswap_peer *const p = kw_bitswap_peer_get(session->bitswap, peer);
     if (!p)
         return kw_fail(err, KW_E_LIMIT, "bitswap: more than %d peers, or no memory", BITSWAP_PEERS);
     int i = slot_of(session, p);

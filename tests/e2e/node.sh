@@ -11,6 +11,7 @@ start() {
     local home=$1
     shift
     mkdir -p "$home"
+    rm -f "$home.start"
     KWAAI_HOME=$home "$KWAAI" node start --json --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
     node_pid=$!
     for _ in $(seq 100); do

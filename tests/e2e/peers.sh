@@ -10,6 +10,7 @@ start() { # HOME WORDS...
     local home=$1
     shift
     mkdir -p "$home"
+    rm -f "$home.start"
     KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
     pids="$pids $!"
     for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done

@@ -5,6 +5,8 @@
 # kw-test: timeout 200
 source "$(dirname "$0")/common.bash"
 source "$here/pull_server.bash"
+# The local network has no part in this.
+export KWAAI_FROM=cache,ipfs,http
 at=http://127.0.0.1:$port
 store=$KWAAI_HOME/store/ipfs
 blocks() { python3 "$here/unixfs.py" "$@"; }
