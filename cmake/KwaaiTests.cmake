@@ -13,6 +13,7 @@
 # The label "threads" selects the run under the thread sanitizer; names with pool, thread or engine have it.
 
 set(KWAAI_TEST_TIMEOUT 120)
+set(KWAAI_SLOWDOWN 1 CACHE STRING "Tests may take so many times as long (valgrind)")
 if(KWAAI_SANITIZE OR CMAKE_CROSSCOMPILING)
     set(KWAAI_TIMEOUT_FACTOR 4)
 else()
@@ -60,7 +61,7 @@ function(kw_test_properties test file)
     if(test MATCHES "pool|thread|engine" AND NOT test MATCHES "^e2e/")
         list(APPEND labels threads)
     endif()
-    math(EXPR timeout "${timeout} * ${KWAAI_TIMEOUT_FACTOR}")
+    math(EXPR timeout "${timeout} * ${KWAAI_TIMEOUT_FACTOR} * ${KWAAI_SLOWDOWN}")
     set_tests_properties(${test} PROPERTIES TIMEOUT ${timeout} LABELS "${labels}" SKIP_RETURN_CODE 77)
 endfunction()
 
