@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "cli/interrupt.h"
 #include "cli/net/fetch_progress.h"
+#include "cli/net/gguf_order.h"
 #include "cli/net/home.h"
 #include "hub/gateway.h"
 #include "hub/listing.h"
@@ -333,6 +334,7 @@ static kw_status pull_online(job *j, kw_error *err)
     j->config.store = j->home.store;
     j->config.sha_extension = (system.features & KW_CPU_SHA) != 0;
     j->config.progress = on_progress;
+    j->config.rank = kw_gguf_order;
     j->config.user = j;
     kw_status status = list_files(j, err);
     if (status == KW_OK)
