@@ -15,7 +15,7 @@ const kw_command *const kw_commands[] = {
 #ifdef KW_NETWORK
     &kw_command_list,       &kw_command_verify,  &kw_command_pull,       &kw_command_show,
     &kw_command_rm,         &kw_command_du,      &kw_command_prune,      &kw_command_sign,
-    &kw_command_publish,    &kw_command_node,
+    &kw_command_publish,    &kw_command_node,    &kw_command_export,     &kw_command_import,
 #endif
 };
 const size_t kw_n_commands = KW_COUNT(kw_commands);

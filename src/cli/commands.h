@@ -34,6 +34,8 @@ extern const kw_command kw_command_prune;
 extern const kw_command kw_command_sign;
 extern const kw_command kw_command_publish;
 extern const kw_command kw_command_node;
+extern const kw_command kw_command_export;
+extern const kw_command kw_command_import;
 #endif
 
 #endif

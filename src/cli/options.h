@@ -44,7 +44,9 @@ enum kw_command_bit {
     KW_CMD_SIGN = 1 << 25,
     KW_CMD_PUBLISH = 1 << 26,
     KW_CMD_NODE = 1 << 27,
-    KW_CMD_ALL = (1 << 28) - 1
+    KW_CMD_EXPORT = 1 << 28,
+    KW_CMD_IMPORT = 1 << 29,
+    KW_CMD_ALL = (1 << 30) - 1
 };
 
 /* The values of all options; texts are borrowed from argv or the environment. */
