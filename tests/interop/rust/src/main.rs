@@ -103,10 +103,12 @@ fn answer(waiting: &mut Waiting, event: &SwarmEvent<BehaviourEvent>) -> Option<V
     }
 }
 
-fn build(key: identity::Keypair) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
+async fn build(key: identity::Keypair) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
     let swarm = libp2p::SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?
+        .with_websocket(noise::Config::new, yamux::Config::default)
+        .await?
         .with_behaviour(|key| {
             let id = key.public().to_peer_id();
             let mut kad = kad::Behaviour::with_config(
@@ -128,7 +130,7 @@ fn build(key: identity::Keypair) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut swarm = build(identity::Keypair::generate_ed25519())?;
+    let mut swarm = build(identity::Keypair::generate_ed25519()).await?;
     swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
     let me = *swarm.local_peer_id();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
