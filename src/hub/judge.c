@@ -133,7 +133,7 @@ static void judge_content(const kw_signed *what, const kw_signature *signature,
         return;
     }
     const kw_str named = kw_trust_field(signature->trusted, "model");
-    if (!kw_str_is(kw_str_from(manifest.model), what->model) ||
+    if (!what->model || !kw_str_is(kw_str_from(manifest.model), what->model) ||
         (named.data && !kw_str_is(named, what->model)))
         say(out, KW_TRUST_OTHER_MODEL, "what %s signed is %.100s, not %.100s", key->name,
             manifest.model, what->model);

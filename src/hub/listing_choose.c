@@ -219,7 +219,7 @@ static kw_status read_pages(const kw_listing_source *with, const char *endpoint,
 
 static kw_status set_url(kw_listed *file, const kw_buf *url, kw_error *err)
 {
-    if (url->failed || !url->data || url->len > KW_REF_URL_MAX)
+    if (!file || url->failed || !url->data || url->len > KW_REF_URL_MAX)
         return kw_fail(err, KW_E_LIMIT, "list of files: a URL of %zu bytes", url->len);
     memcpy(file->url, url->data, url->len + 1);
     return KW_OK;

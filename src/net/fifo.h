@@ -28,8 +28,8 @@ static inline kw_bytes kw_fifo_view(const kw_fifo *fifo)
 /* False: no memory, and nothing was added. */
 static inline bool kw_fifo_add(kw_fifo *fifo, kw_bytes bytes)
 {
-    if (bytes.len == 0)
-        return true;
+    if (!bytes.data || bytes.len == 0)
+        return bytes.len == 0;
     if (fifo->head + fifo->len + bytes.len > fifo->cap) {
         if (fifo->len + bytes.len > fifo->cap) {
             const size_t need = fifo->len + bytes.len;
