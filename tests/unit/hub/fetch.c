@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -48,7 +49,8 @@ typedef struct fake {
     behaviour how;
     const uint8_t *data;
     uint64_t size;
-    uint32_t seed, draws;
+    uint32_t seed;
+    _Atomic uint32_t draws; /* by the thread of the source and by who asks it */
     kw_sync *sync;
     kw_thread *thread;
     const kw_delivery *to;
@@ -60,7 +62,7 @@ typedef struct fake {
 
 static uint32_t draw(fake *f)
 {
-    return kw_rng_u32(f->seed, 7, f->draws++);
+    return kw_rng_u32(f->seed, 7, atomic_fetch_add(&f->draws, 1));
 }
 
 static bool chance(fake *f, uint32_t percent)
