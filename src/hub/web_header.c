@@ -21,11 +21,13 @@ static char lower(char c)
 /* name: in lower case. */
 static bool is_name(kw_str text, const char *name)
 {
+    if (text.len != strlen(name))
+        return false;
     for (size_t i = 0; i < text.len; i++) {
-        if (lower(text.data[i]) != name[i]) /* ends at the terminator of name, too */
+        if (lower(text.data[i]) != name[i])
             return false;
     }
-    return name[text.len] == 0;
+    return true;
 }
 
 /* Digits from the front of text; false when there are none or too many. */
