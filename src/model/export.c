@@ -237,7 +237,7 @@ static kw_status cut_positions(const kw_net *net, kw_arena *arena, kw_export_ten
     if (!cut)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a tensor");
     *cut = *t->view;
-    const size_t row = cut->bytes / (size_t)cut->shape.dim[0];
+    const size_t row = (size_t)(cut->bytes / (uint64_t)cut->shape.dim[0]);
     cut->shape.dim[0] -= first;
     cut->data = (const unsigned char *)cut->data + (size_t)first * row;
     cut->bytes -= (size_t)first * row;
