@@ -37,6 +37,8 @@ says err 'kwaai node start'
 run 2 node
 run 2 node fly
 run 2 node ping
+run 2 node ping nonsense
+says err 'does not begin with a slash'
 holds "without a node its words say how to start one"
 
 start a

@@ -38,7 +38,7 @@ static kw_status parse_addrs(const kw_text_list *texts, kw_multiaddr out[LISTEN_
     if (texts->n > LISTEN_MAX)
         return kw_fail(err, KW_E_ARG, "%zu addresses (at most %d)", texts->n, LISTEN_MAX);
     for (*n = 0; *n < texts->n; ++*n)
-        KW_TRY(kw_multiaddr_parse(kw_str_from(texts->items[*n]), &out[*n], err));
+        KW_TRY(kw_cli_parse_addr(texts->items[*n], &out[*n], err));
     return KW_OK;
 }
 
@@ -319,7 +319,7 @@ static kw_status ping_from_here(kw_cli *cli, const char *whom, kw_error *err)
 {
     kw_multiaddr addr;
     kw_identity identity;
-    KW_TRY(kw_multiaddr_parse(kw_str_from(whom), &addr, err));
+    KW_TRY(kw_cli_parse_addr(whom, &addr, err));
     KW_TRY(kw_identity_new(&identity, err));
     const kw_node_config config = {.identity = &identity, .agent = "kwaai/" KW_VERSION};
     kw_node *node;

@@ -58,6 +58,13 @@ kw_status kw_owner_identity(const char *dir, bool make, kw_identity *out, kw_err
     return status;
 }
 
+kw_status kw_cli_parse_addr(const char *text, kw_multiaddr *out, kw_error *err)
+{
+    kw_error why;
+    const kw_status status = kw_multiaddr_parse(kw_str_from(text), out, &why);
+    return status == KW_OK ? KW_OK : kw_fail(err, KW_E_ARG, "%s", why.message);
+}
+
 /* ---- the socket ---------------------------------------------------------------------------- */
 
 static kw_status address_of(const char *dir, struct sockaddr_un *out, kw_error *err)

@@ -7,6 +7,7 @@
 #include "cli/net/fetch_progress.h"
 #include "cli/net/gguf_order.h"
 #include "cli/net/home.h"
+#include "cli/net/owner.h"
 #include "hub/gateway.h"
 #include "hub/listing.h"
 #include "hub/pull.h"
@@ -292,7 +293,7 @@ static kw_status add_peers(job *j, origins *o, kw_error *err)
     if (options->peers.n > PEERS_MAX)
         return kw_fail(err, KW_E_ARG, "--peer %zu times (at most %d)", options->peers.n, PEERS_MAX);
     for (size_t i = 0; i < options->peers.n; i++)
-        KW_TRY(kw_multiaddr_parse(kw_str_from(options->peers.items[i]), &peers[i], err));
+        KW_TRY(kw_cli_parse_addr(options->peers.items[i], &peers[i], err));
     const kw_peers_config config = {.agent = "kwaai/" KW_VERSION,
                                     .peers = peers,
                                     .n_peers = options->peers.n,
