@@ -51,7 +51,7 @@ static kw_status write_leaf(exporting *e, const kw_map *map, const uint8_t diges
     const kw_cid cid = kw_cid_of_sha256(KW_CODEC_RAW, digest);
     const size_t from = (size_t)n * KW_UNIXFS_LEAF_BYTES;
     const size_t left = map->len - from;
-    const kw_bytes block = {map->data + from,
+    const kw_bytes block = {map->len ? map->data + from : NULL, /* an empty file has no map */
                             left < KW_UNIXFS_LEAF_BYTES ? left : KW_UNIXFS_LEAF_BYTES};
     char done[16], all[16];
     if (kw_interrupt_seen())
