@@ -187,7 +187,7 @@ static int finish_output(kw_cli *cli, int code)
 static int run_command(kw_cli *cli, int argc, char *const *argv)
 {
     kw_error err = {0};
-    const uint32_t bit = kw_command_bit(cli->command);
+    const uint64_t bit = kw_command_bit(cli->command);
     const kw_status status = kw_options_parse(bit, argc, argv, cli->env, &cli->parsed, &err);
     if (status != KW_OK)
         return kw_cli_fail(cli, status, &err);

@@ -41,12 +41,12 @@ struct kw_cli {
     bool progress_shown; /* a progress line stands on stderr */
 };
 
-/* All commands, in the order of enum kw_command_bit. */
+/* All commands, in the order of the bits in options.h. */
 extern const kw_command *const kw_commands[];
 extern const size_t kw_n_commands;
 /* NULL when there is none of this name. */
 const kw_command *kw_command_find(const char *name);
-uint32_t kw_command_bit(const kw_command *command);
+uint64_t kw_command_bit(const kw_command *command);
 
 /* The whole program: returns the exit code. */
 int kw_cli_main(int argc, char *const *argv, kw_env_fn env, kw_builtin builtin);

@@ -29,11 +29,11 @@ const kw_command *kw_command_find(const char *name)
     return NULL;
 }
 
-uint32_t kw_command_bit(const kw_command *command)
+uint64_t kw_command_bit(const kw_command *command)
 {
     for (size_t i = 0; i < kw_n_commands; i++) {
         if (kw_commands[i] == command)
-            return (uint32_t)1 << i;
+            return UINT64_C(1) << i;
     }
     return 0;
 }

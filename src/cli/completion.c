@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Every row of a command that a person may be offered. */
-static const kw_option *row_of(uint32_t command, size_t i)
+static const kw_option *row_of(uint64_t command, size_t i)
 {
     const kw_option *option = &kw_option_table[i];
     return (option->commands & command) != 0 && kw_option_listed(option) ? option : NULL;
@@ -35,7 +35,7 @@ static void print_choices(kw_out *out, const kw_command *command)
 
 /* ---- bash ---- */
 
-static void bash_options(kw_out *out, uint32_t bit)
+static void bash_options(kw_out *out, uint64_t bit)
 {
     for (size_t i = 0; i < kw_n_options; i++) {
         const kw_option *option = row_of(bit, i);

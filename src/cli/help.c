@@ -107,7 +107,7 @@ static void print_option(kw_out *out, const kw_option *option, int width)
     kw_help_fill(out, text, HEAD_COLUMNS, width);
 }
 
-static void print_section(kw_out *out, uint32_t command, int section, int width)
+static void print_section(kw_out *out, uint64_t command, int section, int width)
 {
     bool titled = false;
     for (size_t i = 0; i < kw_n_options; i++) {

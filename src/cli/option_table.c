@@ -1052,7 +1052,7 @@ const kw_option kw_option_table[] = {
     {.name = "json",
      .kind = KW_OPT_FLAG,
      .section = KW_SECTION_OUTPUT,
-     .commands = LISTS & ~(uint32_t)KW_CMD_RUN,
+     .commands = LISTS & ~KW_CMD_RUN,
      AT(json),
      .help = "write JSON"},
     {.name = "json",

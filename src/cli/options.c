@@ -19,7 +19,7 @@
 
 /* A command line being read. */
 typedef struct reader {
-    uint32_t command;
+    uint64_t command;
     int argc, at;
     char *const *argv;
     kw_parsed *parsed;
@@ -187,7 +187,7 @@ static bool is_name(const kw_option *option, const char *word, size_t len, bool 
     return is_alias(option, word, len, negated);
 }
 
-static const kw_option *find(uint32_t command, const char *word, size_t len, bool *negated)
+static const kw_option *find(uint64_t command, const char *word, size_t len, bool *negated)
 {
     for (size_t i = 0; i < kw_n_options; i++) {
         if ((kw_option_table[i].commands & command) != 0 &&
@@ -198,7 +198,7 @@ static const kw_option *find(uint32_t command, const char *word, size_t len, boo
 }
 
 /* The flag whose letter this is, or the option that takes the rest of the word as its value. */
-static const kw_option *find_letter(uint32_t command, char letter)
+static const kw_option *find_letter(uint64_t command, char letter)
 {
     for (size_t i = 0; i < kw_n_options; i++) {
         if ((kw_option_table[i].commands & command) != 0 && kw_option_table[i].letter == letter)
@@ -340,7 +340,7 @@ static kw_status read_environment(reader *r, kw_env_fn env)
     return KW_OK;
 }
 
-kw_status kw_options_parse(uint32_t command, int argc, char *const *argv, kw_env_fn env,
+kw_status kw_options_parse(uint64_t command, int argc, char *const *argv, kw_env_fn env,
                            kw_parsed *out, kw_error *err)
 {
     *out = (kw_parsed){0};
@@ -371,7 +371,7 @@ void kw_parsed_free(kw_parsed *parsed)
     *parsed = (kw_parsed){0};
 }
 
-kw_status kw_options_set(uint32_t command, const char *name, const char *value, kw_parsed *parsed,
+kw_status kw_options_set(uint64_t command, const char *name, const char *value, kw_parsed *parsed,
                          kw_error *err)
 {
     char word[MAX_NAME];

@@ -13,41 +13,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bits of kw_option.commands; the order is that of kw_commands[]. */
-enum kw_command_bit {
-    KW_CMD_RUN = 1 << 0,
-    KW_CMD_INSPECT = 1 << 1,
-    KW_CMD_TENSORS = 1 << 2,
-    KW_CMD_TOKENIZE = 1 << 3,
-    KW_CMD_DETOKENIZE = 1 << 4,
-    KW_CMD_LOGITS = 1 << 5,
-    KW_CMD_EMBED = 1 << 6,
-    KW_CMD_BENCH = 1 << 7,
-    KW_CMD_QUANTIZE = 1 << 8,
-    KW_CMD_IMATRIX = 1 << 9,
-    KW_CMD_PERPLEXITY = 1 << 10,
-    KW_CMD_MERGE = 1 << 11,
-    KW_CMD_CONVERT = 1 << 12,
-    KW_CMD_DOCTOR = 1 << 13,
-    KW_CMD_HELP = 1 << 14,
-    KW_CMD_COMPLETION = 1 << 15,
-    KW_CMD_MAN = 1 << 16,
-    KW_CMD_VERSION = 1 << 17,
-    /* Those of cli/net, which a build without the network does not have. */
-    KW_CMD_LIST = 1 << 18,
-    KW_CMD_VERIFY = 1 << 19,
-    KW_CMD_PULL = 1 << 20,
-    KW_CMD_SHOW = 1 << 21,
-    KW_CMD_RM = 1 << 22,
-    KW_CMD_DU = 1 << 23,
-    KW_CMD_PRUNE = 1 << 24,
-    KW_CMD_SIGN = 1 << 25,
-    KW_CMD_PUBLISH = 1 << 26,
-    KW_CMD_NODE = 1 << 27,
-    KW_CMD_EXPORT = 1 << 28,
-    KW_CMD_IMPORT = 1 << 29,
-    KW_CMD_ALL = (1 << 30) - 1
-};
+/* Bits of kw_option.commands; the order is that of kw_commands[]. No enum: those have 32 bits. */
+#define KW_CMD_RUN (UINT64_C(1) << 0)
+#define KW_CMD_INSPECT (UINT64_C(1) << 1)
+#define KW_CMD_TENSORS (UINT64_C(1) << 2)
+#define KW_CMD_TOKENIZE (UINT64_C(1) << 3)
+#define KW_CMD_DETOKENIZE (UINT64_C(1) << 4)
+#define KW_CMD_LOGITS (UINT64_C(1) << 5)
+#define KW_CMD_EMBED (UINT64_C(1) << 6)
+#define KW_CMD_BENCH (UINT64_C(1) << 7)
+#define KW_CMD_QUANTIZE (UINT64_C(1) << 8)
+#define KW_CMD_IMATRIX (UINT64_C(1) << 9)
+#define KW_CMD_PERPLEXITY (UINT64_C(1) << 10)
+#define KW_CMD_MERGE (UINT64_C(1) << 11)
+#define KW_CMD_CONVERT (UINT64_C(1) << 12)
+#define KW_CMD_DOCTOR (UINT64_C(1) << 13)
+#define KW_CMD_HELP (UINT64_C(1) << 14)
+#define KW_CMD_COMPLETION (UINT64_C(1) << 15)
+#define KW_CMD_MAN (UINT64_C(1) << 16)
+#define KW_CMD_VERSION (UINT64_C(1) << 17)
+/* Those of cli/net, which a build without the network does not have. */
+#define KW_CMD_LIST (UINT64_C(1) << 18)
+#define KW_CMD_VERIFY (UINT64_C(1) << 19)
+#define KW_CMD_PULL (UINT64_C(1) << 20)
+#define KW_CMD_SHOW (UINT64_C(1) << 21)
+#define KW_CMD_RM (UINT64_C(1) << 22)
+#define KW_CMD_DU (UINT64_C(1) << 23)
+#define KW_CMD_PRUNE (UINT64_C(1) << 24)
+#define KW_CMD_SIGN (UINT64_C(1) << 25)
+#define KW_CMD_PUBLISH (UINT64_C(1) << 26)
+#define KW_CMD_NODE (UINT64_C(1) << 27)
+#define KW_CMD_EXPORT (UINT64_C(1) << 28)
+#define KW_CMD_IMPORT (UINT64_C(1) << 29)
+#define KW_CMD_ALL (~UINT64_C(0))
 
 /* The values of all options; texts are borrowed from argv or the environment. */
 typedef struct kw_text_list {
@@ -120,7 +118,7 @@ typedef struct kw_option {
     const char *choices; /* separated by spaces; for texts: what completion offers */
     double min, max;
     size_t offset;
-    uint32_t commands;
+    uint64_t commands;
     uint8_t kind, section;
     char letter; /* 0: none */
 } kw_option;
@@ -150,12 +148,12 @@ typedef char *(*kw_env_fn)(const char *name);
 /* Parses argv[0..argc) (without the command's name) for the command of this bit. KW_E_ARG names
  * what is wrong and, for an unknown option, the nearest one. Freed with kw_parsed_free, also after
  * a failure. */
-kw_status kw_options_parse(uint32_t command, int argc, char *const *argv, kw_env_fn env,
+kw_status kw_options_parse(uint64_t command, int argc, char *const *argv, kw_env_fn env,
                            kw_parsed *out, kw_error *err);
 void kw_parsed_free(kw_parsed *parsed);
 
 /* Sets one numeric option of a command by its name, as "/set temp 0.5" does. */
-kw_status kw_options_set(uint32_t command, const char *name, const char *value, kw_parsed *parsed,
+kw_status kw_options_set(uint64_t command, const char *name, const char *value, kw_parsed *parsed,
                          kw_error *err);
 /* Where the value of an option comes from. */
 kw_option_source kw_options_source(const kw_parsed *parsed, const char *name);

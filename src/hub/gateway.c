@@ -4,37 +4,23 @@
 #include "hub/gateway.h"
 
 #include "base/check.h"
-#include "os/sync.h"
+#include "hub/web_asks.h"
 #include "wire/blocks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ASKS_MAX 16
 #define PARALLEL 6
 #define MISSING_RETRY_MS 250
 
-typedef struct file file;
-
-typedef struct ask {
-    file *of;
-    uint64_t id, request; /* of fetch, of kw_web; id 0: free */
-    uint64_t offset, left;
-    bool whole; /* left is a limit, not what must come */
-    kw_status status;
-    char why[80];
-} ask;
-
-struct file {
-    kw_gateway *gateway;
-    const kw_delivery *to;
-    kw_sync *sync; /* guards ids */
-    ask asks[ASKS_MAX];
-};
+typedef struct file {
+    const kw_gateway *gateway;
+    kw_web_asks asks;
+} file;
 
 static bool on_head(void *user, const kw_web_reply *reply, const char *url)
 {
-    ask *const a = user;
+    kw_web_ask *const a = user;
     (void)url;
     a->status = reply->status == 206 ? KW_E_FORMAT : kw_web_status(reply->status);
     if (reply->encoded)
@@ -49,7 +35,7 @@ static bool on_head(void *user, const kw_web_reply *reply, const char *url)
 
 static kw_take on_data(void *user, kw_bytes bytes)
 {
-    ask *const a = user;
+    kw_web_ask *const a = user;
     if (a->status != KW_OK)
         return KW_TAKE_OK;
     if (bytes.len > a->left) {
@@ -57,56 +43,30 @@ static kw_take on_data(void *user, kw_bytes bytes)
         snprintf(a->why, sizeof(a->why), "sent more than the block");
         return KW_TAKE_OK;
     }
-    const kw_take take = a->of->to->data(a->of->to->user, a->id, a->offset, bytes);
-    if (take != KW_TAKE_OK)
-        return take;
-    a->offset += bytes.len;
-    a->left -= bytes.len;
-    return KW_TAKE_OK;
+    return kw_web_ask_deliver(a, bytes);
 }
 
 static void on_done(void *user, kw_status status, const kw_web_reply *reply, const char *why)
 {
-    ask *const a = user;
+    kw_web_ask *const a = user;
     if (a->status != KW_OK)
         status = a->status;
     else if (status != KW_OK)
-        snprintf(a->why, sizeof(a->why), "%.79s", why);
+        snprintf(a->why, sizeof(a->why), "%s", why);
     if (status == KW_OK && !a->whole && a->left > 0) {
         status = KW_E_IO;
         snprintf(a->why, sizeof(a->why), "sent less than the block");
     }
     /* A block that is not there will hardly be there soon. */
     const bool missing = kw_web_status(reply->status) == KW_E_NOTFOUND;
-    a->of->to->done(a->of->to->user, a->id, status, a->why,
-                    missing ? MISSING_RETRY_MS : reply->retry_ms);
-}
-
-static void on_gone(void *user)
-{
-    ask *const a = user;
-    kw_sync_lock(a->of->sync);
-    a->id = 0;
-    kw_sync_unlock(a->of->sync);
-}
-
-static ask *find_ask(file *f, uint64_t id)
-{
-    ask *found = NULL;
-    kw_sync_lock(f->sync);
-    for (size_t i = 0; i < ASKS_MAX && !found; i++) {
-        if (f->asks[i].id == id)
-            found = &f->asks[i];
-    }
-    kw_sync_unlock(f->sync);
-    return found;
+    const kw_delivery *const to = a->all->to;
+    to->done(to->user, a->id, status, a->why, missing ? MISSING_RETRY_MS : reply->retry_ms);
 }
 
 static void close_file(void *user)
 {
     file *const f = user;
-    kw_web_drop(f->gateway->web, f);
-    kw_sync_free(f->sync);
+    kw_web_asks_close(&f->asks, f);
     free(f);
 }
 
@@ -123,8 +83,7 @@ static kw_status open_file(void *user, const kw_want *want, const kw_delivery *t
     if (!f)
         return kw_fail(err, KW_E_NOMEM, "gateway: no memory for a file");
     f->gateway = gateway;
-    f->to = to;
-    const kw_status status = kw_sync_create(&f->sync, err);
+    const kw_status status = kw_web_asks_open(&f->asks, gateway->web, to, err);
     if (status != KW_OK) {
         free(f);
         return status;
@@ -154,43 +113,38 @@ static kw_cid name_of(const kw_ask *what)
 static kw_status ask_file(void *user, const kw_ask *what, kw_error *err)
 {
     static const kw_web_events events = {
-        .head = on_head, .data = on_data, .done = on_done, .gone = on_gone};
+        .head = on_head, .data = on_data, .done = on_done, .gone = kw_web_ask_gone};
     file *const f = user;
-    ask *const a = find_ask(f, 0);
+    kw_web_ask *const a = kw_web_asks_take(&f->asks, f, what);
     if (!a)
-        return kw_fail(err, KW_E_IO, "gateway: more than %d requests for one file", ASKS_MAX);
-    const bool whole = what->kind == KW_ASK_BLOCK;
+        return kw_fail(err, KW_E_IO, "gateway: more than %d requests for one file",
+                       KW_WEB_ASKS_MAX);
     const kw_cid cid = name_of(what);
     char text[KW_CID_TEXT_MAX], url[KW_CID_TEXT_MAX + 600];
     kw_cid_text(&cid, text);
     const size_t len = strlen(f->gateway->url);
     const char *const slash = len > 0 && f->gateway->url[len - 1] == '/' ? "" : "/";
     snprintf(url, sizeof(url), "%.500s%sipfs/%s?format=raw", f->gateway->url, slash, text);
-    *a = (ask){.of = f, .id = what->id, .whole = whole};
-    a->offset = whole ? 0 : what->offset;
-    a->left = whole ? KW_BLOCK_MAX : what->len;
+    a->whole = what->kind == KW_ASK_BLOCK;
+    if (a->whole) {
+        a->offset = 0;
+        a->left = KW_BLOCK_MAX;
+    }
     const kw_web_get get = {
         .url = url, .accept = "application/vnd.ipld.raw", .events = &events, .user = a, .owner = f};
-    const kw_status status = kw_web_start(f->gateway->web, &get, &a->request, err);
-    if (status != KW_OK)
-        a->id = 0;
-    return status;
+    return kw_web_ask_start(a, &get, err);
 }
 
 static void cancel_ask(void *user, uint64_t id)
 {
     file *const f = user;
-    const ask *const a = find_ask(f, id);
-    if (a)
-        kw_web_cancel(f->gateway->web, a->request);
+    kw_web_asks_cancel(&f->asks, id);
 }
 
 static void resume_ask(void *user, uint64_t id)
 {
     file *const f = user;
-    const ask *const a = find_ask(f, id);
-    if (a)
-        kw_web_resume(f->gateway->web, a->request);
+    kw_web_asks_resume(&f->asks, id);
 }
 
 kw_source kw_gateway_make(kw_gateway *state)

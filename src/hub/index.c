@@ -27,21 +27,6 @@ static const char walk[] =
     "(f.sha256 IS NULL AND f.claim = ?4)) AND (?5 IS NULL OR (f.root = ?5 AND f.root_codec = ?6)) "
     "AND (?7 IS NULL OR f.id = ?7) ORDER BY n.model, n.version, n.file, n.place";
 
-static bool read_digest(sqlite3_stmt *st, int column, uint8_t out[32])
-{
-    if (sqlite3_column_bytes(st, column) != 32)
-        return false;
-    memcpy(out, sqlite3_column_blob(st, column), 32);
-    return true;
-}
-
-static const char *read_text(kw_arena *arena, sqlite3_stmt *st, int column)
-{
-    const char *const text = (const char *)sqlite3_column_text(st, column);
-    return kw_arena_strdup(arena,
-                           (kw_str){text ? text : "", (size_t)sqlite3_column_bytes(st, column)});
-}
-
 static kw_file_state read_state(sqlite3_stmt *st, int column)
 {
     return (kw_file_state){.size = (uint64_t)sqlite3_column_int64(st, column),
@@ -50,20 +35,20 @@ static kw_file_state read_state(sqlite3_stmt *st, int column)
                            .device = (uint64_t)sqlite3_column_int64(st, column + 3)};
 }
 
-/* false: no memory. */
-static bool read_row(kw_arena *arena, sqlite3_stmt *st, kw_index_row *row)
+static bool read_row(kw_arena *arena, sqlite3_stmt *st, void *out)
 {
+    kw_index_row *const row = out;
     *row = (kw_index_row){.id = sqlite3_column_int64(st, 0),
-                          .model = read_text(arena, st, 1),
-                          .file = read_text(arena, st, 2),
-                          .place = read_text(arena, st, 3),
-                          .path = read_text(arena, st, 4),
-                          .version = read_text(arena, st, 5),
+                          .model = kw_db_text(arena, st, 1).data,
+                          .file = kw_db_text(arena, st, 2).data,
+                          .place = kw_db_text(arena, st, 3).data,
+                          .path = kw_db_text(arena, st, 4).data,
+                          .version = kw_db_text(arena, st, 5).data,
                           .owner = (kw_owner)sqlite3_column_int(st, 6),
                           .state = read_state(st, 7)};
-    row->claimed = read_digest(st, 11, row->claim);
-    row->hashed = read_digest(st, 12, row->sha256);
-    row->rooted = read_digest(st, 13, row->root.digest);
+    row->claimed = kw_db_digest(st, 11, row->claim);
+    row->hashed = kw_db_digest(st, 12, row->sha256);
+    row->rooted = kw_db_digest(st, 13, row->root.digest);
     if (row->rooted) {
         row->root.version = 1;
         row->root.digest_len = 32;
@@ -73,8 +58,9 @@ static bool read_row(kw_arena *arena, sqlite3_stmt *st, kw_index_row *row)
     return row->model && row->file && row->place && row->path && row->version;
 }
 
-static void bind_query(sqlite3_stmt *st, const kw_index_query *q)
+static void bind_query(sqlite3_stmt *st, const void *query)
 {
+    const kw_index_query *const q = query;
     (void)sqlite3_bind_text(st, 1, q->model, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(st, 2, q->file, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(st, 3, q->path, -1, SQLITE_STATIC);
@@ -87,47 +73,20 @@ static void bind_query(sqlite3_stmt *st, const kw_index_query *q)
         (void)sqlite3_bind_int64(st, 7, q->id);
 }
 
-/* Rows, chained in their order. */
-typedef struct row_list {
-    kw_index_row row;
-    struct row_list *next;
-} row_list;
-
-static kw_status read_rows(kw_index *index, sqlite3_stmt *st, kw_arena *arena, row_list **out,
-                           kw_error *err)
-{
-    row_list **tail = out;
-    kw_status status;
-    while ((status = kw_db_row(index, st, err)) == KW_OK) {
-        row_list *const item = kw_arena_alloc(arena, sizeof *item);
-        if (!item || !read_row(arena, st, &item->row))
-            return kw_fail(err, KW_E_NOMEM, "index: no memory for its rows");
-        *tail = item;
-        tail = &item->next;
-    }
-    return status == KW_E_NOTFOUND ? KW_OK : status;
-}
-
-/* Rows are copied before the first is shown, so that whoever sees them may take its time and may
- * change the index. */
 kw_status kw_index_each(kw_index *index, const kw_index_query *query, kw_index_fn each, void *user,
                         kw_error *err)
 {
+    const kw_db_question question = {.sql = walk,
+                                     .what = "its rows",
+                                     .row_size = sizeof(kw_index_row),
+                                     .bind = bind_query,
+                                     .parameters = query,
+                                     .read = read_row};
     kw_arena arena = {0};
-    row_list *rows = NULL;
-    sqlite3_stmt *st;
-    kw_db_lock(index);
-    kw_status status = sqlite3_prepare_v2(index->db, walk, -1, &st, NULL) == SQLITE_OK
-                           ? KW_OK
-                           : kw_db_fail(index, err);
-    if (status == KW_OK) {
-        bind_query(st, query);
-        status = read_rows(index, st, &arena, &rows, err);
-    }
-    (void)sqlite3_finalize(st);
-    kw_db_unlock(index);
-    for (const row_list *item = rows; status == KW_OK && item; item = item->next)
-        status = each(user, &item->row, err);
+    kw_db_item *rows;
+    kw_status status = kw_db_ask(index, &question, &arena, &rows, err);
+    for (const kw_db_item *item = rows; status == KW_OK && item; item = item->next)
+        status = each(user, item->row, err);
     kw_arena_free(&arena);
     return status;
 }
@@ -307,32 +266,30 @@ kw_status kw_index_remove_folder(kw_index *index, const char *path, kw_error *er
     return status;
 }
 
+typedef struct folder {
+    const char *path, *model;
+} folder;
+
+static bool read_folder(kw_arena *arena, sqlite3_stmt *st, void *out)
+{
+    folder *const f = out;
+    *f = (folder){.path = kw_db_text(arena, st, 0).data, .model = kw_db_text(arena, st, 1).data};
+    return f->path && f->model;
+}
+
 kw_status kw_index_each_folder(kw_index *index, kw_folder_fn each, void *user, kw_error *err)
 {
-    static const char text[] = "SELECT path, model FROM folders ORDER BY path";
+    static const kw_db_question question = {.sql = "SELECT path, model FROM folders ORDER BY path",
+                                            .what = "its folders",
+                                            .row_size = sizeof(folder),
+                                            .read = read_folder};
     kw_arena arena = {0};
-    row_list *rows = NULL, **tail = &rows;
-    sqlite3_stmt *st;
-    kw_db_lock(index);
-    kw_status status = sqlite3_prepare_v2(index->db, text, -1, &st, NULL) == SQLITE_OK
-                           ? KW_OK
-                           : kw_db_fail(index, err);
-    while (status == KW_OK && (status = kw_db_row(index, st, err)) == KW_OK) {
-        row_list *const item = kw_arena_alloc(&arena, sizeof *item);
-        const char *const path = read_text(&arena, st, 0), *const model = read_text(&arena, st, 1);
-        if (!item || !path || !model) {
-            status = kw_fail(err, KW_E_NOMEM, "index: no memory for its folders");
-            break;
-        }
-        item->row = (kw_index_row){.path = path, .model = model};
-        *tail = item;
-        tail = &item->next;
+    kw_db_item *rows;
+    kw_status status = kw_db_ask(index, &question, &arena, &rows, err);
+    for (const kw_db_item *item = rows; status == KW_OK && item; item = item->next) {
+        const folder *const f = item->row;
+        status = each(user, f->path, f->model, err);
     }
-    (void)sqlite3_finalize(st);
-    kw_db_unlock(index);
-    status = status == KW_E_NOTFOUND ? KW_OK : status;
-    for (const row_list *item = rows; status == KW_OK && item; item = item->next)
-        status = each(user, item->row.path, item->row.model, err);
     kw_arena_free(&arena);
     return status;
 }

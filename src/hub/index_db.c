@@ -149,6 +149,56 @@ kw_status kw_db_run(kw_index *index, sqlite3_stmt *statement, kw_error *err)
     return status;
 }
 
+static kw_status read_rows(kw_index *index, const kw_db_question *q, sqlite3_stmt *st,
+                           kw_arena *arena, kw_db_item **tail, kw_error *err)
+{
+    kw_status status;
+    while ((status = kw_db_row(index, st, err)) == KW_OK) {
+        kw_db_item *const item = kw_arena_alloc(arena, sizeof *item);
+        void *const row = kw_arena_alloc(arena, q->row_size);
+        if (!item || !row || !q->read(arena, st, row))
+            return kw_fail(err, KW_E_NOMEM, "index: no memory for %s", q->what);
+        *item = (kw_db_item){.row = row};
+        *tail = item;
+        tail = &item->next;
+    }
+    return status == KW_E_NOTFOUND ? KW_OK : status;
+}
+
+kw_status kw_db_ask(kw_index *index, const kw_db_question *question, kw_arena *arena,
+                    kw_db_item **out, kw_error *err)
+{
+    sqlite3_stmt *st;
+    *out = NULL;
+    kw_db_lock(index);
+    kw_status status = sqlite3_prepare_v2(index->db, question->sql, -1, &st, NULL) == SQLITE_OK
+                           ? KW_OK
+                           : kw_db_fail(index, err);
+    if (status == KW_OK) {
+        if (question->bind)
+            question->bind(st, question->parameters);
+        status = read_rows(index, question, st, arena, out, err);
+    }
+    (void)sqlite3_finalize(st);
+    kw_db_unlock(index);
+    return status;
+}
+
+kw_str kw_db_text(kw_arena *arena, sqlite3_stmt *st, int column)
+{
+    const void *const data = sqlite3_column_blob(st, column);
+    const kw_str view = {data ? data : "", (size_t)sqlite3_column_bytes(st, column)};
+    return (kw_str){kw_arena_strdup(arena, view), view.len};
+}
+
+bool kw_db_digest(sqlite3_stmt *st, int column, uint8_t out[32])
+{
+    if (sqlite3_column_bytes(st, column) != 32)
+        return false;
+    memcpy(out, sqlite3_column_blob(st, column), 32);
+    return true;
+}
+
 static kw_status run_plain(kw_index *index, kw_db_statement which, kw_error *err)
 {
     sqlite3_stmt *statement = NULL;

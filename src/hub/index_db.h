@@ -4,6 +4,7 @@
 #ifndef KW_HUB_INDEX_DB_H
 #define KW_HUB_INDEX_DB_H
 
+#include "base/arena.h"
 #include "hub/index.h"
 
 #include <sqlite3.h>
@@ -56,6 +57,25 @@ kw_status kw_db_row(kw_index *index, sqlite3_stmt *statement, kw_error *err);
 kw_status kw_db_run(kw_index *index, sqlite3_stmt *statement, kw_error *err);
 /* What SQLite says went wrong last. */
 kw_status kw_db_fail(kw_index *index, kw_error *err);
+/* What a question answers, copied before the first row is shown: whoever sees rows may take its
+ * time and may change the index. */
+typedef struct kw_db_item {
+    struct kw_db_item *next;
+    void *row;
+} kw_db_item;
+typedef struct kw_db_question {
+    const char *sql, *what; /* what: of the message when there is no memory */
+    size_t row_size;
+    void (*bind)(sqlite3_stmt *st, const void *parameters); /* may be NULL */
+    const void *parameters;
+    bool (*read)(kw_arena *arena, sqlite3_stmt *st, void *row); /* false: no memory */
+} kw_db_question;
+/* Takes the lock meanwhile. Freed with the arena, also after a failure. */
+kw_status kw_db_ask(kw_index *index, const kw_db_question *question, kw_arena *arena,
+                    kw_db_item **out, kw_error *err);
+/* A column's bytes with a zero behind them; data NULL: no memory. */
+kw_str kw_db_text(kw_arena *arena, sqlite3_stmt *st, int column);
+bool kw_db_digest(sqlite3_stmt *st, int column, uint8_t out[32]);
 /* A whole transaction around what is done between; nests in a scan that is under way. */
 kw_status kw_db_begin(kw_index *index, bool *nested, kw_error *err);
 kw_status kw_db_end(kw_index *index, bool nested, kw_status status, kw_error *err);

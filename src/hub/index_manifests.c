@@ -72,67 +72,46 @@ kw_status kw_index_remove_manifest(kw_index *index, const char *model, kw_error 
     return status;
 }
 
-typedef struct manifest_list {
-    kw_index_manifest manifest;
-    struct manifest_list *next;
-} manifest_list;
+/* What manifests are meant; NULL: any. */
+typedef struct which {
+    const char *model;
+    const uint8_t *sha256;
+} which;
 
-static kw_str read_blob(kw_arena *arena, sqlite3_stmt *st, int column)
+static void bind_which(sqlite3_stmt *st, const void *parameters)
 {
-    const void *const data = sqlite3_column_blob(st, column);
-    const kw_str view = {data ? data : "", (size_t)sqlite3_column_bytes(st, column)};
-    return (kw_str){kw_arena_strdup(arena, view), view.len};
+    const which *const w = parameters;
+    (void)sqlite3_bind_text(st, 1, w->model, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(st, 2, w->sha256, 32, SQLITE_STATIC);
 }
 
-/* false: no memory. */
-static bool read_manifest(kw_arena *arena, sqlite3_stmt *st, kw_index_manifest *out)
+static bool read_manifest(kw_arena *arena, sqlite3_stmt *st, void *row)
 {
-    const kw_str model = read_blob(arena, st, 0);
-    *out = (kw_index_manifest){.model = model.data,
-                               .version = (uint64_t)sqlite3_column_int64(st, 1),
-                               .body = read_blob(arena, st, 3),
-                               .signature = read_blob(arena, st, 4),
-                               .offered = sqlite3_column_int(st, 5) != 0,
-                               .time = sqlite3_column_int64(st, 6)};
-    if (sqlite3_column_bytes(st, 2) == 32)
-        memcpy(out->sha256, sqlite3_column_blob(st, 2), 32);
-    return out->model && out->body.data && out->signature.data;
-}
-
-static kw_status read_all(kw_index *index, sqlite3_stmt *st, kw_arena *arena, manifest_list **out,
-                          kw_error *err)
-{
-    manifest_list **tail = out;
-    kw_status status;
-    while ((status = kw_db_row(index, st, err)) == KW_OK) {
-        manifest_list *const item = kw_arena_alloc(arena, sizeof *item);
-        if (!item || !read_manifest(arena, st, &item->manifest))
-            return kw_fail(err, KW_E_NOMEM, "index: no memory for a manifest");
-        *tail = item;
-        tail = &item->next;
-    }
-    return status == KW_E_NOTFOUND ? KW_OK : status;
+    kw_index_manifest *const m = row;
+    *m = (kw_index_manifest){.model = kw_db_text(arena, st, 0).data,
+                             .version = (uint64_t)sqlite3_column_int64(st, 1),
+                             .body = kw_db_text(arena, st, 3),
+                             .signature = kw_db_text(arena, st, 4),
+                             .offered = sqlite3_column_int(st, 5) != 0,
+                             .time = sqlite3_column_int64(st, 6)};
+    (void)kw_db_digest(st, 2, m->sha256);
+    return m->model && m->body.data && m->signature.data;
 }
 
 kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8_t *sha256,
                                  kw_manifest_fn each, void *user, kw_error *err)
 {
+    const kw_db_question question = {.sql = walk,
+                                     .what = "a manifest",
+                                     .row_size = sizeof(kw_index_manifest),
+                                     .bind = bind_which,
+                                     .parameters = &(which){model, sha256},
+                                     .read = read_manifest};
     kw_arena arena = {0};
-    manifest_list *list = NULL;
-    sqlite3_stmt *st;
-    kw_db_lock(index);
-    kw_status status = sqlite3_prepare_v2(index->db, walk, -1, &st, NULL) == SQLITE_OK
-                           ? KW_OK
-                           : kw_db_fail(index, err);
-    if (status == KW_OK) {
-        (void)sqlite3_bind_text(st, 1, model, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_blob(st, 2, sha256, 32, SQLITE_STATIC);
-        status = read_all(index, st, &arena, &list, err);
-    }
-    (void)sqlite3_finalize(st);
-    kw_db_unlock(index);
-    for (const manifest_list *item = list; status == KW_OK && item; item = item->next)
-        status = each(user, &item->manifest, err);
+    kw_db_item *list;
+    kw_status status = kw_db_ask(index, &question, &arena, &list, err);
+    for (const kw_db_item *item = list; status == KW_OK && item; item = item->next)
+        status = each(user, item->row, err);
     kw_arena_free(&arena);
     return status;
 }

@@ -139,17 +139,23 @@ static kw_status bad(const char *what, kw_error *err)
     return kw_fail(err, KW_E_FORMAT, "manifest: %s", what);
 }
 
-/* The next key of an object and the first token of its value; *more is false at its end. */
-static kw_status next_member(reader *r, kw_str *key, kw_json_token *value, bool *more,
-                             kw_error *err)
+/* One member of an object: reads its value, of which `value` is the first token. */
+typedef kw_status (*member_fn)(reader *r, kw_str key, const kw_json_token *value, void *user,
+                               kw_error *err);
+
+/* The rest of an object whose first token was read. */
+static kw_status each_member(reader *r, member_fn each, void *user, kw_error *err)
 {
     kw_json_token token;
-    KW_TRY(kw_json_next(&r->json, &token, err));
-    *more = token.kind != KW_JSON_OBJECT_END;
-    if (!*more)
-        return KW_OK;
-    KW_TRY(kw_json_string(&r->json, &token, &r->out->arena, key, err));
-    return kw_json_next(&r->json, value, err);
+    kw_str key;
+    for (;;) {
+        KW_TRY(kw_json_next(&r->json, &token, err));
+        if (token.kind == KW_JSON_OBJECT_END)
+            return KW_OK;
+        KW_TRY(kw_json_string(&r->json, &token, &r->out->arena, &key, err));
+        KW_TRY(kw_json_next(&r->json, &token, err));
+        KW_TRY(each(r, key, &token, user, err));
+    }
 }
 
 static kw_status get_text(reader *r, const kw_json_token *value, kw_str *out, kw_error *err)
@@ -196,10 +202,16 @@ static kw_status get_cid(reader *r, const kw_json_token *value, kw_cid *out, kw_
     return KW_OK;
 }
 
-/* One member of a file. seen has a bit for each that may come once. */
-static kw_status file_member(reader *r, kw_str key, const kw_json_token *value,
-                             kw_manifest_file *file, unsigned *seen, kw_error *err)
+typedef struct file_reader {
+    kw_manifest_file *file;
+    unsigned seen; /* a bit for each member that may come once */
+} file_reader;
+
+static kw_status file_member(reader *r, kw_str key, const kw_json_token *value, void *user,
+                             kw_error *err)
 {
+    file_reader *const f = user;
+    kw_manifest_file *const file = f->file;
     static const char *const members[] = {"name", "digest", "algorithm", "size", "cid"};
     kw_str text;
     unsigned which = 0;
@@ -207,9 +219,9 @@ static kw_status file_member(reader *r, kw_str key, const kw_json_token *value,
         which++;
     if (which == KW_COUNT(members))
         return kw_json_skip(&r->json, value, err);
-    if (*seen & 1u << which)
+    if (f->seen & 1u << which)
         return bad("a file says the same twice", err);
-    *seen |= 1u << which;
+    f->seen |= 1u << which;
     switch (which) {
     case 0:
         return keep_text(r, value, &file->name, err);
@@ -253,18 +265,10 @@ static kw_status add_file(reader *r, kw_manifest_file **out, kw_error *err)
 
 static kw_status get_file(reader *r, kw_error *err)
 {
-    kw_manifest_file *file;
-    unsigned seen = 0;
-    KW_TRY(add_file(r, &file, err));
-    for (;;) {
-        kw_str key;
-        kw_json_token value;
-        bool more;
-        KW_TRY(next_member(r, &key, &value, &more, err));
-        if (!more)
-            return (seen & 7) == 7 ? KW_OK : bad("a file without name, digest or algorithm", err);
-        KW_TRY(file_member(r, key, &value, file, &seen, err));
-    }
+    file_reader f = {0};
+    KW_TRY(add_file(r, &f.file, err));
+    KW_TRY(each_member(r, file_member, &f, err));
+    return (f.seen & 7) == 7 ? KW_OK : bad("a file without name, digest or algorithm", err);
 }
 
 static kw_status get_files(reader *r, const kw_json_token *value, kw_error *err)
@@ -283,42 +287,35 @@ static kw_status get_files(reader *r, const kw_json_token *value, kw_error *err)
     }
 }
 
-static kw_status get_predicate(reader *r, const kw_json_token *value, kw_error *err)
+static kw_status predicate_member(reader *r, kw_str key, const kw_json_token *value, void *user,
+                                  kw_error *err)
 {
-    if (value->kind != KW_JSON_OBJECT)
-        return bad("a predicate that is no object", err);
-    for (;;) {
-        kw_str key;
-        kw_json_token member;
-        bool more;
-        KW_TRY(next_member(r, &key, &member, &more, err));
-        if (!more)
-            return KW_OK;
-        if (kw_str_is(key, "resources"))
-            KW_TRY(get_files(r, &member, err));
-        else
-            KW_TRY(kw_json_skip(&r->json, &member, err));
-    }
+    (void)user;
+    return kw_str_is(key, "resources") ? get_files(r, value, err)
+                                       : kw_json_skip(&r->json, value, err);
 }
 
-static kw_status get_subject_digest(reader *r, const kw_json_token *value, kw_error *err)
+static kw_status digest_member(reader *r, kw_str key, const kw_json_token *value, void *user,
+                               kw_error *err)
 {
+    (void)user;
+    if (!kw_str_is(key, "sha256"))
+        return kw_json_skip(&r->json, value, err);
+    KW_TRY(get_digest(r, value, r->digest, err));
+    r->has_digest = true;
+    return KW_OK;
+}
+
+static kw_status subject_member(reader *r, kw_str key, const kw_json_token *value, void *user,
+                                kw_error *err)
+{
+    if (kw_str_is(key, "name"))
+        return keep_text(r, value, &r->out->model, err);
+    if (!kw_str_is(key, "digest"))
+        return kw_json_skip(&r->json, value, err);
     if (value->kind != KW_JSON_OBJECT)
         return bad("a digest of the subject that is no object", err);
-    for (;;) {
-        kw_str key;
-        kw_json_token member;
-        bool more;
-        KW_TRY(next_member(r, &key, &member, &more, err));
-        if (!more)
-            return KW_OK;
-        if (!kw_str_is(key, "sha256")) {
-            KW_TRY(kw_json_skip(&r->json, &member, err));
-            continue;
-        }
-        KW_TRY(get_digest(r, &member, r->digest, err));
-        r->has_digest = true;
-    }
+    return each_member(r, digest_member, user, err);
 }
 
 /* A list of exactly one subject. */
@@ -328,20 +325,7 @@ static kw_status get_subject(reader *r, const kw_json_token *value, kw_error *er
     if (value->kind != KW_JSON_ARRAY || r->out->model)
         return bad("subjects that are not one list", err);
     KW_TRY(kw_json_expect(&r->json, KW_JSON_OBJECT, &token, err));
-    for (;;) {
-        kw_str key;
-        kw_json_token member;
-        bool more;
-        KW_TRY(next_member(r, &key, &member, &more, err));
-        if (!more)
-            break;
-        if (kw_str_is(key, "name"))
-            KW_TRY(keep_text(r, &member, &r->out->model, err));
-        else if (kw_str_is(key, "digest"))
-            KW_TRY(get_subject_digest(r, &member, err));
-        else
-            KW_TRY(kw_json_skip(&r->json, &member, err));
-    }
+    KW_TRY(each_member(r, subject_member, NULL, err));
     return kw_json_expect(&r->json, KW_JSON_ARRAY_END, &token, err);
 }
 
@@ -357,28 +341,28 @@ static kw_status get_constant(reader *r, const kw_json_token *value, const char 
                            KW_FMT(text), want);
 }
 
+static kw_status statement_member(reader *r, kw_str key, const kw_json_token *value, void *user,
+                                  kw_error *err)
+{
+    if (kw_str_is(key, "_type"))
+        return get_constant(r, value, STATEMENT, &r->typed, err);
+    if (kw_str_is(key, "predicateType"))
+        return get_constant(r, value, PREDICATE, &r->predicated, err);
+    if (kw_str_is(key, "subject"))
+        return get_subject(r, value, err);
+    if (!kw_str_is(key, "predicate"))
+        return kw_json_skip(&r->json, value, err);
+    if (value->kind != KW_JSON_OBJECT)
+        return bad("a predicate that is no object", err);
+    return each_member(r, predicate_member, user, err);
+}
+
 static kw_status get_statement(reader *r, kw_error *err)
 {
     kw_json_token token;
     KW_TRY(kw_json_expect(&r->json, KW_JSON_OBJECT, &token, err));
-    for (;;) {
-        kw_str key;
-        kw_json_token value;
-        bool more;
-        KW_TRY(next_member(r, &key, &value, &more, err));
-        if (!more)
-            return kw_json_expect(&r->json, KW_JSON_END, &token, err);
-        if (kw_str_is(key, "_type"))
-            KW_TRY(get_constant(r, &value, STATEMENT, &r->typed, err));
-        else if (kw_str_is(key, "predicateType"))
-            KW_TRY(get_constant(r, &value, PREDICATE, &r->predicated, err));
-        else if (kw_str_is(key, "predicate"))
-            KW_TRY(get_predicate(r, &value, err));
-        else if (kw_str_is(key, "subject"))
-            KW_TRY(get_subject(r, &value, err));
-        else
-            KW_TRY(kw_json_skip(&r->json, &value, err));
-    }
+    KW_TRY(each_member(r, statement_member, NULL, err));
+    return kw_json_expect(&r->json, KW_JSON_END, &token, err);
 }
 
 static kw_status check(const reader *r, kw_error *err)

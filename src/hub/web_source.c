@@ -8,38 +8,25 @@
 #include "hub/web_source.h"
 
 #include "base/check.h"
-#include "os/sync.h"
+#include "hub/web_asks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define URL_MAX 4096 /* signed URLs are long */
-#define ASKS_MAX 8
 #define PARALLEL 4
 #define SPAN 16
 
-typedef struct file file;
-
-typedef struct ask {
-    file *of;
-    uint64_t id, request; /* of fetch, of kw_web; id 0: free */
-    uint64_t offset, left;
-    uint64_t skip; /* bytes before it that a server without ranges sends */
-    kw_status status;
-    char why[160];
-} ask;
-
-struct file {
-    kw_web_source *source;
+typedef struct file {
+    const kw_web_source *source;
     const kw_want *want;
-    const kw_delivery *to;
-    kw_sync *sync; /* guards what follows */
-    ask asks[ASKS_MAX];
+    kw_web_asks asks;
+    /* what follows is guarded by asks.sync */
     uint64_t size;
     bool probed, ranges;
     char tag[KW_WEB_TAG_MAX];
     char url[URL_MAX]; /* where redirects led; "": not known */
-};
+} file;
 
 /* ---- the first request ---- */
 
@@ -63,21 +50,21 @@ static bool probe_head(void *user, const kw_web_reply *reply, const char *url)
         snprintf(why, sizeof(why), "sends it compressed, which was not asked for");
     if (!why[0] && offer.size == KW_SIZE_UNKNOWN)
         snprintf(why, sizeof(why), "does not say how long it is");
-    kw_sync_lock(f->sync);
+    kw_sync_lock(f->asks.sync);
     f->size = offer.size;
     f->probed = true;
     f->ranges = offer.ranges = reply->status == 206;
     memcpy(f->tag, reply->tag, sizeof(f->tag));
     if (strlen(url) < sizeof(f->url))
         memcpy(f->url, url, strlen(url) + 1);
-    kw_sync_unlock(f->sync);
+    kw_sync_unlock(f->asks.sync);
     (void)kw_web_host(url, host, sizeof(host));
     offer.from = host;
     offer.validator = f->tag[0] ? f->tag : NULL;
     if (why[0])
-        f->to->failed(f->to->user, status == KW_OK ? KW_E_UNSUPPORTED : status, why);
+        f->asks.to->failed(f->asks.to->user, status == KW_OK ? KW_E_UNSUPPORTED : status, why);
     else
-        f->to->opened(f->to->user, &offer);
+        f->asks.to->opened(f->asks.to->user, &offer);
     return false;
 }
 
@@ -92,7 +79,7 @@ static void probe_done(void *user, kw_status status, const kw_web_reply *reply, 
 {
     file *const f = user;
     (void)reply;
-    f->to->failed(f->to->user, status == KW_OK ? KW_E_IO : status, why);
+    f->asks.to->failed(f->asks.to->user, status == KW_OK ? KW_E_IO : status, why);
 }
 
 static kw_status start_probe(file *f, kw_error *err)
@@ -113,7 +100,7 @@ static kw_status start_probe(file *f, kw_error *err)
 
 /* ---- an ask ---- */
 
-static bool refuse(ask *a, kw_status status, const char *fmt, long value)
+static bool refuse(kw_web_ask *a, kw_status status, const char *fmt, long value)
 {
     char text[100];
     snprintf(text, sizeof(text), "answered with status %ld", value);
@@ -124,26 +111,26 @@ static bool refuse(ask *a, kw_status status, const char *fmt, long value)
 
 static bool ask_head(void *user, const kw_web_reply *reply, const char *url)
 {
-    ask *const a = user;
-    file *const f = a->of;
+    kw_web_ask *const a = user;
+    file *const f = a->file;
     const kw_status status = kw_web_status(reply->status);
     if (status == KW_E_NOTFOUND || reply->status == 400) {
-        kw_sync_lock(f->sync);
+        kw_sync_lock(f->asks.sync);
         const bool direct = f->url[0] && strcmp(f->url, f->want->url) != 0;
         f->url[0] = 0;
-        kw_sync_unlock(f->sync);
+        kw_sync_unlock(f->asks.sync);
         return refuse(a, direct ? KW_E_IO : status, NULL, reply->status);
     }
     if (status != KW_OK)
         return refuse(a, status, NULL, reply->status);
     if (reply->encoded)
         return refuse(a, KW_E_FORMAT, "sends it compressed, which was not asked for", 0);
-    kw_sync_lock(f->sync);
+    kw_sync_lock(f->asks.sync);
     const bool ranges = f->ranges;
     const uint64_t size = f->size;
     if (strlen(url) < sizeof(f->url))
         memcpy(f->url, url, strlen(url) + 1);
-    kw_sync_unlock(f->sync);
+    kw_sync_unlock(f->asks.sync);
     if (reply->status == 206) {
         const bool right = reply->ranged && reply->from == a->offset &&
                            (reply->total == size || reply->total == KW_WEB_UNKNOWN);
@@ -159,28 +146,22 @@ static bool ask_head(void *user, const kw_web_reply *reply, const char *url)
 
 static kw_take ask_data(void *user, kw_bytes bytes)
 {
-    ask *const a = user;
+    kw_web_ask *const a = user;
     if (a->status != KW_OK)
         return KW_TAKE_OK; /* the text of an error */
     const size_t skipped = (size_t)KW_MIN(a->skip, (uint64_t)bytes.len);
     kw_bytes rest = {bytes.data + skipped, bytes.len - skipped};
-    const bool too_long = rest.len > a->left;
-    if (too_long)
-        rest.len = (size_t)a->left;
-    const kw_take take =
-        rest.len > 0 ? a->of->to->data(a->of->to->user, a->id, a->offset, rest) : KW_TAKE_OK;
-    if (take != KW_TAKE_OK)
-        return take;
-    a->skip -= skipped;
-    a->offset += rest.len;
-    a->left -= rest.len;
-    return KW_TAKE_OK;
+    rest.len = (size_t)KW_MIN(a->left, (uint64_t)rest.len);
+    const kw_take take = kw_web_ask_deliver(a, rest);
+    if (take == KW_TAKE_OK)
+        a->skip -= skipped;
+    return take;
 }
 
 static void ask_done(void *user, kw_status status, const kw_web_reply *reply, const char *why)
 {
-    ask *const a = user;
-    file *const f = a->of;
+    kw_web_ask *const a = user;
+    const kw_delivery *const to = a->all->to;
     if (a->status != KW_OK)
         status = a->status;
     else if (status != KW_OK)
@@ -191,15 +172,7 @@ static void ask_done(void *user, kw_status status, const kw_web_reply *reply, co
     const bool short_of = status == KW_OK && a->left > 0;
     if (short_of)
         snprintf(a->why, sizeof(a->why), "ended %ju bytes early", (uintmax_t)a->left);
-    f->to->done(f->to->user, id, short_of ? KW_E_IO : status, a->why, reply->retry_ms);
-}
-
-static void ask_gone(void *user)
-{
-    ask *const a = user;
-    kw_sync_lock(a->of->sync);
-    a->id = 0;
-    kw_sync_unlock(a->of->sync);
+    to->done(to->user, id, short_of ? KW_E_IO : status, a->why, reply->retry_ms);
 }
 
 /* ---- the source ---- */
@@ -207,8 +180,7 @@ static void ask_gone(void *user)
 static void close_file(void *user)
 {
     file *const f = user;
-    kw_web_drop(f->source->web, f);
-    kw_sync_free(f->sync);
+    kw_web_asks_close(&f->asks, f);
     free(f);
 }
 
@@ -222,12 +194,11 @@ static kw_status open_file(void *user, const kw_want *want, const kw_delivery *t
         return kw_fail(err, KW_E_NOMEM, "http: no memory for a file");
     f->source = user;
     f->want = want;
-    f->to = to;
-    kw_status status = kw_sync_create(&f->sync, err);
+    kw_status status = kw_web_asks_open(&f->asks, f->source->web, to, err);
     if (status == KW_OK)
         status = start_probe(f, err);
     if (status != KW_OK) {
-        kw_sync_free(f->sync);
+        kw_sync_free(f->asks.sync);
         free(f);
         return status;
     }
@@ -235,31 +206,20 @@ static kw_status open_file(void *user, const kw_want *want, const kw_delivery *t
     return KW_OK;
 }
 
-static ask *find_ask(file *f, uint64_t id)
-{
-    for (size_t i = 0; i < ASKS_MAX; i++) {
-        if (f->asks[i].id == id)
-            return &f->asks[i];
-    }
-    return NULL;
-}
-
 static kw_status ask_file(void *user, const kw_ask *what, kw_error *err)
 {
     static const kw_web_events events = {
-        .head = ask_head, .data = ask_data, .done = ask_done, .gone = ask_gone};
+        .head = ask_head, .data = ask_data, .done = ask_done, .gone = kw_web_ask_gone};
     file *const f = user;
     char url[URL_MAX];
-    kw_sync_lock(f->sync);
-    ask *const a = find_ask(f, 0);
+    kw_web_ask *const a = kw_web_asks_take(&f->asks, f, what);
+    if (!a)
+        return kw_fail(err, KW_E_IO, "http: more than %d requests for one file", KW_WEB_ASKS_MAX);
+    kw_sync_lock(f->asks.sync);
     const bool direct = f->url[0] && what->kind == KW_ASK_RANGE;
     if (direct)
         memcpy(url, f->url, sizeof(url));
-    if (a)
-        *a = (ask){.of = f, .id = what->id, .offset = what->offset, .left = what->len};
-    kw_sync_unlock(f->sync);
-    if (!a)
-        return kw_fail(err, KW_E_IO, "http: more than %d requests for one file", ASKS_MAX);
+    kw_sync_unlock(f->asks.sync);
     const bool ours = !direct || kw_web_same_origin(url, f->want->url);
     const kw_web_get get = {.url = direct ? url : f->want->url,
                             .token = ours ? f->source->token : NULL,
@@ -270,33 +230,19 @@ static kw_status ask_file(void *user, const kw_ask *what, kw_error *err)
                             .events = &events,
                             .user = a,
                             .owner = f};
-    const kw_status status = kw_web_start(f->source->web, &get, &a->request, err);
-    if (status != KW_OK)
-        a->id = 0;
-    return status;
+    return kw_web_ask_start(a, &get, err);
 }
 
 static void cancel_ask(void *user, uint64_t id)
 {
     file *const f = user;
-    kw_sync_lock(f->sync);
-    ask *const a = find_ask(f, id);
-    const uint64_t request = a ? a->request : 0;
-    kw_sync_unlock(f->sync);
-    if (!a)
-        return;
-    kw_web_cancel(f->source->web, request);
+    kw_web_asks_cancel(&f->asks, id);
 }
 
 static void resume_ask(void *user, uint64_t id)
 {
     file *const f = user;
-    kw_sync_lock(f->sync);
-    ask *const a = find_ask(f, id);
-    const uint64_t request = a ? a->request : 0;
-    kw_sync_unlock(f->sync);
-    if (a)
-        kw_web_resume(f->source->web, request);
+    kw_web_asks_resume(&f->asks, id);
 }
 
 kw_source kw_web_source_make(kw_web_source *state)

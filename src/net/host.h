@@ -72,7 +72,8 @@ void kw_host_stream(kw_host *host, const kw_peer_id *peer, const char *const *pr
 
 typedef void (*kw_connected_fn)(void *user, const kw_peer_id *peer, kw_status status,
                                 const char *why);
-/* Dials an address (with or without /p2p), or a peer that the book knows (addr NULL). */
+/* Dials an address (with or without /p2p), or a peer that the book knows (addr NULL). done may be
+ * NULL. */
 void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
                      kw_connected_fn done, void *user);
 void kw_host_disconnect(kw_host *host, const kw_peer_id *peer);

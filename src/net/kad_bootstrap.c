@@ -16,20 +16,12 @@
 #define DIALS_PER_NAME 8
 
 /* Who came is told by the host's watch; who did not is dialed again. */
-static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, const char *why)
-{
-    (void)user;
-    (void)peer;
-    (void)status;
-    (void)why;
-}
-
 static void dial(kw_kad *kad, const kw_multiaddr *addr)
 {
     kw_multiaddr without;
     kw_peer_id peer;
     const bool named = kw_multiaddr_split(addr, &without, &peer);
-    kw_host_connect(kad->host, named ? &peer : NULL, addr, on_dialed, NULL);
+    kw_host_connect(kad->host, named ? &peer : NULL, addr, NULL, NULL);
 }
 
 static void on_resolved(void *user, kw_status status, const kw_multiaddr *addrs, size_t n)

@@ -117,14 +117,6 @@ static void answer(kw_mdns *mdns)
 
 /* ---- receiving ---- */
 
-static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, const char *why)
-{
-    (void)user;
-    (void)peer;
-    (void)status; /* it says where it is again before long */
-    (void)why;
-}
-
 static void learn(kw_mdns *mdns, const kw_mdns_answer *said)
 {
     kw_host *host = mdns->config.host;
@@ -134,7 +126,7 @@ static void learn(kw_mdns *mdns, const kw_mdns_answer *said)
     if (!mdns->config.dont_dial && !kw_host_connected(host, &said->peer) &&
         mdns->n_dialed < DIALS) {
         mdns->n_dialed++;
-        kw_host_connect(host, &said->peer, NULL, on_dialed, NULL);
+        kw_host_connect(host, &said->peer, NULL, NULL, NULL);
     }
     if (mdns->config.found)
         mdns->config.found(mdns->config.user, &said->peer);

@@ -170,7 +170,7 @@ static void answer(kw_request *r)
 {
     if (r->opened)
         r->opened(r->user, NULL, r->status, r->why);
-    else
+    else if (r->connected)
         r->connected(r->user, &r->peer, r->status, r->why);
     free(r);
 }
@@ -290,7 +290,8 @@ void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *
     kw_peer_id id = {.len = 0};
     kw_request *r = new_request(host, peer, NULL, 0);
     if (!r) {
-        done(user, peer ? peer : &id, KW_E_NOMEM, "out of memory");
+        if (done)
+            done(user, peer ? peer : &id, KW_E_NOMEM, "out of memory");
         return;
     }
     r->connected = done;

@@ -429,19 +429,11 @@ static void on_left(void *user, const kw_peer_id *peer)
     (void)peer;
 }
 
-static void on_connected(void *user, const kw_peer_id *peer, kw_status status, const char *why)
-{
-    (void)user; /* who came is told by the watch; who did not may still be found otherwise */
-    (void)peer;
-    (void)status;
-    (void)why;
-}
-
 static void start(void *user)
 {
     kw_peers_source *const s = user;
     for (size_t i = 0; i < s->n_peers; i++)
-        kw_host_connect(s->host, NULL, &s->peers[i], on_connected, s);
+        kw_host_connect(s->host, NULL, &s->peers[i], NULL, NULL); /* the watch tells who came */
     if (s->n_peers)
         (void)kw_kad_bootstrap(s->kad, s->peers, s->n_peers, NULL);
 }

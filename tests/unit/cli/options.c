@@ -41,7 +41,7 @@ static char *bad_env(const char *name)
 }
 
 /* Parses words ended by NULL. */
-static kw_status parse_with(uint32_t command, kw_env_fn env, kw_parsed *out, kw_error *err,
+static kw_status parse_with(uint64_t command, kw_env_fn env, kw_parsed *out, kw_error *err,
                             va_list words)
 {
     static char storage[MAX_ARGS][128];
@@ -56,7 +56,7 @@ static kw_status parse_with(uint32_t command, kw_env_fn env, kw_parsed *out, kw_
     return kw_options_parse(command, argc, argv, env, out, err);
 }
 
-static kw_parsed parse(uint32_t command, kw_env_fn env, ...)
+static kw_parsed parse(uint64_t command, kw_env_fn env, ...)
 {
     kw_parsed parsed;
     kw_error err = {0};
@@ -69,7 +69,7 @@ static kw_parsed parse(uint32_t command, kw_env_fn env, ...)
 }
 
 /* The words must be refused with a message that holds `says`. */
-static void refuse(uint32_t command, kw_env_fn env, const char *says, ...)
+static void refuse(uint64_t command, kw_env_fn env, const char *says, ...)
 {
     kw_parsed parsed;
     kw_error err = {0};
@@ -250,7 +250,7 @@ static void test_table(void **state)
 {
     (void)state;
     assert_true(kw_n_options <= KW_MAX_OPTIONS);
-    for (uint32_t bit = 1; bit <= KW_CMD_VERSION; bit <<= 1) {
+    for (uint64_t bit = 1; bit <= KW_CMD_VERSION; bit <<= 1) {
         kw_parsed p = parse(bit, no_env, (char *)NULL);
         kw_parsed_free(&p);
         for (size_t i = 0; i < kw_n_options; i++) {
