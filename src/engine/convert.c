@@ -84,7 +84,7 @@ static kw_status name_tensors(job *j, kw_error *err)
     if (!kw_model_file_names_gguf(j->file))
         return keep_names(j, err);
     const bool named = kw_model_file_meta(j->file, KW_STR("general.architecture")) != NULL;
-    const kw_status status = named ? kw_net_open(j->file, &j->net, err) : KW_E_UNSUPPORTED;
+    const kw_status status = named ? kw_net_open_stream(j->file, &j->net, err) : KW_E_UNSUPPORTED;
     if (status == KW_E_UNSUPPORTED) {
         warn(j, "the family of this model is not known here: its tensors keep GGUF's names, and "
                 "there is no config.json");
@@ -197,7 +197,10 @@ static kw_status write_changed(output *o, kw_error *err)
                                        : kw_fail(err, KW_E_NOMEM, "convert: no memory for \"%.*s\"",
                                                  KW_FMT(it->step.name));
     if (status == KW_OK) {
-        kw_dtype_info(it->rows.view->dtype)->decode(values, it->rows.view->data, n);
+        status = kw_rows_read(o->job->engine, o->job->file, &o->job->model.tensors[it->step.index],
+                              0, it->rows.n, values, err);
+    }
+    if (status == KW_OK) {
         undo(it, values, values + n);
         kw_dtype_info(it->rows.to)->encode(bytes, values + n, n, NULL);
         status = write_rows(o, bytes, packed, 1.0, err);
@@ -220,9 +223,9 @@ static kw_status write_tensors(const job *j, kw_st_writer *writer, kw_error *err
         output o = {j, &j->items[i], writer};
         status = tell(&o, 0.0, err);
         if (status == KW_OK)
-            status = o.item->flags
-                         ? write_changed(&o, err)
-                         : kw_rows_stream(j->engine, &o.item->rows, slab, write_rows, &o, err);
+            status = o.item->flags ? write_changed(&o, err)
+                                   : kw_rows_stream(j->engine, j->file, &o.item->rows, slab,
+                                                    write_rows, &o, err);
         kw_rows_release(j->file, o.item->rows.view);
     }
     free(slab);

@@ -9,6 +9,7 @@
 #include "format/gguf_writer.h"
 #include "format/hf.h"
 #include "format/paths.h"
+#include "model/unpack.h"
 #include "text/tokenizer.h"
 #include "text/vocab_rules.h"
 
@@ -22,16 +23,18 @@ static kw_status nomem(kw_error *err)
     return kw_fail(err, KW_E_NOMEM, "export: no memory for names and metadata");
 }
 
-static kw_status from_gguf(kw_export *e, const kw_model_file *file, kw_error *err)
+static kw_status from_gguf(kw_export *e, kw_model_file *file, kw_error *err)
 {
     e->tensors = kw_arena_array(&e->arena, file->n_tensors, sizeof *e->tensors);
     if (!e->tensors)
         return nomem(err);
     for (size_t i = 0; i < file->n_tensors; i++) {
-        const kw_tensor_view *const view = &file->tensors[i];
+        kw_tensor_view *const view = &file->tensors[i];
         const kw_str name = {kw_arena_strdup(&e->arena, view->name), view->name.len};
         if (!name.data)
             return nomem(err);
+        if (view->dtype < KW_N_DTYPES && kw_dtype_info(view->dtype)->gguf_id < 0)
+            KW_TRY(kw_unpack_later(file, view, &e->arena, err)); /* blocks of before GGUF */
         e->tensors[i] = (kw_export_tensor){.name = name, .view = view};
     }
     e->n_tensors = file->n_tensors;
@@ -189,7 +192,7 @@ static kw_status put_chat(kw_export *e, const char *dir, kw_error *err)
 static kw_status from_net(kw_export *e, kw_model_file *file, kw_error *err)
 {
     kw_net_export made;
-    KW_TRY(kw_net_open(file, &e->net, err));
+    KW_TRY(kw_net_open_stream(file, &e->net, err));
     KW_TRY(kw_net_export_gguf(e->net, &e->arena, &made, err));
     e->tensors = made.tensors;
     e->n_tensors = made.n_tensors;

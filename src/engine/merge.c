@@ -27,6 +27,7 @@
 #define PARALLEL 0.9995 /* cosine from which the arc is a line */
 
 typedef struct source {
+    const kw_model_file *file;
     kw_export model;
     kw_name_index index;            /* of its tensors */
     const kw_export_tensor *tensor; /* of the tensor at hand */
@@ -57,8 +58,8 @@ static const char *path_of(const job *j, size_t i)
 static bool readable(const kw_tensor_view *view)
 {
     int64_t count;
-    return view->dtype < KW_N_DTYPES && view->data && kw_dtype_info(view->dtype)->decode &&
-           kw_shape_count(view->shape, &count) && count > 0;
+    return view->dtype < KW_N_DTYPES && (view->data || view->packed) &&
+           kw_dtype_info(view->dtype)->decode && kw_shape_count(view->shape, &count) && count > 0;
 }
 
 /* Every model has this tensor in the first one's shape. */
@@ -152,7 +153,7 @@ static kw_status make_room(job *j, kw_error *err)
 /* Rows [first, first + n) of the tensor at hand, of one model. */
 static kw_status read_rows(const job *j, const source *s, int64_t first, int64_t n, kw_error *err)
 {
-    return kw_rows_read(j->engine, s->tensor, first, n, s->rows, err);
+    return kw_rows_read(j->engine, s->file, s->tensor, first, n, s->rows, err);
 }
 
 /* Gives the pages of the tensor at hand back, of every model. */
@@ -335,7 +336,7 @@ static kw_status run(job *j, const char *path, kw_error *err)
     while (j->n < n) {
         kw_export *const model = &j->sources[j->n].model;
         kw_model_file *const file = j->n < c->n_models ? c->models[j->n] : c->base;
-        j->n++;
+        j->sources[j->n++].file = file;
         KW_TRY(kw_export_open(model, file, err));
         KW_TRY(kw_name_index_build(&j->sources[j->n - 1].index, &j->arena, model->tensors,
                                    sizeof *model->tensors, model->n_tensors, "merge: tensor", err));

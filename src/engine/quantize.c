@@ -364,7 +364,7 @@ static kw_status write_parts(const job *j, output *o, void *slab, kw_error *err)
         rows.view = from->parts ? from->parts[i] : from->view;
         if (from->parts && rows.importance)
             rows.importance = o->item->rows.importance + i * (size_t)rows.cols;
-        status = kw_rows_stream(j->engine, &rows, slab, write_rows, o, err);
+        status = kw_rows_stream(j->engine, j->file, &rows, slab, write_rows, o, err);
         kw_rows_release(j->file, rows.view);
     }
     return status;

@@ -5,6 +5,9 @@
 #include "engine/engine.h"
 
 #include "base/check.h"
+#include "model/unpack.h"
+
+#include <stdlib.h>
 
 #define SLAB_ELEMS ((int64_t)1 << 22) /* converted between two looks at progress */
 
@@ -12,7 +15,7 @@ kw_status kw_rows_of(const kw_tensor_view *view, kw_str name, kw_rows *out, kw_e
 {
     int64_t count = 0;
     const int rank = view->shape.rank;
-    if (view->dtype >= KW_N_DTYPES || !view->data)
+    if (view->dtype >= KW_N_DTYPES || (!view->data && !view->packed))
         return kw_fail(err, KW_E_UNSUPPORTED,
                        "tensor \"%.*s\" is of type %s, which this version cannot read",
                        KW_FMT(name), view->type_name ? view->type_name : "?");
@@ -40,82 +43,109 @@ static const float *importance_of(const kw_rows *rows, int64_t r, int64_t *n)
     return rows->importance + r / rows->of_matrix * rows->cols;
 }
 
-size_t kw_rows_slab_bytes(const kw_rows *rows)
+static size_t bytes_of_rows(kw_dtype type, int64_t rows, int64_t cols)
 {
     size_t row = 0;
-    (void)kw_row_bytes(rows->to, rows->cols, &row);
-    return (size_t)slab_rows(rows) * row;
+    (void)kw_row_bytes(type, cols, &row);
+    return (size_t)rows * row;
 }
 
-kw_status kw_rows_stream(kw_engine *engine, const kw_rows *rows, void *slab, kw_rows_sink sink,
-                         void *user, kw_error *err)
+/* Rows as they are wanted, then, of a packed view, as they are unpacked. */
+size_t kw_rows_slab_bytes(const kw_rows *rows)
+{
+    const size_t wanted = kw_align_up(bytes_of_rows(rows->to, slab_rows(rows), rows->cols), 64);
+    return wanted +
+           (rows->view->packed ? bytes_of_rows(rows->view->dtype, slab_rows(rows), rows->cols) : 0);
+}
+
+/* Makes rows [r, r + n) in `what`, whose source is the view's data. */
+static kw_status make_rows(kw_engine *engine, const kw_model_file *file, const kw_rows *rows,
+                           int64_t r, kw_conversion *what, void *unpacked, kw_error *err)
 {
     const kw_tensor_view *const view = rows->view;
-    const unsigned char *const src = view->data;
+    if (view->packed) {
+        const bool same = what->to == view->dtype;
+        KW_TRY(kw_unpack_rows(file, view, rows->order, r, what->rows, same ? what->dst : unpacked,
+                              err));
+        if (same)
+            return KW_OK;
+        what->src = unpacked;
+    } else {
+        what->src = rows->order ? view->data
+                                : (const unsigned char *)view->data +
+                                      bytes_of_rows(view->dtype, r, rows->cols);
+        what->order = rows->order ? rows->order + r : NULL;
+    }
+    return engine->backend->convert(engine->device, what, err);
+}
+
+kw_status kw_rows_stream(kw_engine *engine, const kw_model_file *file, const kw_rows *rows,
+                         void *slab, kw_rows_sink sink, void *user, kw_error *err)
+{
+    const kw_tensor_view *const view = rows->view;
     const int64_t step = slab_rows(rows);
-    size_t from_bytes = 0, to_bytes = 0;
-    if (rows->to == view->dtype && !rows->order)
-        return sink(user, src, (size_t)view->bytes, 1.0, err);
-    (void)kw_row_bytes(view->dtype, rows->cols, &from_bytes);
-    (void)kw_row_bytes(rows->to, rows->cols, &to_bytes);
+    unsigned char *const unpacked =
+        (unsigned char *)slab + kw_align_up(bytes_of_rows(rows->to, step, rows->cols), 64);
+    if (rows->to == view->dtype && !rows->order && !view->packed)
+        return sink(user, view->data, (size_t)view->bytes, 1.0, err);
     for (int64_t r = 0, n = 0; r < rows->n; r += n) {
         const float *const importance = importance_of(rows, r, &n);
         n = KW_MIN(step, n);
-        const kw_conversion what = {.from = view->dtype,
-                                    .to = rows->to,
-                                    .src = rows->order ? src : src + (size_t)r * from_bytes,
-                                    .dst = slab,
-                                    .rows = n,
-                                    .cols = rows->cols,
-                                    .order = rows->order ? rows->order + r : NULL,
-                                    .importance = importance};
-        KW_TRY(engine->backend->convert(engine->device, &what, err));
-        KW_TRY(sink(user, slab, (size_t)n * to_bytes, (double)(r + n) / (double)rows->n, err));
+        kw_conversion what = {.from = view->dtype,
+                              .to = rows->to,
+                              .dst = slab,
+                              .rows = n,
+                              .cols = rows->cols,
+                              .importance = importance};
+        KW_TRY(make_rows(engine, file, rows, r, &what, unpacked, err));
+        KW_TRY(sink(user, slab, bytes_of_rows(rows->to, n, rows->cols),
+                    (double)(r + n) / (double)rows->n, err));
     }
     return KW_OK;
 }
 
-/* The same of one view, or part. */
-static kw_status read_part(kw_engine *engine, const kw_tensor_view *view, const int64_t *order,
-                           int64_t first, int64_t n, int64_t cols, float *out, kw_error *err)
+/* Rows of one view, or part, as f32. */
+static kw_status read_part(kw_engine *engine, const kw_model_file *file, const kw_rows *rows,
+                           int64_t first, int64_t n, float *out, kw_error *err)
 {
-    size_t row_bytes = 0;
-    (void)kw_row_bytes(view->dtype, cols, &row_bytes);
-    const unsigned char *const src = view->data;
-    const kw_conversion what = {.from = view->dtype,
-                                .to = KW_F32,
-                                .src = order ? src : src + (size_t)first * row_bytes,
-                                .dst = out,
-                                .rows = n,
-                                .cols = cols,
-                                .order = order ? order + first : NULL};
-    return engine->backend->convert(engine->device, &what, err);
+    const kw_tensor_view *const view = rows->view;
+    kw_conversion what = {
+        .from = view->dtype, .to = KW_F32, .dst = out, .rows = n, .cols = rows->cols};
+    void *const unpacked =
+        view->packed ? malloc(bytes_of_rows(view->dtype, n, rows->cols) + 1) : NULL;
+    if (view->packed && !unpacked)
+        return kw_fail(err, KW_E_NOMEM, "no memory for rows of \"%.*s\"", KW_FMT(view->name));
+    const kw_status status = make_rows(engine, file, rows, first, &what, unpacked, err);
+    free(unpacked);
+    return status;
 }
 
-kw_status kw_rows_read(kw_engine *engine, const kw_export_tensor *tensor, int64_t first, int64_t n,
-                       float *out, kw_error *err)
+kw_status kw_rows_read(kw_engine *engine, const kw_model_file *file, const kw_export_tensor *tensor,
+                       int64_t first, int64_t n, float *out, kw_error *err)
 {
     const kw_shape shape = tensor->view->shape;
     const int64_t cols = shape.rank < 2 ? 1 : shape.dim[shape.rank - 1];
-    int64_t rows = 0;
-    (void)kw_shape_count(shape, &rows);
-    rows /= cols;
+    int64_t count = 0;
+    (void)kw_shape_count(shape, &count);
+    kw_rows rows = {.view = tensor->view, .cols = cols, .order = tensor->order};
     if (!tensor->parts)
-        return read_part(engine, tensor->view, tensor->order, first, n, cols, out, err);
-    const int64_t of_part = rows / (int64_t)tensor->n_parts;
+        return read_part(engine, file, &rows, first, n, out, err);
+    const int64_t of_part = count / cols / (int64_t)tensor->n_parts;
     while (n > 0) {
-        const int64_t at = first % of_part, count = KW_MIN(n, of_part - at);
-        KW_TRY(read_part(engine, tensor->parts[first / of_part], NULL, at, count, cols, out, err));
-        first += count;
-        n -= count;
-        out += count * cols;
+        const int64_t at = first % of_part, some = KW_MIN(n, of_part - at);
+        rows.view = tensor->parts[first / of_part];
+        KW_TRY(read_part(engine, file, &rows, at, some, out, err));
+        first += some;
+        n -= some;
+        out += some * cols;
     }
     return KW_OK;
 }
 
 void kw_rows_release(const kw_model_file *file, const kw_tensor_view *view)
 {
-    const kw_model_part *const part = &file->parts[view->part];
+    const kw_tensor_view *const lies = view->packed ? view->packed : view;
+    const kw_model_part *const part = &file->parts[lies->part];
     if (part->owned) /* a caller's memory is not ours to empty */
-        kw_map_release(&part->map, (size_t)view->offset, (size_t)view->bytes);
+        kw_map_release(&part->map, (size_t)lies->offset, (size_t)lies->bytes);
 }

@@ -24,14 +24,15 @@ typedef kw_status (*kw_rows_sink)(void *user, const void *data, size_t n, double
 kw_status kw_rows_of(const kw_tensor_view *view, kw_str name, kw_rows *out, kw_error *err);
 /* What kw_rows_stream needs as its slab. */
 size_t kw_rows_slab_bytes(const kw_rows *rows);
-/* Hands the rows over: at once where nothing changes, else a slab after the other. */
-kw_status kw_rows_stream(kw_engine *engine, const kw_rows *rows, void *slab, kw_rows_sink sink,
-                         void *user, kw_error *err);
+/* Hands the rows over: at once where nothing changes, else a slab after the other. file: that the
+ * view belongs to. */
+kw_status kw_rows_stream(kw_engine *engine, const kw_model_file *file, const kw_rows *rows,
+                         void *slab, kw_rows_sink sink, void *user, kw_error *err);
 
 /* Rows [first, first + n) of a tensor to be exported, whatever it is made of, as f32 into out
  * [n][cols]. The rows of a vector are its elements. */
-kw_status kw_rows_read(kw_engine *engine, const kw_export_tensor *tensor, int64_t first, int64_t n,
-                       float *out, kw_error *err);
+kw_status kw_rows_read(kw_engine *engine, const kw_model_file *file, const kw_export_tensor *tensor,
+                       int64_t first, int64_t n, float *out, kw_error *err);
 
 /* Gives the pages of a tensor that was written back to the system, so that what stays in memory
  * does not grow with the model. */

@@ -4,8 +4,8 @@
  * hold the same rows; Whisper's keep their own.
  *
  * The invariant: a file is walked to its last byte, or it is not opened. Blocks of quantised types
- * are today's from ggjt 3 on (of Whisper: from quantisation version 2 on); older ones are listed by
- * name and cannot be computed with.
+ * are of version 1 up to ggjt 1, of version 2 in ggjt 2 and today's from ggjt 3 on; Whisper's files
+ * say so in the thousands of their type, from 0 on. What the two older versions are: quant/old.h.
  * Source: llama.cpp and whisper.cpp of the first half of 2023, by what they read. */
 #include "base/check.h"
 #include "format/gguf_writer.h"
@@ -28,7 +28,7 @@ typedef struct reader {
     size_t pos;
     int part;
     bool scores, aligned, whisper;
-    bool current; /* quantised blocks are laid out as in GGUF */
+    int blocks; /* the version of quantised blocks; 3 is GGUF's */
     char label[24];
     int32_t value[N_WHISPER]; /* the numbers at the start */
     int64_t ffn, kv_dim;      /* of LLaMA: rows of w1 and wk, 0: not seen */
@@ -217,33 +217,43 @@ static kw_status rename_tensor(reader *r, kw_str *name)
     return KW_OK;
 }
 
-/* Elements and bytes of a block of a type in this file; *dtype: KW_N_DTYPES when it is not today's.
- */
+/* The types of blocks from before ggjt 3, by their number. Those of version 2 that are not here are
+ * today's. */
+static const struct old_type {
+    int blocks;
+    int32_t type;
+    kw_dtype dtype;
+    const char *name;
+} OLD_TYPES[] = {{1, 2, KW_Q4_0_V1, "Q4_0 of before ggjt 2"},
+                 {1, 3, KW_Q4_1_V1, "Q4_1 of before ggjt 2"},
+                 {1, 4, KW_Q4_2, "Q4_2"},
+                 {1, 5, KW_Q4_3, "Q4_3"},
+                 {1, 6, KW_Q5_0_V1, "Q5_0 of before ggjt 2"},
+                 {1, 7, KW_Q5_1_V1, "Q5_1 of before ggjt 2"},
+                 {1, 8, KW_Q8_0_V1, "Q8_0 of before ggjt 3"},
+                 {2, 2, KW_Q4_0_V2, "Q4_0 of ggjt 2"},
+                 {2, 3, KW_Q4_1_V2, "Q4_1 of ggjt 2"},
+                 {2, 8, KW_Q8_0_V1, "Q8_0 of before ggjt 3"}};
+
+/* Elements and bytes of a block of a type in this file. */
 static kw_status block_of(reader *r, int32_t type, kw_tensor_view *view, uint16_t *elems,
                           uint16_t *bytes)
 {
-    static const struct {
-        int32_t type;
-        uint16_t elems, bytes;
-        const char *name;
-    } old[] = {{2, 32, 20, "Q4_0 of before ggjt 3"},
-               {3, 32, 24, "Q4_1 of before ggjt 3"},
-               {4, 16, 10, "Q4_2"},
-               {5, 16, 12, "Q4_3"},
-               {6, 32, 22, "Q5_0 of before ggjt 3"},
-               {7, 32, 24, "Q5_1 of before ggjt 3"},
-               {8, 32, 36, "Q8_0 of before ggjt 3"}};
-    view->dtype = KW_N_DTYPES;
-    for (size_t i = 0; !r->current && i < KW_COUNT(old); i++) {
-        if (old[i].type != type)
+    enum { LAST_OF_2 = 7 }; /* K-quants came with ggjt 3 */
+    const bool floats = type <= 1;
+    for (size_t i = 0; i < KW_COUNT(OLD_TYPES); i++) {
+        if (OLD_TYPES[i].type != type || OLD_TYPES[i].blocks != r->blocks)
             continue;
-        view->type_name = old[i].name;
-        *elems = old[i].elems;
-        *bytes = old[i].bytes;
+        view->type_name = OLD_TYPES[i].name;
+        view->dtype = OLD_TYPES[i].dtype;
+        *elems = kw_dtype_info(view->dtype)->block_elems;
+        *bytes = kw_dtype_info(view->dtype)->block_bytes;
         return KW_OK;
     }
     view->type_name = kw_gguf_type_name((uint32_t)type);
-    if ((type > 1 && !r->current) || !kw_gguf_type_block((uint32_t)type, elems, bytes))
+    view->dtype = KW_N_DTYPES;
+    if ((!floats && r->blocks == 1) || (type > LAST_OF_2 && r->blocks == 2) ||
+        !kw_gguf_type_block((uint32_t)type, elems, bytes))
         return kw_fail(r->err, KW_E_UNSUPPORTED, "%s: a tensor of type %" PRId32, r->label, type);
     (void)kw_dtype_by_gguf((uint32_t)type, &view->dtype);
     return KW_OK;
@@ -375,7 +385,7 @@ static kw_status read_whisper(reader *r)
     for (int i = 0; i < N_WHISPER; i++)
         KW_TRY(take_int(r, keys[i], i == N_WHISPER - 1 ? 0 : 1, MAX_VALUE, &r->value[i]));
     r->whisper = true;
-    r->current = r->value[N_WHISPER - 1] / VERSION_FACTOR >= 2;
+    r->blocks = KW_MIN(r->value[N_WHISPER - 1] / VERSION_FACTOR + 1, 3);
     KW_TRY(take_int(r, "the number of mel filters", 1, 4096, &n_mel));
     KW_TRY(take_int(r, "the length of a mel filter", 1, 65536, &n_fft));
     KW_TRY(take(r, (uint64_t)n_mel * (uint64_t)n_fft * sizeof(float), &filters));
@@ -402,7 +412,7 @@ static kw_status read_mark(reader *r)
     r->aligned = memcmp(mark, "tjgg", 4) == 0;
     (void)snprintf(r->label, sizeof r->label, r->aligned ? "ggjt" : "ggmf");
     KW_TRY(take_int(r, "the version", 1, r->aligned ? 3 : 1, &version));
-    r->current = r->aligned && version == 3;
+    r->blocks = r->aligned ? version : 1;
     r->image.version = (uint32_t)version;
     return KW_OK;
 }
@@ -411,6 +421,7 @@ kw_status kw_ggml_parse(kw_str bytes, int part, kw_arena *arena, kw_image *out, 
 {
     reader r = {.bytes = bytes,
                 .part = part,
+                .blocks = 1,
                 .label = "ggml",
                 .arena = arena,
                 .image = {.kind = KW_FILE_GGML},

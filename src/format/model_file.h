@@ -38,6 +38,9 @@ typedef struct kw_tensor_view {
     uint64_t bytes;
     uint64_t offset; /* from the start of its file */
     int part;        /* index of its file */
+    /* How it lies there, when its numbers are made as they are wanted (model/unpack.h): then data
+     * is NULL. NULL for all that a reader makes. */
+    const struct kw_tensor_view *packed;
 } kw_tensor_view;
 
 typedef enum kw_value_kind {

@@ -229,19 +229,20 @@ static bool is_copy(const kw_net_export *out, const kw_alias *alias, const char 
 static kw_status cut_positions(const kw_net *net, kw_arena *arena, kw_export_tensor *t,
                                kw_error *err)
 {
-    kw_tensor_view *cut;
-    const int64_t first = kw_net_int_field(net, "first_position");
+    const int64_t first = kw_net_int_field(net, "first_position"), all = t->view->shape.dim[0];
     if (first == 0 || !kw_str_is(t->name, "position_embd.weight"))
         return KW_OK;
-    cut = kw_arena_alloc(arena, sizeof *cut);
-    if (!cut)
+    kw_tensor_view *const cut = kw_arena_alloc(arena, sizeof *cut);
+    int64_t *const order = kw_arena_array(arena, (size_t)(all - first), sizeof *order);
+    if (!cut || !order)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a tensor");
+    for (int64_t r = first; r < all; r++)
+        order[r - first] = r;
     *cut = *t->view;
-    const size_t row = (size_t)(cut->bytes / (uint64_t)cut->shape.dim[0]);
     cut->shape.dim[0] -= first;
-    cut->data = (const unsigned char *)cut->data + (size_t)first * row;
-    cut->bytes -= (size_t)first * row;
+    cut->bytes -= cut->bytes / (uint64_t)all * (uint64_t)first;
     t->view = cut;
+    t->order = order;
     return KW_OK;
 }
 

@@ -203,6 +203,10 @@ static kw_status prepare_view(kw_net *net, kw_tensor_view *view, kw_error *err)
     int64_t n;
     if (view->dtype >= KW_N_DTYPES || !view->data || !kw_shape_count(view->shape, &n))
         return KW_OK;
+    if (net->streams && view->shape.rank == 2 && !is_transposed(net->family, net->file, view))
+        KW_TRY(kw_unpack_later(net->file, view, &net->arena, err));
+    if (view->packed)
+        return KW_OK;
     KW_TRY(kw_unpack(net->file, view, &net->arena, err));
     const kw_dtype_traits *type = kw_dtype_info(view->dtype);
     const bool vector = view->shape.rank <= 1 && type->is_float && type->decode;
@@ -216,7 +220,7 @@ static kw_status prepare_view(kw_net *net, kw_tensor_view *view, kw_error *err)
             values[i] += 1.0f;
         return KW_OK;
     }
-    return is_unaligned(view) ? align_view(net, view, err) : KW_OK;
+    return is_unaligned(view) && !net->streams ? align_view(net, view, err) : KW_OK;
 }
 
 static kw_status prepare_views(kw_net *net, kw_error *err)
@@ -277,12 +281,13 @@ void kw_net_close(kw_net *net)
     free(net);
 }
 
-kw_status kw_net_open(kw_model_file *file, kw_net **out, kw_error *err)
+static kw_status open_file(kw_model_file *file, bool streams, kw_net **out, kw_error *err)
 {
     kw_net *net = calloc(1, sizeof *net);
     if (!net)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for a model");
     net->file = file;
+    net->streams = streams;
     const kw_status status = open_net(net, err);
     if (status != KW_OK) {
         kw_net_close(net);
@@ -290,6 +295,16 @@ kw_status kw_net_open(kw_model_file *file, kw_net **out, kw_error *err)
     }
     *out = net;
     return KW_OK;
+}
+
+kw_status kw_net_open(kw_model_file *file, kw_net **out, kw_error *err)
+{
+    return open_file(file, false, out, err);
+}
+
+kw_status kw_net_open_stream(kw_model_file *file, kw_net **out, kw_error *err)
+{
+    return open_file(file, true, out, err);
 }
 
 static void print_field(const kw_field *field, const void *config, bool json, kw_buf *out)

@@ -10,6 +10,7 @@ typedef struct kw_net {
     const kw_family *family;
     kw_str arch;  /* as the file says */
     void *config; /* family->config_size bytes, in the arena */
+    bool streams; /* matrices are as the file has them: no graph can be built */
     kw_arena arena;
 } kw_net;
 
@@ -43,6 +44,9 @@ typedef struct kw_net_options {
  * they are. The file is borrowed for the life of the net, and its tensor directory is changed
  * accordingly. */
 kw_status kw_net_open(kw_model_file *file, kw_net **out, kw_error *err);
+/* The same to be exported: no matrix is copied. One that would be unpacked stays as it is, and its
+ * view says so (kw_unpack_later). */
+kw_status kw_net_open_stream(kw_model_file *file, kw_net **out, kw_error *err);
 /* Bytes of the matrices that kw_net_open would copy. */
 uint64_t kw_net_copied_bytes(const kw_model_file *file);
 void kw_net_close(kw_net *net);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* unpack.c - see unpack.h. A scale holds for a block of the matrix: of the sides that the
  * configuration gives, else of those that follow from the shapes (all, a row, a part of a row).
- * Sources: the files of DeepSeek V3 (weight_scale_inv) and of compressed-tensors (weight_scale),
- * which both say what to multiply with. */
+ * Rows are independent: what a row becomes depends on neither the others nor how many are made at
+ * once. Sources: the files of DeepSeek V3 (weight_scale_inv) and of compressed-tensors
+ * (weight_scale), which both say what to multiply with. */
 #include "model/unpack.h"
 
 #include "base/check.h"
+#include "tensor/quant/old.h"
 
 #include <stdio.h>
 
@@ -56,6 +58,8 @@ bool kw_unpacks(const kw_model_file *file, const kw_tensor_view *view, kw_dtype 
     if (view->dtype >= KW_N_DTYPES || !view->data || view->shape.rank < 2)
         return false;
     const kw_dtype_traits *const type = kw_dtype_info(view->dtype);
+    if (kw_old_block(view->dtype, to))
+        return true;
     *to = view->dtype == KW_F64 ? KW_F32 : KW_BF16;
     return (type->is_float && !kw_dtype_multiplies(view->dtype)) ||
            (type->block_elems == 1 && type->decode && scale_of(file, view->name));
@@ -120,34 +124,107 @@ static void scale_row(const scales *s, int64_t row, float *values, int64_t n)
         values[i] *= of_row[i / s->side[1]];
 }
 
+/* A matrix on its way: what a row of it needs. */
+typedef struct unpacking {
+    const kw_model_file *file;
+    const kw_tensor_view *view;
+    kw_dtype to;
+    bool repacked; /* into blocks with the same codes */
+    size_t from_bytes, to_bytes;
+    int64_t rows, cols;
+    scales scales;
+    float *row; /* [cols] */
+    kw_arena arena;
+} unpacking;
+
+static kw_status begin(unpacking *u, const kw_model_file *file, const kw_tensor_view *view,
+                       kw_error *err)
+{
+    const kw_tensor_view *const scale = scale_of(file, view->name);
+    int64_t count = 0;
+    kw_dtype today;
+    *u = (unpacking){.file = file, .view = view, .cols = view->shape.dim[view->shape.rank - 1]};
+    (void)kw_unpacks(file, view, &u->to);
+    u->repacked = kw_old_block(view->dtype, &today) && today != KW_F32;
+    if (!kw_shape_count(view->shape, &count) ||
+        !kw_row_bytes(view->dtype, u->cols, &u->from_bytes) ||
+        !kw_row_bytes(u->to, u->cols, &u->to_bytes))
+        return kw_fail(err, KW_E_FORMAT, "%s: \"%.*s\" has rows that are no whole %s blocks",
+                       file->path, KW_FMT(view->name), kw_dtype_info(view->dtype)->name);
+    u->rows = u->cols > 0 ? count / u->cols : 0;
+    u->row = kw_arena_array(&u->arena, (size_t)u->cols, sizeof *u->row);
+    if (!u->row)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for a row of \"%.*s\"",
+                       KW_FMT(view->name));
+    return scale ? read_scales(file, view, scale, &u->arena, &u->scales, err) : KW_OK;
+}
+
+static kw_status unpack_row(const unpacking *u, int64_t r, void *out, kw_error *err)
+{
+    const unsigned char *const src =
+        (const unsigned char *)u->view->data + (size_t)r * u->from_bytes;
+    if (u->repacked) {
+        if (!kw_old_repack(u->view->dtype, out, src, (size_t)u->cols))
+            return kw_fail(err, KW_E_UNSUPPORTED,
+                           "%s: row %lld of \"%.*s\" has a scale that is too large for f16",
+                           u->file->path, (long long)r, KW_FMT(u->view->name));
+        return KW_OK;
+    }
+    kw_dtype_info(u->view->dtype)->decode(u->row, src, (size_t)u->cols);
+    if (u->scales.values)
+        scale_row(&u->scales, r, u->row, u->cols);
+    kw_dtype_info(u->to)->encode(out, u->row, (size_t)u->cols, NULL);
+    return KW_OK;
+}
+
+kw_status kw_unpack_rows(const kw_model_file *file, const kw_tensor_view *view,
+                         const int64_t *order, int64_t first, int64_t n, void *out, kw_error *err)
+{
+    unpacking u;
+    kw_status status = begin(&u, file, view->packed, err);
+    for (int64_t i = 0; status == KW_OK && i < n; i++)
+        status = unpack_row(&u, order ? order[first + i] : first + i,
+                            (unsigned char *)out + (size_t)i * u.to_bytes, err);
+    kw_arena_free(&u.arena);
+    return status;
+}
+
 kw_status kw_unpack(const kw_model_file *file, kw_tensor_view *view, kw_arena *arena, kw_error *err)
 {
     kw_dtype to = KW_F32;
-    size_t bytes = 0, from_row = 0, to_row = 0;
-    scales s = {.values = NULL};
-    const int64_t cols = view->shape.dim[view->shape.rank - 1];
-    const kw_tensor_view *const scale = scale_of(file, view->name);
-    if (!kw_unpacks(file, view, &to) || cols == 0)
+    size_t bytes = 0;
+    if (!kw_unpacks(file, view, &to) || view->shape.dim[view->shape.rank - 1] == 0)
         return KW_OK;
-    if (scale)
-        KW_TRY(read_scales(file, view, scale, arena, &s, err));
-    float *const row = kw_arena_array(arena, (size_t)cols, sizeof *row);
-    unsigned char *const made = kw_tensor_bytes(to, view->shape, &bytes) &&
-                                        kw_row_bytes(view->dtype, cols, &from_row) &&
-                                        kw_row_bytes(to, cols, &to_row)
-                                    ? kw_arena_alloc(arena, bytes)
-                                    : NULL;
-    if (!row || !made)
+    unsigned char *const made =
+        kw_tensor_bytes(to, view->shape, &bytes) ? kw_arena_alloc(arena, bytes) : NULL;
+    if (!made)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for %zu bytes of \"%.*s\"", bytes,
                        KW_FMT(view->name));
-    for (size_t r = 0; r < bytes / to_row; r++) {
-        kw_dtype_info(view->dtype)
-            ->decode(row, (const unsigned char *)view->data + r * from_row, (size_t)cols);
-        if (scale)
-            scale_row(&s, (int64_t)r, row, cols);
-        kw_dtype_info(to)->encode(made + r * to_row, row, (size_t)cols, NULL);
-    }
+    unpacking u;
+    kw_status status = begin(&u, file, view, err);
+    for (int64_t r = 0; status == KW_OK && r < u.rows; r++)
+        status = unpack_row(&u, r, made + (size_t)r * u.to_bytes, err);
+    kw_arena_free(&u.arena);
+    KW_TRY(status);
     view->data = made;
+    view->dtype = to;
+    view->bytes = bytes;
+    return KW_OK;
+}
+
+kw_status kw_unpack_later(const kw_model_file *file, kw_tensor_view *view, kw_arena *arena,
+                          kw_error *err)
+{
+    kw_dtype to = KW_F32;
+    size_t bytes = 0;
+    if (!kw_unpacks(file, view, &to) || !kw_tensor_bytes(to, view->shape, &bytes))
+        return KW_OK;
+    kw_tensor_view *const packed = kw_arena_alloc(arena, sizeof *packed);
+    if (!packed)
+        return kw_fail(err, KW_E_NOMEM, "model: no memory for a tensor");
+    *packed = *view;
+    view->packed = packed;
+    view->data = NULL;
     view->dtype = to;
     view->bytes = bytes;
     return KW_OK;

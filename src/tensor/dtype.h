@@ -53,6 +53,17 @@ typedef enum kw_dtype {
     KW_F8_E4M3FNUZ,
     KW_F8_E5M2FNUZ,
     KW_F8_E8M0,
+    /* Blocks of ggml's files from before today's (quant/old.h). Version 1 ended with ggjt 1,
+     * version 2 with ggjt 2. */
+    KW_Q4_0_V1,
+    KW_Q4_0_V2,
+    KW_Q4_1_V1,
+    KW_Q4_1_V2,
+    KW_Q4_2,
+    KW_Q4_3,
+    KW_Q5_0_V1,
+    KW_Q5_1_V1,
+    KW_Q8_0_V1,
     /* Activations of the integer dot product, made at run time, never in a file (quant/q8_act.c):
      * blocks of 32 int8 with their scale and two sums of 16. A256 shares one scale among eight. */
     KW_Q8_A32,

@@ -6,6 +6,7 @@
 
 #include "format/model_file.h"
 #include "promise.h"
+#include "tensor/quant/old.h"
 
 static inline uint64_t touch_bytes(const void *data, size_t n)
 {
@@ -33,7 +34,9 @@ static inline void touch_tensor(const kw_model_file *file, const kw_tensor_view 
 {
     enum { N = 2048 };
     float row[N];
+    unsigned char packed[2 * N];
     size_t bytes = 0;
+    kw_dtype today = KW_F32;
     promise(kw_model_file_tensor(file, view->name) == view);
     promise(view->part >= 0 && view->part < file->n_parts);
     promise(view->bytes == 0 || view->data != NULL);
@@ -44,8 +47,11 @@ static inline void touch_tensor(const kw_model_file *file, const kw_tensor_view 
     promise(kw_tensor_bytes(view->dtype, view->shape, &bytes) && bytes == view->bytes);
     const kw_dtype_traits *const traits = kw_dtype_info(view->dtype);
     const size_t blocks = bytes / traits->block_bytes, most = N / traits->block_elems;
+    const size_t n = (blocks < most ? blocks : most) * traits->block_elems;
     if (bytes > 0)
-        traits->decode(row, view->data, (blocks < most ? blocks : most) * traits->block_elems);
+        traits->decode(row, view->data, n);
+    if (bytes > 0 && kw_old_block(view->dtype, &today) && today != KW_F32)
+        (void)kw_old_repack(view->dtype, packed, view->data, n);
 }
 
 static inline void touch_model(const kw_model_file *file)

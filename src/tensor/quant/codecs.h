@@ -79,6 +79,15 @@ KW_DECODER(kw_tq2_0_decode);
 KW_ENCODER(kw_tq2_0_encode);
 KW_DECODER(kw_mxfp4_decode);
 KW_ENCODER(kw_mxfp4_encode);
+KW_DECODER(kw_q4_0_v1_decode);
+KW_DECODER(kw_q4_0_v2_decode);
+KW_DECODER(kw_q4_1_v1_decode);
+KW_DECODER(kw_q4_1_v2_decode);
+KW_DECODER(kw_q4_2_decode);
+KW_DECODER(kw_q4_3_decode);
+KW_DECODER(kw_q5_0_v1_decode);
+KW_DECODER(kw_q5_1_v1_decode);
+KW_DECODER(kw_q8_0_v1_decode);
 KW_DECODER(kw_q8_act_decode); /* both activation types */
 KW_ENCODER(kw_q8_a32_encode);
 KW_ENCODER(kw_q8_a256_encode);

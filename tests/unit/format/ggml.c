@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static void test_directory(void **state)
         kw_dtype dtype;
     } files[] = {{"ggml.bin", "F32", 0, KW_F32},
                  {"ggmf.bin", "F16", 1, KW_F16},
-                 {"ggjt1.bin", "Q4_0 of before ggjt 3", 1, KW_N_DTYPES},
+                 {"ggjt1.bin", "Q4_0 of before ggjt 2", 1, KW_Q4_0_V1},
                  {"ggjt3.bin", "Q8_0", 3, KW_Q8_0}};
     (void)state;
     for (size_t i = 0; i < KW_COUNT(files); i++) {
@@ -55,6 +56,54 @@ static void test_directory(void **state)
         assert_true(files[i].name[2] == 'm' || k->offset % 32 == 0);
         assert_int_equal(heads->i, 1);
         assert_true(kw_str_is(kw_value_at(tokens, 1).s, "<s>"));
+        kw_model_file_close(file);
+    }
+}
+
+/* Which number means which blocks, in each version of them. */
+static void test_old_blocks(void **state)
+{
+    static const struct {
+        const char *file;
+        kw_dtype types[9]; /* of the tensors t2 to t8; KW_F32: there is none */
+    } files[] = {
+        {"old-ggmf.bin", {[2] = KW_Q4_0_V1, [3] = KW_Q4_1_V1}},
+        {"old-ggjt1.bin",
+         {[2] = KW_Q4_0_V1,
+          [3] = KW_Q4_1_V1,
+          [4] = KW_Q4_2,
+          [5] = KW_Q4_3,
+          [6] = KW_Q5_0_V1,
+          [7] = KW_Q5_1_V1,
+          [8] = KW_Q8_0_V1}},
+        {"old-ggjt2.bin",
+         {[2] = KW_Q4_0_V2, [3] = KW_Q4_1_V2, [6] = KW_Q5_0, [7] = KW_Q5_1, [8] = KW_Q8_0_V1}},
+        {"old-whisper.bin",
+         {[2] = KW_Q4_0_V2, [3] = KW_Q4_1_V2, [6] = KW_Q5_0, [7] = KW_Q5_1, [8] = KW_Q8_0_V1}}};
+    (void)state;
+    for (size_t i = 0; i < KW_COUNT(files); i++) {
+        kw_model_file *const file = open_file(files[i].file);
+        size_t n = 0;
+        for (int type = 2; type < 9; type++) {
+            char name[8];
+            float row[32];
+            (void)snprintf(name, sizeof name, "t%d", type);
+            const kw_tensor_view *const t = kw_model_file_tensor(file, kw_str_from(name));
+            if (files[i].types[type] == KW_F32)
+                continue;
+            n++;
+            assert_non_null(t);
+            assert_int_equal(t->dtype, files[i].types[type]);
+            assert_true(kw_shape_eq(t->shape, SHAPE(2, 32)));
+            /* code 3 of 0.1 and -0.7, or less 8, or 16; of Q8_0 3 * 8 - 128 */
+            kw_dtype_info(t->dtype)->decode(row, (const char *)t->data + t->bytes / 2, 32);
+            const float want = type == 8       ? -10.4f
+                               : type % 2 == 1 ? -0.4f
+                               : type == 6     ? -1.3f
+                                               : -0.5f;
+            assert_true(fabsf(row[0] - want) < 0.001f);
+        }
+        assert_int_equal(file->n_tensors, n);
         kw_model_file_close(file);
     }
 }
@@ -88,8 +137,9 @@ static void open_bytes(const unsigned char *bytes, size_t len)
 
 static void test_harm(void **state)
 {
-    static const char *const names[] = {"ggml.bin", "ggmf.bin", "ggjt1.bin", "ggjt3.bin",
-                                        "whisper.bin"};
+    static const char *const names[] = {"ggml.bin",      "ggmf.bin",       "ggjt1.bin",
+                                        "ggjt3.bin",     "whisper.bin",    "old-ggjt1.bin",
+                                        "old-ggjt2.bin", "old-whisper.bin"};
     static const unsigned char changes[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
     (void)state;
     for (size_t i = 0; i < KW_COUNT(names); i++) {
@@ -119,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_directory),
+        cmocka_unit_test(test_old_blocks),
         cmocka_unit_test(test_whisper),
         cmocka_unit_test(test_harm),
     };
