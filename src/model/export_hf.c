@@ -4,8 +4,10 @@
 #include "model/export.h"
 
 #include "base/check.h"
+#include "base/decimal.h"
 #include "model/names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_EXPERTS 4096
@@ -15,6 +17,15 @@
 static bool has(const kw_model_file *file, const char *name)
 {
     return kw_model_file_tensor(file, kw_str_from(name)) != NULL;
+}
+
+/* Falcon's newer decoder: keys and values of its own for several queries, or a norm for attention
+ * alone. A model that has neither computes the same as an older one. */
+static bool is_grouped(const kw_net *net)
+{
+    const int64_t kv_heads = kw_net_int_field(net, "kv_heads");
+    return has(net->file, "blk.0.attn_norm_2.weight") ||
+           (kv_heads > 1 && kv_heads < kw_net_int_field(net, "heads"));
 }
 
 /* What GGUF says by the tensors that a file has, or by another key. */
@@ -29,6 +40,31 @@ static void say_otherwise(const kw_net *net, const char *field, bool *out)
         *out = has(file, "blk.0.attn_q.bias") || has(file, "blk.0.attn_qkv.bias");
     else if (strcmp(field, "mlp_bias") == 0)
         *out = has(file, "blk.0.ffn_up.bias");
+    else if (strcmp(field, "grouped") == 0)
+        *out = is_grouped(net);
+    else if (strcmp(field, "one_kv") == 0)
+        *out = !is_grouped(net) && kw_net_int_field(net, "kv_heads") == 1;
+}
+
+/* The same of a count. */
+static void count_otherwise(const kw_net *net, const char *field, int64_t *out)
+{
+    if (strcmp(field, "parallel_norms") == 0 && is_grouped(net))
+        *out = has(net->file, "blk.0.attn_norm_2.weight") ? 2 : 1;
+}
+
+/* As briefly as it is still the same f32, which is all that GGUF has: 1e-05. */
+static void print_number(double number, kw_buf *out)
+{
+    char text[32] = "";
+    double back = 0.0;
+    for (int digits = 6; digits <= 9; digits++) {
+        const int n = snprintf(text, sizeof text, "%.*g", digits, number);
+        if (kw_decimal_f64((kw_str){text, (size_t)n}, &back) && !((float)back < (float)number) &&
+            !((float)back > (float)number))
+            break;
+    }
+    kw_buf_printf(out, "%s", text);
 }
 
 /* The value as JSON; false, and nothing printed, for those that mean "none". */
@@ -42,13 +78,14 @@ static bool print_value(const kw_net *net, const kw_field *f, kw_buf *out)
     switch (f->type) {
     case KW_FIELD_INT:
         memcpy(&whole, at, sizeof whole);
+        count_otherwise(net, f->name, &whole);
         if (whole > 0)
             kw_buf_printf(out, "%lld", (long long)whole);
         return whole > 0;
     case KW_FIELD_FLOAT:
         memcpy(&number, at, sizeof number);
         if (number > 0 && number < 1e30)
-            kw_buf_printf(out, "%.9g", number);
+            print_number(number, out);
         return number > 0 && number < 1e30;
     case KW_FIELD_BOOL:
         memcpy(&flag, at, sizeof flag);
@@ -154,6 +191,14 @@ static void print_config(const kw_net *net, kw_buf *out)
 
 /* ---- tensors ---- */
 
+/* Of several names that a weight has there, what that of this model contains; NULL: the first. */
+static const char *part_of_names(const kw_net *net)
+{
+    if (is_mixtral(net))
+        return "block_sparse_moe";
+    return has(net->file, "blk.0.attn_norm_2.weight") ? "ln_mlp" : NULL;
+}
+
 /* What an alias says beyond order is of the ".weight", not of its bias. */
 enum { CHANGED = KW_ALIAS_TRANSPOSED | KW_ALIAS_ONE_LESS };
 
@@ -215,8 +260,8 @@ static kw_status add_tensor(const kw_net *net, kw_arena *arena, const kw_tensor_
     char text[KW_WEIGHT_NAME_BYTES];
     const int64_t *order = NULL;
     kw_export_tensor *const t = &out->tensors[out->n_tensors];
-    const kw_alias *const alias = kw_family_hf_name(
-        net->family, view->name, is_mixtral(net) ? "block_sparse_moe" : NULL, text, sizeof text);
+    const kw_alias *const alias =
+        kw_family_hf_name(net->family, view->name, part_of_names(net), text, sizeof text);
     if (!alias)
         return drop(view, out, err);
     const kw_str name = kw_str_from(text);
@@ -276,12 +321,6 @@ kw_status kw_net_export_hf(const kw_net *net, kw_arena *arena, kw_net_export *ou
                            kw_error *err)
 {
     kw_net_export made = {0};
-    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
-        if (strcmp(f->name, "grouped") == 0) /* Falcon's three layouts of queries, keys, values */
-            return kw_fail(err, KW_E_UNSUPPORTED,
-                           "convert: GGUF does not say which layout of %s this is, and config.json "
-                           "would have to",
-                           net->family->name);
     size_t n = 0;
     for (size_t i = 0; i < net->file->n_tensors; i++)
         n += n_tensors_of(&net->file->tensors[i]);

@@ -121,6 +121,18 @@ for model in mixtral qwen3moe; do
 done
 holds "experts in one tensor become one each under their names, and compute the same"
 
+fused=$source_dir/tests/golden/lora-fused
+for from in "$fused/falcon-7b" "$fused/falcon-40b" "$shared"/golden/falcon/*; do
+    [ -d "$from" ] || { skipped "no $from: one of Falcon's layouts is not converted"; continue; }
+    run 0 convert "$from" falcon.gguf
+    run 0 convert falcon.gguf falcon --to safetensors
+    run 0 logits "$from" --tokens 1,2,3,9,17,30 --out want
+    run 0 logits falcon --tokens 1,2,3,9,17,30 --out got
+    same want got
+done
+grep -q '"layer_norm_epsilon": 1e-05,' falcon/config.json || failed "config.json has an epsilon of too many digits"
+holds "the layouts of Falcon's queries, keys and values come back"
+
 run 2 convert builtin
 run 2 convert builtin x.bin
 says err 'say --to gguf or --to safetensors'

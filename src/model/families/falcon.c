@@ -17,11 +17,13 @@ typedef struct falcon_config {
     bool grouped;              /* the newer decoder: kv_heads counts */
     bool one_kv;               /* the older one: a single key and value, or one for each query */
     bool parallel, slopes;
+    int64_t norms; /* of a layer of the newer one; the weights say it here */
 } falcon_config;
 
 static const kw_field fields[] = {
     {"kv_heads", ".attention.head_count_kv", "num_kv_heads|n_head_kv", AT(kv_heads), KW_FIELD_INT,
      false, 0},
+    {"head_dim", ".attention.key_length", NULL, AT(head_dim), KW_FIELD_INT, false, 0},
     {"ffn", ".feed_forward_length", "ffn_hidden_size", AT(ffn), KW_FIELD_INT, false, 0},
     {"norm_eps", ".attention.layer_norm_epsilon", "layer_norm_epsilon", AT(norm_eps),
      KW_FIELD_FLOAT, false, 1e-5},
@@ -33,6 +35,7 @@ static const kw_field fields[] = {
     {"one_kv", NULL, "multi_query", OWN(one_kv), KW_FIELD_BOOL, false, 1},
     {"parallel", ".use_parallel_residual", "parallel_attn", OWN(parallel), KW_FIELD_BOOL, false, 1},
     {"slopes", ".attention.alibi", "alibi", OWN(slopes), KW_FIELD_BOOL, false, 0},
+    {"parallel_norms", NULL, "num_ln_in_parallel_attn", OWN(norms), KW_FIELD_INT, false, 0},
     {0},
 };
 
