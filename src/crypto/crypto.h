@@ -50,6 +50,10 @@ void kw_aead_close(kw_aead *aead);
  * bytes, LE64). */
 kw_status kw_aead_seal(kw_aead *aead, uint64_t nonce, kw_bytes ad, kw_bytes data, uint8_t *out,
                        kw_error *err);
+/* The same, of data that comes in pieces: begin, each piece to where it goes, end with the tag. */
+kw_status kw_aead_seal_begin(kw_aead *aead, uint64_t nonce, kw_error *err);
+kw_status kw_aead_seal_add(kw_aead *aead, kw_bytes data, uint8_t *out, kw_error *err);
+kw_status kw_aead_seal_end(kw_aead *aead, uint8_t tag[16], kw_error *err);
 /* data with its tag in, data.len - 16 bytes out; KW_E_FORMAT when it was changed. */
 kw_status kw_aead_unseal(kw_aead *aead, uint64_t nonce, kw_bytes ad, kw_bytes data, uint8_t *out,
                          kw_error *err);

@@ -227,6 +227,34 @@ kw_status kw_aead_seal(kw_aead *aead, uint64_t nonce, kw_bytes ad, kw_bytes data
     return KW_OK;
 }
 
+kw_status kw_aead_seal_begin(kw_aead *aead, uint64_t nonce, kw_error *err)
+{
+    kw_assert(aead->seal);
+    return aead_begin(aead, nonce, (kw_bytes){0})
+               ? KW_OK
+               : refused(err, KW_E_INTERNAL, "ChaCha20-Poly1305 failed");
+}
+
+kw_status kw_aead_seal_add(kw_aead *aead, kw_bytes data, uint8_t *out, kw_error *err)
+{
+    int n = 0;
+    if (data.len > INT_MAX)
+        return kw_fail(err, KW_E_LIMIT, "crypto: a message of %zu bytes", data.len);
+    if (data.len > 0 && EVP_CipherUpdate(aead->ctx, out, &n, data.data, (int)data.len) != 1)
+        return refused(err, KW_E_INTERNAL, "ChaCha20-Poly1305 failed");
+    return KW_OK;
+}
+
+kw_status kw_aead_seal_end(kw_aead *aead, uint8_t tag[16], kw_error *err)
+{
+    uint8_t none[1];
+    int n = 0;
+    if (EVP_CipherFinal_ex(aead->ctx, none, &n) != 1 ||
+        EVP_CIPHER_CTX_ctrl(aead->ctx, EVP_CTRL_AEAD_GET_TAG, TAG, tag) != 1)
+        return refused(err, KW_E_INTERNAL, "ChaCha20-Poly1305 failed");
+    return KW_OK;
+}
+
 kw_status kw_aead_unseal(kw_aead *aead, uint64_t nonce, kw_bytes ad, kw_bytes data, uint8_t *out,
                          kw_error *err)
 {

@@ -97,7 +97,7 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
     size_t size;
     if (!store->has(store->user, cid, &size) || size > KW_BLOCK_MAX)
         return true; /* it has gone meanwhile */
-    if (kw_stream_room(peer->out) < size + KW_BITSWAP_HEAD_MAX)
+    if (!kw_stream_flows(peer->out) || kw_stream_room(peer->out) < size + KW_BITSWAP_HEAD_MAX)
         return false;
     if (store->get(store->user, cid, &block, NULL) != KW_OK)
         return true;

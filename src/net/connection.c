@@ -17,6 +17,8 @@
 #include <string.h>
 
 enum { LEN = 2, PLAIN_MAX = KW_NOISE_MAX - KW_NOISE_TAG, HANDSHAKE_MAX = 8192 };
+#define FRAME_MAX ((size_t)LEN + KW_NOISE_MAX)
+#define OUT_MAX (8 * FRAME_MAX) /* that are sent at once: a call of the system wakes the peer */
 #define HANDSHAKE_MS 10000
 #define BACKLOG_HIGH ((size_t)1 << 20)
 #define MAX_INBOUND 256
@@ -43,8 +45,9 @@ struct kw_connection {
     uint64_t seal_nonce, unseal_nonce;
     kw_fifo in;     /* a frame that has not come whole */
     uint8_t *plain; /* [PLAIN_MAX] what was unsealed; lazily there */
-    uint8_t *out;   /* [LEN + KW_NOISE_MAX] the frame being filled; lazily there */
-    size_t out_len, backlog;
+    uint8_t *out;   /* [out_cap] sealed frames, and the one being filled; lazily there */
+    size_t out_cap, out_len /* of whole frames */, filled /* of the next one, before its tag */;
+    size_t backlog;
     uint64_t started_ms, now_ms;
     kw_muxer muxer;
 };
@@ -65,40 +68,76 @@ static void fail(kw_connection *c, kw_status why, const char *fmt, ...)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-/* Seals the frame that was being filled, and sends it. */
-static void flush(kw_connection *c)
+/* Gives the frame that is being filled its tag and its length. */
+static void end_frame(kw_connection *c)
 {
-    if (c->out_len == 0)
-        return;
-    uint8_t *const body = c->out + LEN;
-    const size_t len = c->out_len + KW_NOISE_TAG;
     kw_error err;
-    const kw_status status = kw_aead_seal(c->seal, c->seal_nonce++, (kw_bytes){0},
-                                          (kw_bytes){body, c->out_len}, body, &err);
-    c->out_len = 0;
+    uint8_t *const frame = c->out + c->out_len;
+    const size_t len = c->filled + KW_NOISE_TAG;
+    const kw_status status = kw_aead_seal_end(c->seal, frame + LEN + c->filled, &err);
+    c->filled = 0;
     if (status != KW_OK) {
         fail(c, status, "%s", err.message);
         return;
     }
-    c->out[0] = (uint8_t)(len >> 8);
-    c->out[1] = (uint8_t)len;
-    c->owner->send(c->user, (kw_bytes){c->out, LEN + len});
+    frame[0] = (uint8_t)(len >> 8);
+    frame[1] = (uint8_t)len;
+    c->out_len += LEN + len;
 }
 
+/* Sends the frames that are there; the one that is being filled ends here. */
+static void flush(kw_connection *c)
+{
+    if (c->filled)
+        end_frame(c);
+    const size_t len = c->out_len;
+    c->out_len = 0;
+    if (len)
+        c->owner->send(c->user, (kw_bytes){c->out, len});
+}
+
+/* Room for one more frame, behind those that wait: one by one while that suffices, then for all. */
+static bool begin_frame(kw_connection *c)
+{
+    kw_error err;
+    if (c->out_len + FRAME_MAX > OUT_MAX)
+        flush(c);
+    if (c->out_len + FRAME_MAX > c->out_cap) {
+        const size_t cap = c->out_cap ? OUT_MAX : FRAME_MAX;
+        uint8_t *const out = realloc(c->out, cap);
+        if (!out) {
+            fail(c, KW_E_NOMEM, "no memory for frames of %zu bytes", cap);
+            return false;
+        }
+        c->out = out;
+        c->out_cap = cap;
+    }
+    const kw_status status = kw_aead_seal_begin(c->seal, c->seal_nonce++, &err);
+    if (status != KW_OK)
+        fail(c, status, "%s", err.message);
+    return status == KW_OK;
+}
+
+/* Seals bytes where they go out from: nothing is copied before. */
 static void put(kw_connection *c, kw_bytes bytes)
 {
-    if (!c->out && (c->out = malloc(LEN + KW_NOISE_MAX)) == NULL) {
-        fail(c, KW_E_NOMEM, "no memory for a frame of %d bytes", KW_NOISE_MAX);
-        return;
-    }
+    kw_error err;
     c->busy = true;
     while (bytes.len) {
-        const size_t now = KW_MIN(bytes.len, PLAIN_MAX - c->out_len);
-        memcpy(c->out + LEN + c->out_len, bytes.data, now);
-        c->out_len += now;
+        if (c->filled == 0 && !begin_frame(c))
+            return;
+        const size_t now = KW_MIN(bytes.len, PLAIN_MAX - c->filled);
+        const kw_status status = kw_aead_seal_add(c->seal, (kw_bytes){bytes.data, now},
+                                                  c->out + c->out_len + LEN + c->filled, &err);
+        if (status != KW_OK) {
+            c->filled = 0;
+            fail(c, status, "%s", err.message);
+            return;
+        }
+        c->filled += now;
         bytes = (kw_bytes){bytes.data + now, bytes.len - now};
-        if (c->out_len == PLAIN_MAX)
-            flush(c);
+        if (c->filled == PLAIN_MAX)
+            end_frame(c);
     }
 }
 
@@ -309,7 +348,7 @@ void kw_connection_close(kw_connection *c)
 void kw_connection_lost(kw_connection *c, kw_status why)
 {
     enter(c);
-    c->out_len = 0;
+    c->out_len = c->filled = 0;
     fail(c, why, "the connection was lost");
     leave(c);
 }
@@ -563,10 +602,11 @@ void kw_connection_tick(kw_connection *c, uint64_t now_ms)
         kw_muxer_tick(&c->muxer);
     leave(c);
     /* An idle connection keeps no buffers. */
-    if (!c->busy && c->out_len == 0) {
+    if (!c->busy && c->out_len + c->filled == 0) {
         free(c->plain);
         free(c->out);
         c->plain = c->out = NULL;
+        c->out_cap = 0;
     }
     c->busy = false;
 }
@@ -610,11 +650,11 @@ size_t kw_connection_count(const kw_connection *c, const char *protocol)
 
 void kw_connection_get_info(const kw_connection *c, kw_connection_info *out)
 {
-    *out = (kw_connection_info){
-        .bytes_in = c->muxer.bytes_in,
-        .bytes_out = c->muxer.bytes_out,
-        .rtt_ms = c->muxer.rtt_ms,
-        .n_streams = c->muxer.n_streams,
-        .memory_bytes = sizeof *c + c->key.len + c->in.cap + (c->plain ? PLAIN_MAX : 0) +
-                        (c->out ? LEN + KW_NOISE_MAX : 0) + kw_muxer_memory(&c->muxer)};
+    *out = (kw_connection_info){.bytes_in = c->muxer.bytes_in,
+                                .bytes_out = c->muxer.bytes_out,
+                                .rtt_ms = c->muxer.rtt_ms,
+                                .n_streams = c->muxer.n_streams,
+                                .memory_bytes = sizeof *c + c->key.len + c->in.cap +
+                                                (c->plain ? PLAIN_MAX : 0) + c->out_cap +
+                                                kw_muxer_memory(&c->muxer)};
 }

@@ -18,6 +18,7 @@
 #define KW_YAMUX_HEADER 12
 #define KW_YAMUX_WINDOW 262144u
 #define KW_STREAM_ROOM ((size_t)4 << 20)
+#define KW_STREAM_LOW ((size_t)256 << 10)
 #define KW_MAX_UNACKNOWLEDGED 256
 
 typedef struct kw_muxer kw_muxer;

@@ -11,13 +11,12 @@
 static const char perf_id[] = "/perf/1.0.0";
 static const uint8_t zeros[1 << 16];
 
-/* Writes zeros until *left is 0 or the stream takes no more; finishes it at the end. */
+/* Writes zeros until *left is 0 or enough of them wait; finishes the stream at the end. */
 static void pour(kw_stream *stream, uint64_t *left)
 {
     while (*left > 0) {
-        const size_t room = KW_MIN(kw_stream_room(stream), sizeof zeros);
-        const kw_bytes some = {zeros, (size_t)KW_MIN(*left, room)};
-        if (room == 0)
+        const kw_bytes some = {zeros, (size_t)KW_MIN(*left, sizeof zeros)};
+        if (!kw_stream_flows(stream))
             return; /* `drained` goes on */
         if (kw_stream_write(stream, some, NULL) != KW_OK) {
             kw_stream_reset(stream);

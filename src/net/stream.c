@@ -23,7 +23,7 @@ static bool push(kw_stream *stream, kw_bytes bytes)
     }
     if (stream->out.len)
         kw_muxer_queue(muxer, stream);
-    if (stream->out.len > KW_STREAM_ROOM / 2)
+    if (stream->out.len > KW_STREAM_LOW)
         stream->starved = true;
     return true;
 }
@@ -33,6 +33,11 @@ size_t kw_stream_room(const kw_stream *stream)
     if (stream->over || stream->finishing || stream->out.len >= KW_STREAM_ROOM)
         return 0;
     return KW_STREAM_ROOM - stream->out.len;
+}
+
+bool kw_stream_flows(const kw_stream *stream)
+{
+    return !stream->over && !stream->finishing && stream->out.len <= KW_STREAM_LOW;
 }
 
 kw_status kw_stream_write(kw_stream *stream, kw_bytes bytes, kw_error *err)

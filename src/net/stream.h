@@ -20,8 +20,8 @@ typedef struct kw_stream_events {
     void (*data)(void *user, kw_stream *stream, kw_bytes bytes);
     /* The peer has finished writing: no more data comes. May be NULL. */
     void (*end)(void *user, kw_stream *stream);
-    /* What was queued has fallen below half of the limit after kw_stream_room had been 0. May be
-     * NULL. */
+    /* The stream flows again (kw_stream_flows) after it had not, or after a write that did not fit.
+     * May be NULL. */
     void (*drained)(void *user, kw_stream *stream);
     /* Both directions are over (KW_OK), or it broke: KW_E_IO reset by the peer or connection lost,
      * KW_E_FORMAT, KW_E_LIMIT, KW_E_CANCELLED by us. */
@@ -35,6 +35,9 @@ void kw_stream_listen(kw_stream *stream, const kw_stream_events *events, void *u
 kw_status kw_stream_write(kw_stream *stream, kw_bytes bytes, kw_error *err);
 /* Bytes that may be queued now: at most 4 MiB are waiting to be sent. */
 size_t kw_stream_room(const kw_stream *stream);
+/* Whether little waits (at most 256 KiB): who has much to send writes while it holds, and goes on
+ * at `drained`. What waits longer than that is copied, and grows cold. */
+bool kw_stream_flows(const kw_stream *stream);
 /* No more will be written; what is queued is sent. Closed once the peer has finished too. */
 void kw_stream_finish(kw_stream *stream);
 /* Ends both directions at once. `closed` comes soon, not within this call. */

@@ -276,7 +276,7 @@ static bool send_some(kw_muxer *muxer, kw_stream *stream)
     kw_chunks_drop(&stream->out, kw_muxer_send(muxer, stream, piece));
     if (stream->out.len == 0 && stream->finishing && !stream->fin_sent)
         send_fin(muxer, stream);
-    if (stream->starved && stream->out.len <= KW_STREAM_ROOM / 2 && !stream->over) {
+    if (stream->starved && stream->out.len <= KW_STREAM_LOW && !stream->over) {
         stream->starved = false;
         if (stream->events && stream->events->drained)
             stream->events->drained(stream->user, stream);

@@ -118,6 +118,24 @@ static void agreement(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* Whatever the cuts, the bytes are those of one call. */
+static void in_pieces(kw_aead *seal)
+{
+    static uint8_t plain[1000], whole[sizeof plain + 16], pieces[sizeof plain + 16];
+    for (size_t i = 0; i < sizeof plain; i++)
+        plain[i] = (uint8_t)(i * 7);
+    assert_int_equal(
+        kw_aead_seal(seal, 9, (kw_bytes){0}, (kw_bytes){plain, sizeof plain}, whole, NULL), KW_OK);
+    for (size_t cut = 0; cut <= sizeof plain; cut += 13) {
+        const kw_bytes first = {plain, cut}, second = {plain + cut, sizeof plain - cut};
+        assert_int_equal(kw_aead_seal_begin(seal, 9, NULL), KW_OK);
+        assert_int_equal(kw_aead_seal_add(seal, first, pieces, NULL), KW_OK);
+        assert_int_equal(kw_aead_seal_add(seal, second, pieces + cut, NULL), KW_OK);
+        assert_int_equal(kw_aead_seal_end(seal, pieces + sizeof plain, NULL), KW_OK);
+        assert_memory_equal(pieces, whole, sizeof whole);
+    }
+}
+
 /* Against Python's cryptography: key 00..1f, the nonce as Noise counts. */
 static void sealing(void **state)
 {
@@ -149,6 +167,7 @@ static void sealing(void **state)
         sealed[i] ^= 1;
     }
     assert_int_equal(ERR_peek_error(), 0);
+    in_pieces(seal);
     /* In place. */
     memcpy(opened, plain.data, plain.len);
     assert_int_equal(kw_aead_seal(seal, nonce, ad, (kw_bytes){opened, plain.len}, opened, NULL),

@@ -154,6 +154,11 @@ size_t kw_stream_room(const kw_stream *stream)
     return ROOM - (stream->queue.len - stream->sent);
 }
 
+bool kw_stream_flows(const kw_stream *stream)
+{
+    return ROOM - kw_stream_room(stream) <= (256 << 10);
+}
+
 kw_status kw_stream_write(kw_stream *stream, kw_bytes bytes, kw_error *err)
 {
     (void)err;
@@ -161,7 +166,7 @@ kw_status kw_stream_write(kw_stream *stream, kw_bytes bytes, kw_error *err)
     if (bytes.len > kw_stream_room(stream))
         return KW_E_LIMIT;
     kw_buf_add(&stream->queue, (const char *)bytes.data, bytes.len);
-    stream->was_full = stream->was_full || kw_stream_room(stream) < (1 << 20);
+    stream->was_full = stream->was_full || !kw_stream_flows(stream);
     return KW_OK;
 }
 
@@ -219,9 +224,10 @@ static void deliver(kw_stream *s)
     free(bytes);
     if (s->sent == s->queue.len)
         s->sent = s->queue.len = 0;
-    if (s->was_full && kw_stream_room(s) > ROOM / 2) {
+    if (s->was_full && kw_stream_flows(s)) {
         s->was_full = false;
-        s->events[0]->drained(s->users[0], s);
+        if (s->events[0]->drained)
+            s->events[0]->drained(s->users[0], s);
     }
 }
 
