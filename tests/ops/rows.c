@@ -26,8 +26,11 @@ static void gather_reads_every_type(void **state)
         assert_true(kw_tensor_bytes((kw_dtype)d, SHAPE(TOKENS, n), &bytes));
         unsigned char *data = fresh(bytes);
         float *values = random_rows((uint64_t)d, (size_t)(TOKENS * n), 2);
-        /* Any integer, and floats of a byte that are numbers; others are encoded. */
-        const unsigned mask = d == KW_BOOL ? 1 : type->is_float ? 0x3f : 0xff;
+        /* Any integer, and floats of a byte and scales of blocks that are numbers; others are
+         * encoded. */
+        const unsigned mask = d == KW_BOOL                              ? 1
+                              : type->is_float || type->block_elems > 1 ? 0x3f
+                                                                        : 0xff;
         for (size_t i = 0; i < bytes; i++)
             data[i] = (unsigned char)(kw_rng_u32(4, 0, i) & mask);
         if (type->encode)
