@@ -130,6 +130,8 @@ typedef kw_status (*kw_manifest_fn)(void *user, const kw_index_manifest *manifes
 /* Those of a model (NULL: any) and SHA-256 (NULL: any), in order of model; as kw_index_each. */
 kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8_t *sha256,
                                  kw_manifest_fn each, void *user, kw_error *err);
+/* Those that are offered, without their bodies (len 0). */
+kw_status kw_index_each_offer(kw_index *index, kw_manifest_fn each, void *user, kw_error *err);
 
 /* ---- folders that were named to us ---- */
 

@@ -9,6 +9,9 @@ static const char walk[] =
     "SELECT model, version, sha256, body, signature, offered, time FROM manifests "
     "WHERE body <> x'' AND (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR sha256 = ?2) "
     "ORDER BY model";
+static const char walk_offers[] =
+    "SELECT model, version, sha256, x'', signature, offered, time FROM manifests "
+    "WHERE body <> x'' AND offered <> 0 ORDER BY model";
 
 static kw_status put(kw_index *index, const kw_index_manifest *m, kw_error *err)
 {
@@ -98,6 +101,18 @@ static bool read_manifest(kw_arena *arena, sqlite3_stmt *st, void *row)
     return m->model && m->body.data && m->signature.data;
 }
 
+static kw_status each_row(kw_index *index, const kw_db_question *question, kw_manifest_fn each,
+                          void *user, kw_error *err)
+{
+    kw_arena arena = {0};
+    kw_db_item *list;
+    kw_status status = kw_db_ask(index, question, &arena, &list, err);
+    for (const kw_db_item *item = list; status == KW_OK && item; item = item->next)
+        status = each(user, item->row, err);
+    kw_arena_free(&arena);
+    return status;
+}
+
 kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8_t *sha256,
                                  kw_manifest_fn each, void *user, kw_error *err)
 {
@@ -107,11 +122,14 @@ kw_status kw_index_each_manifest(kw_index *index, const char *model, const uint8
                                      .bind = bind_which,
                                      .parameters = &(which){model, sha256},
                                      .read = read_manifest};
-    kw_arena arena = {0};
-    kw_db_item *list;
-    kw_status status = kw_db_ask(index, &question, &arena, &list, err);
-    for (const kw_db_item *item = list; status == KW_OK && item; item = item->next)
-        status = each(user, item->row, err);
-    kw_arena_free(&arena);
-    return status;
+    return each_row(index, &question, each, user, err);
+}
+
+kw_status kw_index_each_offer(kw_index *index, kw_manifest_fn each, void *user, kw_error *err)
+{
+    const kw_db_question question = {.sql = walk_offers,
+                                     .what = "an offer",
+                                     .row_size = sizeof(kw_index_manifest),
+                                     .read = read_manifest};
+    return each_row(index, &question, each, user, err);
 }

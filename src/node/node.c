@@ -49,6 +49,15 @@ static kw_status listen_all(kw_node *node, kw_error *err)
     return KW_OK;
 }
 
+/* The manifests that are offered here. */
+static kw_status open_registry(kw_node *node, kw_error *err)
+{
+    kw_index *const index = node->config.index;
+    const kw_registry_config config = {.host = node->host, .index = index};
+    KW_TRY(kw_registry_open(&config, &node->registry, err));
+    return index ? kw_offers_open(node->loop, node->kad, index, &node->offers, err) : KW_OK;
+}
+
 /* What a node speaks besides what every host does. */
 static kw_status open_protocols(kw_node *node, kw_error *err)
 {
@@ -73,6 +82,7 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
         node->mdns = NULL;
         kw_log_print(&config->log, KW_LOG_WARN, "not found on the local network: %s", why.message);
     }
+    KW_TRY(open_registry(node, err));
     return config->perf ? kw_perf_serve(node->host, err) : KW_OK;
 }
 
@@ -165,6 +175,8 @@ void kw_node_close(kw_node *node)
             kw_timer_close(node->bootstrap_timer);
         if (node->mdns)
             kw_mdns_close(node->mdns);
+        kw_offers_close(node->offers);
+        kw_registry_close(node->registry);
         if (node->kad)
             kw_kad_close(node->kad);
         if (node->bitswap)

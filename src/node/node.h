@@ -16,6 +16,7 @@
 #define KW_NODE_NODE_H
 
 #include "base/log.h"
+#include "hub/index.h"
 #include "net/host.h"
 #include "wire/blocks.h"
 
@@ -33,6 +34,7 @@ typedef struct kw_node_config {
     bool perf;                    /* answers what peers ask of /perf/1.0.0 */
     bool local;                   /* finds and is found on the local network (mDNS) */
     const kw_block_store *blocks; /* what it serves; borrowed; NULL: nothing */
+    kw_index *index;              /* whose manifests it offers; borrowed; NULL: none */
     uint64_t bytes_per_second;    /* of blocks to all peers; 0: no cap */
     bool sha_extension;           /* the processor has it */
     /* Asked five times a second: true ends kw_node_run. NULL: never. */

@@ -8,6 +8,8 @@
 #include "net/mdns.h"
 #include "node/control.h"
 #include "node/node.h"
+#include "node/offers.h"
+#include "node/registry.h"
 
 struct kw_node {
     kw_node_config config;
@@ -18,6 +20,8 @@ struct kw_node {
     kw_bitswap *bitswap;
     kw_kad *kad;
     kw_mdns *mdns; /* NULL: not wanted, or no network here can multicast */
+    kw_registry *registry;
+    kw_offers *offers; /* NULL: no index */
     kw_control *control;
     kw_timer *stop_timer, *bootstrap_timer;
     uint64_t started_ms;

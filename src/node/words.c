@@ -62,14 +62,19 @@ static void say_status(kw_node *node, kw_control_call *call, char *const *words)
     kw_kad_info kad;
     kw_bitswap_get_info(node->bitswap, &blocks);
     kw_kad_get_info(node->kad, &kad);
+    kw_registry_info registry;
+    kw_registry_get_info(node->registry, &registry);
     kw_buf_printf(&out,
                   "], \"uptime_s\": %llu, \"peers\": %zu, \"bytes_in\": %llu, \"bytes_out\": %llu",
                   (unsigned long long)((kw_loop_now(node->loop) - node->started_ms) / 1000),
                   n_peers, (unsigned long long)in, (unsigned long long)sent);
     kw_buf_printf(
-        &out, ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"dht_peers\": %zu, \"provided\": %zu}",
+        &out,
+        ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"dht_peers\": %zu, \"provided\": %zu, "
+        "\"offered\": %zu, \"asked\": %llu}",
         (unsigned long long)blocks.blocks_in, (unsigned long long)blocks.blocks_out,
-        kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided);
+        kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided, registry.n_offered,
+        (unsigned long long)registry.n_answered);
     answer(call, &out);
 }
 

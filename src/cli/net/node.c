@@ -137,6 +137,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
         config.identity = &identity;
         config.socket = path;
         config.blocks = &s.store;
+        config.index = s.index;
         status = kw_node_open(&config, &node, err);
     }
     const kw_index_query all = {0};

@@ -8,6 +8,7 @@
 #include "cli/net/gguf_order.h"
 #include "cli/net/home.h"
 #include "cli/net/owner.h"
+#include "cli/net/pull_manifest.h"
 #include "hub/gateway.h"
 #include "hub/listing.h"
 #include "hub/pull.h"
@@ -24,6 +25,8 @@
 
 enum { FROM_CACHE = 1, FROM_PEERS = 2, FROM_IPFS = 4, FROM_HTTP = 8 };
 #define PEERS_MAX 16
+#define MANIFEST_MS 20000    /* for peers to have the manifest, when they alone can */
+#define MANIFEST_HUB_MS 3000 /* when a hub can say which files there are */
 static const struct {
     const char *name;
     unsigned bit;
@@ -35,6 +38,8 @@ typedef struct job {
     unsigned from; /* FROM_... */
     kw_reference ref;
     kw_listing listing;
+    kw_pull_manifest manifest;
+    bool manifest_lists; /* what is fetched is what the manifest lists */
     kw_home home;
     kw_index *index;
     kw_web *web;
@@ -118,8 +123,8 @@ static const char *endpoint_of(const job *j)
     return named ? named : hub && hub[0] ? hub : NULL;
 }
 
-/* The files that the name means. */
-static kw_status list_files(job *j, kw_error *err)
+/* The files that the name means, as who keeps them says. */
+static kw_status list_origin(job *j, kw_error *err)
 {
     const kw_options *const o = &j->cli->parsed.options;
     switch (j->ref.kind) {
@@ -138,6 +143,58 @@ static kw_status list_files(job *j, kw_error *err)
         return list_root(j, err);
     }
     return kw_fail(err, KW_E_INTERNAL, "a reference of kind %d", (int)j->ref.kind);
+}
+
+static kw_status parse_peers(const job *j, kw_multiaddr out[PEERS_MAX], size_t *n, kw_error *err)
+{
+    const kw_text_list *const texts = &j->cli->parsed.options.peers;
+    if (texts->n > PEERS_MAX)
+        return kw_fail(err, KW_E_ARG, "--peer %zu times (at most %d)", texts->n, PEERS_MAX);
+    for (*n = 0; *n < texts->n; ++*n)
+        KW_TRY(kw_cli_parse_addr(texts->items[*n], &out[*n], err));
+    return KW_OK;
+}
+
+/* Whether the name is one of a hub, which peers may know a model by too. */
+static bool is_named(const job *j)
+{
+    return j->ref.kind == KW_REF_HUGGINGFACE || j->ref.kind == KW_REF_OLLAMA;
+}
+
+/* The manifest that is known of the model, here or among peers. */
+static kw_status find_manifest(job *j, kw_error *err)
+{
+    kw_multiaddr peers[PEERS_MAX];
+    kw_manifest_search search = {.cli = j->cli,
+                                 .home = &j->home,
+                                 .index = j->index,
+                                 .model = j->ref.model,
+                                 .peers = peers,
+                                 .local = j->cli->parsed.options.local,
+                                 .wait_ms = j->from & FROM_HTTP ? MANIFEST_HUB_MS : MANIFEST_MS};
+    KW_TRY(parse_peers(j, peers, &search.n_peers, err));
+    search.ask = is_named(j) && (j->from & FROM_PEERS) && (search.n_peers > 0 || search.local);
+    KW_TRY(kw_pull_manifest_find(&search, &j->manifest, err));
+    const kw_judgement *const judged = &j->manifest.judgement;
+    if (j->manifest.stated && judged->reason != KW_TRUST_NOT_ASKED)
+        kw_cli_note(j->cli, "%s: %s", j->ref.model, judged->why);
+    return KW_OK;
+}
+
+/* The files to fetch: a hub's list where one may be asked, else the manifest's. */
+static kw_status list_files(job *j, kw_error *err)
+{
+    KW_TRY(find_manifest(j, err));
+    const bool hub = !is_named(j) || (j->from & FROM_HTTP);
+    const kw_status status = hub ? list_origin(j, err) : KW_E_IO;
+    if (status == KW_OK)
+        return kw_pull_manifest_apply(&j->manifest, &j->listing, err);
+    if (hub && (status != KW_E_IO || !j->manifest.believed))
+        return status;
+    kw_listing_free(&j->listing);
+    j->manifest_lists = true;
+    return kw_pull_manifest_list(&j->manifest, j->ref.model,
+                                 j->ref.kind == KW_REF_OLLAMA ? "" : j->ref.file, &j->listing, err);
 }
 
 static void tell_file(job *j, const kw_listed *file, const char *path, const kw_fetch_result *r,
@@ -283,21 +340,18 @@ typedef struct origins {
 /* Other nodes, where a file has a name that they know it by. */
 static kw_status add_peers(job *j, origins *o, kw_error *err)
 {
-    const kw_options *const options = &j->cli->parsed.options;
     kw_multiaddr peers[PEERS_MAX];
+    size_t n_peers;
     bool rooted = false;
     for (size_t i = 0; i < j->listing.n; i++)
         rooted = rooted || j->listing.files[i].has_root;
     if (!rooted || !(j->from & FROM_PEERS))
         return KW_OK;
-    if (options->peers.n > PEERS_MAX)
-        return kw_fail(err, KW_E_ARG, "--peer %zu times (at most %d)", options->peers.n, PEERS_MAX);
-    for (size_t i = 0; i < options->peers.n; i++)
-        KW_TRY(kw_cli_parse_addr(options->peers.items[i], &peers[i], err));
+    KW_TRY(parse_peers(j, peers, &n_peers, err));
     const kw_peers_config config = {.agent = "kwaai/" KW_VERSION,
                                     .peers = peers,
-                                    .n_peers = options->peers.n,
-                                    .local = options->local,
+                                    .n_peers = n_peers,
+                                    .local = j->cli->parsed.options.local,
                                     .sha_extension = j->config.sha_extension};
     KW_TRY(kw_peers_source_open(&config, &o->peers, err));
     o->sources[o->n++] = kw_peers_source_make(o->peers);
@@ -344,6 +398,8 @@ static kw_status pull_online(job *j, kw_error *err)
     j->config.n_sources = o.n;
     if (status == KW_OK)
         status = pull_files(j, err);
+    if (status == KW_OK && (j->manifest.believed || j->manifest_lists))
+        status = kw_pull_manifest_record(&j->manifest, j->index, err);
     j->config.sources = NULL;
     kw_peers_source_close(o.peers);
     return status;
@@ -405,6 +461,7 @@ static kw_status open_and_pull(job *j, kw_error *err)
         kw_index_close(j->index);
     kw_home_close(&j->home);
     kw_listing_free(&j->listing);
+    kw_pull_manifest_free(&j->manifest);
     return status;
 }
 
@@ -443,6 +500,9 @@ const kw_command kw_command_pull = {
         "page. Without a file: the usual quantisation of GGUF files, or what a directory of "
         "safetensors needs. HF_TOKEN is sent to its site alone; HF_ENDPOINT names another site.\n\n"
         "ollama.com/NAME[:TAG] of Ollama's registry.\n\n"
+        "With --from peers alone, ORG/NAME is asked of other nodes: what they have of it is the "
+        "signed list that its publisher made (kwaai publish), and the trust file says whose is "
+        "accepted.\n\n"
         "ipfs://CID[/FILE], from other nodes and from trustless gateways; every block is verified "
         "here. Nodes are found at the addresses of --peer, on the local network and in the DHT.\n\n"
         "A URL of http or https.\n\n"
@@ -454,6 +514,7 @@ const kw_command kw_command_pull = {
     .examples = "  kwaai pull hf.co/org/name:Q4_K_M\n"
                 "  kwaai pull ollama.com/library/name:8b\n"
                 "  kwaai pull ipfs://CID --from peers\n"
+                "  kwaai pull org/name --from peers\n"
                 "  kwaai pull https://example.org/model.gguf --sha256 DIGEST\n",
     .choices = "",
     .max_args = 1,
