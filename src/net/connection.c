@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "crypto/crypto.h"
+#include "net/channels.h"
 #include "net/muxer.h"
 #include "net/noise.h"
 
@@ -22,6 +23,7 @@ enum { LEN = 2, PLAIN_MAX = KW_NOISE_MAX - KW_NOISE_TAG, HANDSHAKE_MAX = 8192 };
 #define HANDSHAKE_MS 10000
 #define BACKLOG_HIGH ((size_t)1 << 20)
 #define MAX_INBOUND 256
+#define KEPT_HIGH ((size_t)1 << 20)
 #define MAX_WINDOW ((size_t)16 << 20)
 
 static const char *const noise_id = "/noise", *const yamux_id = "/yamux/1.0.0";
@@ -44,6 +46,7 @@ struct kw_connection {
     kw_aead *seal, *unseal;
     uint64_t seal_nonce, unseal_nonce;
     kw_fifo in;     /* a frame that has not come whole */
+    kw_fifo part;   /* likewise a message of channel 0 */
     uint8_t *plain; /* [PLAIN_MAX] what was unsealed; lazily there */
     uint8_t *out;   /* [out_cap] sealed frames, and the one being filled; lazily there */
     size_t out_cap, out_len /* of whole frames */, filled /* of the next one, before its tag */;
@@ -143,7 +146,13 @@ static void put(kw_connection *c, kw_bytes bytes)
 
 static void send_plain(kw_connection *c, const kw_buf *buf)
 {
-    if (buf->len)
+    if (c->muxer.channels) {
+        uint8_t message[KW_CHANNEL_MESSAGE];
+        kw_assert(buf->len <= KW_CHANNEL_BYTES);
+        const kw_bytes bytes = {(const uint8_t *)buf->data, buf->len};
+        const size_t len = kw_channel_put(message, KW_CHANNEL_NONE, bytes);
+        (void)c->muxer.channels->send(c->muxer.channels_user, 0, (kw_bytes){message, len}, true);
+    } else if (buf->len)
         c->owner->send(c->user, (kw_bytes){(const uint8_t *)buf->data, buf->len});
 }
 
@@ -230,6 +239,7 @@ static const kw_muxer_owner muxer_owner = {.write = on_write,
 
 /* Begins to agree on one protocol; what is to be sent is added to out. */
 static bool begin_talk(kw_connection *c, const char *const *protocol, kw_buf *out);
+static void begin_noise(kw_connection *c, kw_bytes prologue);
 
 static bool speaks_noise(void *user, const char *protocol)
 {
@@ -276,6 +286,9 @@ kw_status kw_connection_open(const kw_connection_config *config, kw_connection *
     c->muxer =
         (kw_muxer){.owner = &muxer_owner,
                    .owner_user = c,
+                   .kind = config->channels ? &kw_channel_muxer : &kw_yamux,
+                   .channels = config->channels,
+                   .channels_user = config->channels_user,
                    .peer = &c->peer,
                    .initiator = config->initiator,
                    .max_inbound = config->max_streams ? config->max_streams : MAX_INBOUND,
@@ -288,12 +301,17 @@ kw_status kw_connection_open(const kw_connection_config *config, kw_connection *
     kw_status status;
     kw_buf buf = {0};
     KW_GOTO(status, kw_muxer_open(&c->muxer, err));
-    if (!begin_talk(c, &noise_id, &buf)) {
-        status = kw_fail(err, KW_E_NOMEM, "connection: %s", c->reason);
+    if (config->channels)
+        begin_noise(c, config->prologue);
+    else
+        (void)begin_talk(c, &noise_id, &buf);
+    if (c->dead) {
+        status = kw_fail(err, c->why, "connection: %s", c->reason);
         goto fail;
     }
     *out = c;
-    send_plain(c, &buf);
+    if (buf.len)
+        send_plain(c, &buf);
     kw_buf_free(&buf);
     return KW_OK;
 fail:
@@ -327,6 +345,7 @@ void kw_connection_free(kw_connection *c)
     kw_aead_close(c->seal);
     kw_aead_close(c->unseal);
     kw_fifo_free(&c->in);
+    kw_fifo_free(&c->part);
     free(c->plain);
     free(c->out);
     free((void *)(uintptr_t)c->key.data);
@@ -358,7 +377,8 @@ void kw_connection_lost(kw_connection *c, kw_status why)
 static void open_muxer(kw_connection *c)
 {
     c->phase = PHASE_OPEN;
-    kw_muxer_ping(&c->muxer); /* the round trip, for the growth of windows */
+    if (!c->muxer.channels)
+        kw_muxer_ping(&c->muxer); /* the round trip, for the growth of windows */
     c->owner->secured(c->user, &c->peer);
 }
 
@@ -369,7 +389,8 @@ static kw_status send_noise(kw_connection *c, kw_error *err)
     kw_status status = KW_OK;
     static const char no_len[LEN];
     if (c->noise->step > 0)
-        KW_GOTO(status, kw_noise_payload(c->noise, c->identity, yamux_id, &payload, err));
+        KW_GOTO(status, kw_noise_payload(c->noise, c->identity, c->muxer.channels ? NULL : yamux_id,
+                                          &payload, err));
     kw_buf_add(&message, no_len, LEN);
     KW_GOTO(status, kw_noise_write(c->noise, (kw_bytes){(const uint8_t *)payload.data, payload.len},
                                    &message, err));
@@ -393,10 +414,10 @@ static kw_status meet(kw_connection *c, kw_bytes payload, bool *early, kw_error 
         kw_peer_id_text(&c->peer, found);
         return kw_fail(err, KW_E_FORMAT, "another peer answered than was expected: %s", found);
     }
-    if (named && !same)
+    if (named && !same && !c->muxer.channels)
         return kw_fail(err, KW_E_UNSUPPORTED, "noise: the peer speaks no muxer that we do (%s)",
                        yamux_id);
-    *early = same;
+    *early = same || c->muxer.channels;
     uint8_t *copy = malloc(key.len);
     if (!copy)
         return kw_fail(err, KW_E_NOMEM, "noise: no memory for a key");
@@ -407,6 +428,10 @@ static kw_status meet(kw_connection *c, kw_bytes payload, bool *early, kw_error 
 
 static kw_status finish_noise(kw_connection *c, kw_error *err)
 {
+    if (c->muxer.channels) { /* the transport seals */
+        free_noise(c);
+        return KW_OK;
+    }
     uint8_t send[32], receive[32];
     KW_TRY(kw_noise_split(c->noise, send, receive, err));
     kw_status status = kw_aead_open(send, true, &c->seal, err);
@@ -451,14 +476,14 @@ fail:
 
 /* ---- receiving ----------------------------------------------------------------------------- */
 
-static void begin_noise(kw_connection *c)
+static void begin_noise(kw_connection *c, kw_bytes prologue)
 {
     kw_error err = {0};
     c->phase = PHASE_NOISE;
     c->noise = malloc(sizeof *c->noise);
     kw_status status = KW_E_NOMEM;
     if (c->noise)
-        status = kw_noise_begin(c->noise, c->initiator, (kw_bytes){0}, NULL, NULL, &err);
+        status = kw_noise_begin(c->noise, c->initiator, prologue, NULL, NULL, &err);
     if (status == KW_OK && kw_noise_ours(c->noise))
         status = send_noise(c, &err);
     if (status != KW_OK)
@@ -486,7 +511,7 @@ static kw_bytes take_talk(kw_connection *c, kw_bytes bytes)
     if (state == KW_MULTISTREAM_DONE && !c->dead) {
         free_talk(c);
         if (clear)
-            begin_noise(c);
+            begin_noise(c, (kw_bytes){0});
         else
             open_muxer(c);
     }
@@ -574,6 +599,73 @@ void kw_connection_receive(kw_connection *c, kw_bytes bytes, uint64_t now_ms)
     while (bytes.len && !c->dead)
         bytes = c->phase == PHASE_SECURITY ? take_talk(c, bytes) : take_framed(c, bytes);
     leave(c);
+}
+
+/* ---- channels ------------------------------------------------------------------------------ */
+
+/* Channel 0 carries the handshake and nothing behind it. */
+static void take_handshake(kw_connection *c, kw_bytes bytes)
+{
+    kw_channel_message message;
+    while (bytes.len && !c->dead && c->phase == PHASE_NOISE) {
+        const kw_channel_result result = kw_channel_next(&c->part, &bytes, &message);
+        if (result == KW_CHANNEL_MORE)
+            return;
+        if (result != KW_CHANNEL_ONE) {
+            fail(c, KW_E_FORMAT, "what came on channel 0 is no message");
+            return;
+        }
+        while (message.bytes.len && !c->dead && c->phase == PHASE_NOISE)
+            message.bytes = take_framed(c, message.bytes);
+        kw_channel_taken(&c->part);
+    }
+}
+
+static void enter_at(kw_connection *c, uint64_t now_ms)
+{
+    enter(c);
+    c->now_ms = c->muxer.now_ms = now_ms;
+}
+
+void kw_connection_channel(kw_connection *c, uint16_t channel, kw_bytes bytes, uint64_t now_ms)
+{
+    enter_at(c, now_ms);
+    if (channel == 0)
+        take_handshake(c, bytes);
+    else if (c->phase == PHASE_OPEN)
+        kw_muxer_channel(&c->muxer, channel, bytes);
+    leave(c);
+}
+
+void kw_connection_channel_opened(kw_connection *c, uint16_t channel, uint64_t now_ms)
+{
+    enter_at(c, now_ms);
+    if (c->phase == PHASE_OPEN)
+        kw_muxer_channel_opened(&c->muxer, channel);
+    else
+        fail(c, KW_E_FORMAT, "a channel was opened before the handshake was over");
+    leave(c);
+}
+
+void kw_connection_channel_closed(kw_connection *c, uint16_t channel, uint64_t now_ms)
+{
+    enter_at(c, now_ms);
+    if (channel != 0)
+        kw_muxer_channel_closed(&c->muxer, channel);
+    else if (c->phase != PHASE_OPEN)
+        fail(c, KW_E_IO, "channel 0 was closed before the handshake was over");
+    leave(c);
+}
+
+void kw_connection_writable(kw_connection *c)
+{
+    c->muxer.blocked = false;
+    kw_connection_turn(c);
+}
+
+bool kw_connection_full(const kw_connection *c)
+{
+    return c->muxer.kept >= KEPT_HIGH;
 }
 
 void kw_connection_backlog(kw_connection *c, size_t bytes)

@@ -32,6 +32,18 @@ typedef struct kw_connection_owner {
     void (*soon)(void *user);
 } kw_connection_owner;
 
+/* A transport that is secured already and carries each stream on a channel of its own (WebRTC):
+ * there is no Yamux then, and Noise runs on channel 0 only to prove who the peer is. */
+typedef struct kw_channels {
+    /* Opens one towards the peer, odd numbers by the initiator; false: none is free. */
+    bool (*open)(void *user, uint16_t *channel);
+    /* Sends a message, in order behind what was sent on it. False: not now, and
+     * kw_connection_writable tells when. must: it is kept until it can go. */
+    bool (*send)(void *user, uint16_t channel, kw_bytes message, bool must);
+    /* Nothing more will be sent on it. */
+    void (*close)(void *user, uint16_t channel);
+} kw_channels;
+
 typedef struct kw_connection_config {
     const kw_identity *identity;      /* borrowed */
     const kw_connection_owner *owner; /* borrowed */
@@ -43,6 +55,9 @@ typedef struct kw_connection_config {
     /* Bytes that all connections of a host may hold for windows above 256 KiB; NULL: no limit. */
     size_t *window_budget;
     uint64_t now_ms;
+    const kw_channels *channels; /* borrowed; NULL: the transport carries bytes */
+    void *channels_user;
+    kw_bytes prologue; /* of Noise: what binds it to the transport; borrowed during open */
 } kw_connection_config;
 
 kw_status kw_connection_open(const kw_connection_config *config, kw_connection **out,
@@ -50,6 +65,15 @@ kw_status kw_connection_open(const kw_connection_config *config, kw_connection *
 void kw_connection_free(kw_connection *connection);
 /* Bytes that arrived, all taken; now_ms is the monotonic time. After `closed` they are ignored. */
 void kw_connection_receive(kw_connection *connection, kw_bytes bytes, uint64_t now_ms);
+/* With channels, instead: one was opened by the peer, brought bytes (a message or a part of one), or
+ * was closed by the peer; all may send again. Only channel 0 is there from the beginning. */
+void kw_connection_channel_opened(kw_connection *connection, uint16_t channel, uint64_t now_ms);
+void kw_connection_channel(kw_connection *connection, uint16_t channel, kw_bytes bytes,
+                           uint64_t now_ms);
+void kw_connection_channel_closed(kw_connection *connection, uint16_t channel, uint64_t now_ms);
+void kw_connection_writable(kw_connection *connection);
+/* Paused streams keep as much as they may: nothing is to be read for now. */
+bool kw_connection_full(const kw_connection *connection);
 /* The transport ended. */
 void kw_connection_lost(kw_connection *connection, kw_status why);
 /* Bytes given to send() that have not left the machine yet: above a limit streams hold back theirs.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* muxer.h - inside a connection: Yamux, and the streams it carries.
+/* muxer.h - inside a connection: the streams it carries, as Yamux frames or as channels of a
+ * transport that has them itself (kw_channels).
  *
  * The muxer sees bytes that are secured already. It calls nothing of a user while it is in the
  * middle of its own tables: whatever a handler does from within an event (write, reset, open
@@ -37,6 +38,24 @@ typedef struct kw_muxer_owner {
     void (*soon)(void *user);
 } kw_muxer_owner;
 
+/* How a kind of muxer puts streams on the wire. */
+typedef struct kw_muxer_kind {
+    /* The number of a stream that we open, or 0: none is free. */
+    uint32_t (*number)(kw_muxer *muxer);
+    /* Sends a piece at once as far as it goes; how much. */
+    size_t (*send)(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes);
+    /* Tells the peer that no more comes, or that the stream is over. */
+    void (*finish)(kw_muxer *muxer, kw_stream *stream);
+    void (*reset)(kw_muxer *muxer, kw_stream *stream);
+    /* The user has taken bytes. */
+    void (*taken)(kw_muxer *muxer, kw_stream *stream);
+    /* It leaves the table. */
+    void (*forget)(kw_muxer *muxer, kw_stream *stream);
+    void (*goodbye)(kw_muxer *muxer, uint32_t reason);
+    void (*tick)(kw_muxer *muxer);
+} kw_muxer_kind;
+extern const kw_muxer_kind kw_yamux, kw_channel_muxer;
+
 struct kw_stream {
     kw_muxer *muxer;
     struct kw_stream *chain;      /* of its bucket */
@@ -51,6 +70,7 @@ struct kw_stream {
     void *opened_user;
     kw_chunks out; /* waits for window or for the connection */
     kw_fifo in;    /* arrived while paused */
+    kw_fifo part;  /* of a channel's message that has not come whole */
     uint64_t since_ms, window_ms;
     uint64_t active_ms; /* when bytes last came or went */
     uint32_t id;
@@ -61,13 +81,18 @@ struct kw_stream {
     bool inbound;
     bool syn_sent, acknowledged; /* of our opening, or of theirs */
     bool finishing, fin_sent, fin_received, end_told;
+    bool fin_awaited; /* a channel's end that the peer has not confirmed */
     bool ready, paused, starved; /* starved: a writer waits for `drained` */
     bool over;                   /* nothing more moves; `closed` is due */
 };
 
 struct kw_muxer {
+    const kw_muxer_kind *kind; /* NULL: Yamux */
     const kw_muxer_owner *owner;
     void *owner_user;
+    const kw_channels *channels; /* of the transport, when it has them */
+    void *channels_user;
+    size_t kept; /* bytes that arrived for paused streams */
     const kw_peer_id *peer; /* borrowed from the connection */
     kw_stream **buckets;    /* by id */
     size_t n_buckets, n_streams, n_inbound, max_inbound, n_unacknowledged;
@@ -79,6 +104,7 @@ struct kw_muxer {
     uint32_t ping_value;
     unsigned n_unread; /* answers since the peer stopped reading */
     bool initiator, ping_out, went_away /* the peer takes no new streams */, ended;
+    bool blocked; /* the transport takes no more for now */
     uint32_t window_in_use; /* above the first 256 KiB of each stream */
     /* The frame under way. */
     uint8_t header[KW_YAMUX_HEADER];
@@ -101,15 +127,19 @@ void kw_muxer_free(kw_muxer *muxer);
 void kw_muxer_ping(kw_muxer *muxer);
 size_t kw_muxer_memory(const kw_muxer *muxer);
 
-/* ---- between yamux.c and stream.c ---- */
+/* ---- channels.c: what arrives on the channels of the transport ---- */
+void kw_muxer_channel(kw_muxer *muxer, uint16_t channel, kw_bytes bytes);
+void kw_muxer_channel_opened(kw_muxer *muxer, uint16_t channel);
+void kw_muxer_channel_closed(kw_muxer *muxer, uint16_t channel);
+
+/* ---- between muxer.c, its kinds and stream.c ---- */
+kw_stream *kw_muxer_find(const kw_muxer *muxer, uint32_t id);
+/* Resets streams whose negotiation or end takes too long. */
+void kw_muxer_check(kw_muxer *muxer);
 kw_stream *kw_muxer_new_stream(kw_muxer *muxer, uint32_t id, bool inbound);
-/* Sends a piece at once as far as the window goes; how much. */
-size_t kw_muxer_send(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes);
 void kw_muxer_queue(kw_muxer *muxer, kw_stream *stream); /* it has something to send */
 void kw_muxer_reset(kw_muxer *muxer, kw_stream *stream);
 void kw_muxer_over(kw_muxer *muxer, kw_stream *stream, kw_status why);
-/* The user has taken n bytes: the peer may send as many again. */
-void kw_muxer_taken(kw_muxer *muxer, kw_stream *stream, size_t n);
 /* Bytes of the peer for a stream: to its negotiation, to its user, or kept. */
 void kw_stream_receive(kw_stream *stream, kw_bytes bytes);
 void kw_stream_ended(kw_stream *stream);  /* the peer's FIN */

@@ -202,9 +202,11 @@ kw_status kw_noise_payload(const kw_noise *noise, const kw_identity *identity, c
     KW_TRY(kw_identity_sign(identity, (kw_bytes){text, sizeof text}, signature, err));
     kw_pb_put_bytes(out, 1, (kw_bytes){identity->encoded, sizeof identity->encoded});
     kw_pb_put_bytes(out, 2, (kw_bytes){signature, sizeof signature});
-    const size_t begin = kw_pb_begin(out);
-    kw_pb_put_text(out, 2, kw_str_from(muxer));
-    kw_pb_end(out, 4, begin);
+    if (muxer) {
+        const size_t begin = kw_pb_begin(out);
+        kw_pb_put_text(out, 2, kw_str_from(muxer));
+        kw_pb_end(out, 4, begin);
+    }
     return kw_buf_status(out, err);
 }
 

@@ -37,8 +37,8 @@ kw_status kw_noise_read(kw_noise *noise, kw_bytes message, kw_buf *payload, kw_e
 kw_status kw_noise_split(const kw_noise *noise, uint8_t send[32], uint8_t receive[32],
                          kw_error *err);
 
-/* The payload of messages two and three: who we are, signed over the static key, and muxers that we
- * speak. */
+/* The payload of messages two and three: who we are, signed over the static key, and the
+ * muxer that we speak (NULL: none is agreed on here). */
 kw_status kw_noise_payload(const kw_noise *noise, const kw_identity *identity, const char *muxer,
                            kw_buf *out, kw_error *err);
 /* Checks the peer's, after the message that brought it was read. key: protobuf, a view into

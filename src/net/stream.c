@@ -16,7 +16,7 @@ static bool push(kw_stream *stream, kw_bytes bytes)
     kw_muxer *const muxer = stream->muxer;
     size_t sent = 0;
     if (stream->out.len == 0)
-        sent = kw_muxer_send(muxer, stream, bytes);
+        sent = muxer->kind->send(muxer, stream, bytes);
     if (!kw_chunks_add(&stream->out, (kw_bytes){bytes.data + sent, bytes.len - sent})) {
         kw_muxer_reset(muxer, stream);
         return false;
@@ -73,7 +73,7 @@ void kw_stream_reset(kw_stream *stream)
 
 void kw_stream_settle(kw_stream *stream)
 {
-    if (stream->fin_sent && stream->end_told)
+    if (stream->fin_sent && stream->end_told && !stream->fin_awaited)
         kw_muxer_over(stream->muxer, stream, KW_OK);
 }
 
@@ -94,13 +94,15 @@ static void deliver(kw_stream *stream, kw_bytes bytes)
     if (stream->over || bytes.len == 0)
         return;
     if (stream->paused) {
-        if (!kw_fifo_add(&stream->in, bytes))
+        if (kw_fifo_add(&stream->in, bytes))
+            stream->muxer->kept += bytes.len;
+        else
             kw_muxer_reset(stream->muxer, stream);
         return;
     }
     if (stream->events && stream->events->data)
         stream->events->data(stream->user, stream, bytes);
-    kw_muxer_taken(stream->muxer, stream, bytes.len);
+    stream->muxer->kind->taken(stream->muxer, stream);
 }
 
 void kw_stream_pause(kw_stream *stream, bool paused)
@@ -112,9 +114,10 @@ void kw_stream_pause(kw_stream *stream, bool paused)
         return;
     kw_fifo kept = stream->in; /* the handler may pause again, and fill a new one */
     stream->in = (kw_fifo){0};
+    stream->muxer->kept -= kept.len;
     deliver(stream, kw_fifo_view(&kept));
     kw_fifo_free(&kept);
-    kw_muxer_taken(stream->muxer, stream, 0);
+    stream->muxer->kind->taken(stream->muxer, stream);
     if (stream->fin_received)
         tell_end(stream);
     stream->muxer->owner->soon(stream->muxer->owner_user);
@@ -180,7 +183,7 @@ void kw_stream_receive(kw_stream *stream, kw_bytes bytes)
         return;
     }
     talk(stream, bytes);
-    kw_muxer_taken(stream->muxer, stream, bytes.len);
+    stream->muxer->kind->taken(stream->muxer, stream);
 }
 
 bool kw_stream_greet(kw_stream *stream)
@@ -240,16 +243,17 @@ void kw_muxer_dial(kw_muxer *muxer, const char *const *protocols, size_t n_proto
         opened(user, NULL, KW_E_IO, "the connection is closing");
         return;
     }
-    if (muxer->n_unacknowledged >= KW_MAX_UNACKNOWLEDGED || muxer->next_id > UINT32_MAX - 2) {
+    const uint32_t id =
+        muxer->n_unacknowledged < KW_MAX_UNACKNOWLEDGED ? muxer->kind->number(muxer) : 0;
+    if (id == 0) {
         opened(user, NULL, KW_E_LIMIT, "too many streams wait for the peer to accept them");
         return;
     }
-    kw_stream *stream = kw_muxer_new_stream(muxer, muxer->next_id, false);
+    kw_stream *stream = kw_muxer_new_stream(muxer, id, false);
     if (!stream) {
         opened(user, NULL, KW_E_NOMEM, "no memory for a stream");
         return;
     }
-    muxer->next_id += 2;
     stream->opened = opened;
     stream->opened_user = user;
     if (!propose(stream, protocols, n_protocols))

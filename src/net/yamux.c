@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* yamux.c - the Yamux session: frames in and out, windows, and the table of streams.
+/* yamux.c - the Yamux session: frames in and out, and windows.
  *
  * A frame is 12 bytes (version, type, flags, stream, length; big endian) and, for data, that many
  * bytes. A window is filled up once half of it has been used, and doubles while it is used within
@@ -40,187 +40,6 @@ static void put_frame(kw_muxer *muxer, int type, int flags, uint32_t id, uint32_
     muxer->owner->write(muxer->owner_user, (kw_bytes){header, sizeof header}, payload);
 }
 
-/* ---- the table of streams ------------------------------------------------------------------ */
-
-kw_status kw_muxer_open(kw_muxer *muxer, kw_error *err)
-{
-    muxer->n_buckets = 4;
-    muxer->buckets = calloc(muxer->n_buckets, sizeof *muxer->buckets);
-    if (!muxer->buckets)
-        return kw_fail(err, KW_E_NOMEM, "yamux: no memory for the table of streams");
-    muxer->next_id = muxer->initiator ? 1 : 2;
-    return KW_OK;
-}
-
-static kw_stream **bucket(const kw_muxer *muxer, uint32_t id)
-{
-    return &muxer->buckets[(id >> 1) & (muxer->n_buckets - 1)];
-}
-
-static kw_stream *find(const kw_muxer *muxer, uint32_t id)
-{
-    kw_stream *stream = *bucket(muxer, id);
-    while (stream && stream->id != id)
-        stream = stream->chain;
-    return stream;
-}
-
-static void grow_table(kw_muxer *muxer)
-{
-    kw_muxer larger = *muxer;
-    larger.n_buckets = muxer->n_buckets * 2;
-    larger.buckets = calloc(larger.n_buckets, sizeof *larger.buckets);
-    if (!larger.buckets)
-        return; /* slower, and right */
-    for (size_t i = 0; i < muxer->n_buckets; i++) {
-        for (kw_stream *stream = muxer->buckets[i], *next; stream; stream = next) {
-            next = stream->chain;
-            kw_stream **const place = bucket(&larger, stream->id);
-            stream->chain = *place;
-            *place = stream;
-        }
-    }
-    free(muxer->buckets);
-    muxer->buckets = larger.buckets;
-    muxer->n_buckets = larger.n_buckets;
-}
-
-kw_stream *kw_muxer_new_stream(kw_muxer *muxer, uint32_t id, bool inbound)
-{
-    kw_stream *stream = calloc(1, sizeof *stream);
-    if (!stream)
-        return NULL;
-    if (muxer->n_streams >= 2 * muxer->n_buckets)
-        grow_table(muxer);
-    *stream = (kw_stream){.muxer = muxer,
-                          .id = id,
-                          .inbound = inbound,
-                          .send_window = KW_YAMUX_WINDOW,
-                          .receive_window = KW_YAMUX_WINDOW,
-                          .window = KW_YAMUX_WINDOW,
-                          .since_ms = muxer->now_ms,
-                          .active_ms = muxer->now_ms,
-                          .window_ms = muxer->now_ms};
-    kw_stream **const place = bucket(muxer, id);
-    stream->chain = *place;
-    *place = stream;
-    muxer->n_streams++;
-    if (inbound)
-        muxer->n_inbound++;
-    else
-        muxer->n_unacknowledged++;
-    return stream;
-}
-
-static void forget(kw_muxer *muxer, kw_stream *stream)
-{
-    kw_stream **place = bucket(muxer, stream->id);
-    while (*place != stream)
-        place = &(*place)->chain;
-    *place = stream->chain;
-    muxer->n_streams--;
-    if (stream->inbound)
-        muxer->n_inbound--;
-    else if (!stream->acknowledged)
-        muxer->n_unacknowledged--;
-    const uint32_t extra = stream->window - KW_YAMUX_WINDOW;
-    muxer->window_in_use -= extra;
-    if (muxer->budget)
-        *muxer->budget += extra;
-}
-
-void kw_muxer_over(kw_muxer *muxer, kw_stream *stream, kw_status why)
-{
-    if (stream->over)
-        return;
-    stream->over = true;
-    stream->why = why;
-    stream->next_over = muxer->over;
-    muxer->over = stream;
-    muxer->owner->soon(muxer->owner_user);
-}
-
-static void free_stream(kw_stream *stream)
-{
-    if (stream->talk)
-        kw_multistream_free(stream->talk);
-    free(stream->talk);
-    free(stream->proposals);
-    free(stream->protocol);
-    kw_chunks_free(&stream->out);
-    kw_fifo_free(&stream->in);
-    free(stream);
-}
-
-/* Takes a stream out of the queue of those that want to send. */
-static void unqueue(kw_muxer *muxer, kw_stream *stream)
-{
-    kw_stream *before = NULL;
-    for (kw_stream *at = muxer->ready_first; at != stream; at = at->next_ready)
-        before = at;
-    if (before)
-        before->next_ready = stream->next_ready;
-    else
-        muxer->ready_first = stream->next_ready;
-    if (muxer->ready_last == stream)
-        muxer->ready_last = before;
-    stream->ready = false;
-}
-
-void kw_muxer_sweep(kw_muxer *muxer)
-{
-    for (kw_stream *stream; (stream = muxer->over) != NULL;) {
-        muxer->over = stream->next_over;
-        if (stream->ready)
-            unqueue(muxer, stream);
-        forget(muxer, stream);
-        if (stream->opened) {
-            const kw_stream_fn opened = stream->opened;
-            stream->opened = NULL;
-            opened(stream->opened_user, NULL, stream->why == KW_OK ? KW_E_IO : stream->why,
-                   stream->why == KW_E_UNSUPPORTED
-                       ? "the peer does not speak it"
-                       : "the stream ended before the protocol was agreed on");
-        } else if (stream->events && stream->events->closed) {
-            stream->events->closed(stream->user, stream, stream->why);
-        }
-        free_stream(stream);
-    }
-}
-
-void kw_muxer_end(kw_muxer *muxer, kw_status why)
-{
-    muxer->ended = true;
-    for (size_t i = 0; i < muxer->n_buckets; i++) {
-        for (kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain)
-            kw_muxer_over(muxer, stream, why);
-    }
-}
-
-void kw_muxer_free(kw_muxer *muxer)
-{
-    for (size_t i = 0; i < muxer->n_buckets; i++) {
-        for (kw_stream *stream = muxer->buckets[i], *next; stream; stream = next) {
-            next = stream->chain;
-            free_stream(stream);
-        }
-    }
-    free(muxer->buckets);
-    muxer->buckets = NULL;
-    muxer->n_buckets = 0;
-}
-
-size_t kw_muxer_memory(const kw_muxer *muxer)
-{
-    size_t bytes = muxer->n_buckets * sizeof *muxer->buckets;
-    for (size_t i = 0; i < muxer->n_buckets; i++) {
-        for (const kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain)
-            bytes += sizeof *stream + stream->out.cap + stream->in.cap +
-                     (stream->talk ? sizeof *stream->talk : 0);
-    }
-    return bytes;
-}
-
 /* ---- sending ------------------------------------------------------------------------------- */
 
 /* The flags that the next frame of a stream carries besides its own. */
@@ -232,7 +51,16 @@ static int opening_flags(kw_stream *stream)
     return stream->inbound ? FLAG_ACK : FLAG_SYN;
 }
 
-size_t kw_muxer_send(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes)
+static uint32_t number(kw_muxer *muxer)
+{
+    const uint32_t id = muxer->next_id;
+    if (id > UINT32_MAX - 2)
+        return 0;
+    muxer->next_id += 2;
+    return id;
+}
+
+static size_t send_bytes(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes)
 {
     size_t sent = 0;
     while (sent < bytes.len && stream->send_window > 0 && !muxer->owner->held(muxer->owner_user)) {
@@ -248,19 +76,6 @@ size_t kw_muxer_send(kw_muxer *muxer, kw_stream *stream, kw_bytes bytes)
     return sent;
 }
 
-void kw_muxer_queue(kw_muxer *muxer, kw_stream *stream)
-{
-    if (stream->ready || stream->over)
-        return;
-    stream->ready = true;
-    stream->next_ready = NULL;
-    if (muxer->ready_last)
-        muxer->ready_last->next_ready = stream;
-    else
-        muxer->ready_first = stream;
-    muxer->ready_last = stream;
-}
-
 static void send_fin(kw_muxer *muxer, kw_stream *stream)
 {
     stream->fin_sent = true;
@@ -268,42 +83,13 @@ static void send_fin(kw_muxer *muxer, kw_stream *stream)
     kw_stream_settle(stream);
 }
 
-/* One turn of a stream: a frame of what it has, then its end. True: it has more that can go. */
-static bool send_some(kw_muxer *muxer, kw_stream *stream)
+static void send_reset(kw_muxer *muxer, kw_stream *stream)
 {
-    const kw_bytes waiting = kw_chunks_front(&stream->out);
-    const kw_bytes piece = {waiting.data, KW_MIN(waiting.len, FRAME_MAX)};
-    kw_chunks_drop(&stream->out, kw_muxer_send(muxer, stream, piece));
-    if (stream->out.len == 0 && stream->finishing && !stream->fin_sent)
-        send_fin(muxer, stream);
-    if (stream->starved && stream->out.len <= KW_STREAM_LOW && !stream->over) {
-        stream->starved = false;
-        if (stream->events && stream->events->drained)
-            stream->events->drained(stream->user, stream);
-    }
-    return !stream->over && stream->out.len > 0 && stream->send_window > 0;
-}
-
-void kw_muxer_pump(kw_muxer *muxer)
-{
-    while (muxer->ready_first && !muxer->owner->held(muxer->owner_user)) {
-        kw_stream *const stream = muxer->ready_first;
-        unqueue(muxer, stream);
-        if (!stream->over && send_some(muxer, stream))
-            kw_muxer_queue(muxer, stream);
-    }
-}
-
-void kw_muxer_reset(kw_muxer *muxer, kw_stream *stream)
-{
-    if (stream->over)
-        return;
-    if (!muxer->ended && (stream->inbound || stream->syn_sent))
+    if (stream->inbound || stream->syn_sent)
         put_frame(muxer, TYPE_WINDOW, FLAG_RST, stream->id, 0, (kw_bytes){0});
-    kw_muxer_over(muxer, stream, KW_E_CANCELLED);
 }
 
-void kw_muxer_goodbye(kw_muxer *muxer, uint32_t reason)
+static void goodbye(kw_muxer *muxer, uint32_t reason)
 {
     put_frame(muxer, TYPE_GO_AWAY, 0, 0, reason, (kw_bytes){0});
 }
@@ -337,9 +123,9 @@ static void grow_window(kw_muxer *muxer, kw_stream *stream)
     stream->window += (uint32_t)more;
 }
 
-void kw_muxer_taken(kw_muxer *muxer, kw_stream *stream, size_t n)
+/* What is neither granted nor kept has been taken: the peer may send as much again. */
+static void taken(kw_muxer *muxer, kw_stream *stream)
 {
-    (void)n; /* what is neither granted nor kept has been taken */
     if (stream->over || stream->fin_received || stream->paused)
         return;
     const uint32_t kept = (uint32_t)stream->in.len;
@@ -352,11 +138,19 @@ void kw_muxer_taken(kw_muxer *muxer, kw_stream *stream, size_t n)
     put_frame(muxer, TYPE_WINDOW, opening_flags(stream), stream->id, delta, (kw_bytes){0});
 }
 
+static void forget(kw_muxer *muxer, kw_stream *stream)
+{
+    const uint32_t extra = stream->window - KW_YAMUX_WINDOW;
+    muxer->window_in_use -= extra;
+    if (muxer->budget)
+        *muxer->budget += extra;
+}
+
 /* ---- receiving ----------------------------------------------------------------------------- */
 
 static void violation(kw_muxer *muxer, const char *reason)
 {
-    kw_muxer_goodbye(muxer, AWAY_PROTOCOL);
+    goodbye(muxer, AWAY_PROTOCOL);
     muxer->owner->fail(muxer->owner_user, KW_E_FORMAT, reason);
 }
 
@@ -377,7 +171,7 @@ static bool may_answer(kw_muxer *muxer)
 /* A frame with SYN: a new stream, or NULL when it was refused or broke a rule. */
 static kw_stream *accept_stream(kw_muxer *muxer, uint32_t id)
 {
-    if (id == 0 || (id % 2 == 1) == muxer->initiator || find(muxer, id)) {
+    if (id == 0 || (id % 2 == 1) == muxer->initiator || kw_muxer_find(muxer, id)) {
         violation(muxer, "yamux: a stream was opened under a number that is not free for the peer");
         return NULL;
     }
@@ -413,7 +207,7 @@ static void apply_flags(kw_muxer *muxer, kw_stream *stream, int flags)
  */
 static kw_stream *stream_of(kw_muxer *muxer, uint32_t id, int flags)
 {
-    kw_stream *const stream = flags & FLAG_SYN ? accept_stream(muxer, id) : find(muxer, id);
+    kw_stream *const stream = flags & FLAG_SYN ? accept_stream(muxer, id) : kw_muxer_find(muxer, id);
     if (stream && !stream->inbound && !stream->acknowledged && flags & (FLAG_ACK | FLAG_RST)) {
         stream->acknowledged = true;
         muxer->n_unacknowledged--;
@@ -504,7 +298,7 @@ static size_t take_body(kw_muxer *muxer, kw_bytes bytes)
 {
     const size_t now = KW_MIN(bytes.len, (size_t)muxer->body_left);
     muxer->body_left -= (uint32_t)now;
-    kw_stream *stream = find(muxer, muxer->body_id);
+    kw_stream *stream = kw_muxer_find(muxer, muxer->body_id);
     if (stream && !stream->over) {
         muxer->bytes_in += now;
         stream->active_ms = muxer->now_ms;
@@ -533,29 +327,23 @@ void kw_muxer_receive(kw_muxer *muxer, kw_bytes bytes)
     }
 }
 
-#define NEGOTIATION_MS 10000
 #define PING_EVERY_MS 30000
 #define SILENCE_MS 60000     /* of a peer that has streams and answers no ping */
-#define HALF_CLOSED_MS 60000 /* we have finished, and nothing comes or goes */
 
-static void check_stream(kw_muxer *muxer, kw_stream *stream)
-{
-    if (stream->over)
-        return;
-    const bool silent = stream->talk && muxer->now_ms - stream->since_ms >= NEGOTIATION_MS;
-    const bool stalled =
-        stream->fin_sent && !stream->paused && muxer->now_ms - stream->active_ms >= HALF_CLOSED_MS;
-    if (silent || stalled)
-        kw_muxer_reset(muxer, stream);
-}
-
-void kw_muxer_tick(kw_muxer *muxer)
+static void tick(kw_muxer *muxer)
 {
     if (muxer->now_ms - muxer->ping_ms >= PING_EVERY_MS && muxer->n_streams > 0)
         kw_muxer_ping(muxer);
-    for (size_t i = 0; i < muxer->n_buckets; i++)
-        for (kw_stream *stream = muxer->buckets[i]; stream; stream = stream->chain)
-            check_stream(muxer, stream);
+    kw_muxer_check(muxer);
     if (muxer->ping_out && muxer->n_streams > 0 && muxer->now_ms - muxer->heard_ms >= SILENCE_MS)
         muxer->owner->fail(muxer->owner_user, KW_E_IO, "yamux: the peer answers no ping");
 }
+
+const kw_muxer_kind kw_yamux = {.number = number,
+                                .send = send_bytes,
+                                .finish = send_fin,
+                                .reset = send_reset,
+                                .taken = taken,
+                                .forget = forget,
+                                .goodbye = goodbye,
+                                .tick = tick};
