@@ -26,6 +26,7 @@ packages='
 1 libuv1-dev r /usr/include/uv.h
 1 libcurl4-openssl-dev r curl-config
 1 libsqlite3-dev r /usr/include/sqlite3.h
+1 libusrsctp-dev o /usr/include/usrsctp.h
 2 libcmocka-dev r /usr/include/cmocka.h
 2 gcc-aarch64-linux-gnu o aarch64-linux-gnu-gcc
 2 libc6-dev-arm64-cross o /usr/aarch64-linux-gnu/include/stdio.h

@@ -916,7 +916,7 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_NODE,
      AT(listen),
      .help = "where start listens, as a multiaddr; may be given again (without it "
-             "/ip4/0.0.0.0/tcp/4001)"},
+             "/ip4/0.0.0.0/tcp/4001, and /ip4/0.0.0.0/udp/4001/webrtc-direct for browsers)"},
     {.name = "bootstrap",
      .kind = KW_OPT_TEXTS,
      .meta = "ADDR",

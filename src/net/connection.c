@@ -24,6 +24,7 @@ enum { LEN = 2, PLAIN_MAX = KW_NOISE_MAX - KW_NOISE_TAG, HANDSHAKE_MAX = 8192 };
 #define BACKLOG_HIGH ((size_t)1 << 20)
 #define MAX_INBOUND 256
 #define KEPT_HIGH ((size_t)1 << 20)
+#define EARLY_MAX ((size_t)64 << 10)
 #define MAX_WINDOW ((size_t)16 << 20)
 
 static const char *const noise_id = "/noise", *const yamux_id = "/yamux/1.0.0";
@@ -47,6 +48,7 @@ struct kw_connection {
     uint64_t seal_nonce, unseal_nonce;
     kw_fifo in;     /* a frame that has not come whole */
     kw_fifo part;   /* likewise a message of channel 0 */
+    kw_fifo early;  /* what came on other channels before the handshake was over */
     uint8_t *plain; /* [PLAIN_MAX] what was unsealed; lazily there */
     uint8_t *out;   /* [out_cap] sealed frames, and the one being filled; lazily there */
     size_t out_cap, out_len /* of whole frames */, filled /* of the next one, before its tag */;
@@ -346,6 +348,7 @@ void kw_connection_free(kw_connection *c)
     kw_aead_close(c->unseal);
     kw_fifo_free(&c->in);
     kw_fifo_free(&c->part);
+    kw_fifo_free(&c->early);
     free(c->plain);
     free(c->out);
     free((void *)(uintptr_t)c->key.data);
@@ -390,7 +393,7 @@ static kw_status send_noise(kw_connection *c, kw_error *err)
     static const char no_len[LEN];
     if (c->noise->step > 0)
         KW_GOTO(status, kw_noise_payload(c->noise, c->identity, c->muxer.channels ? NULL : yamux_id,
-                                          &payload, err));
+                                         &payload, err));
     kw_buf_add(&message, no_len, LEN);
     KW_GOTO(status, kw_noise_write(c->noise, (kw_bytes){(const uint8_t *)payload.data, payload.len},
                                    &message, err));
@@ -621,40 +624,81 @@ static void take_handshake(kw_connection *c, kw_bytes bytes)
     }
 }
 
-static void enter_at(kw_connection *c, uint64_t now_ms)
+typedef enum channel_event { CHANNEL_OPENED, CHANNEL_BYTES, CHANNEL_CLOSED } channel_event;
+
+typedef struct early {
+    channel_event event;
+    uint16_t channel;
+    size_t len; /* of bytes behind it */
+} early;
+
+/* Channels are not in order with each other: the initiator's first streams may come before its last
+ * message of the handshake does. */
+static void keep_early(kw_connection *c, channel_event event, uint16_t channel, kw_bytes bytes)
+{
+    const early head = {.event = event, .channel = channel, .len = bytes.len};
+    if (c->initiator || c->early.len + sizeof head + bytes.len > EARLY_MAX)
+        fail(c, KW_E_FORMAT, "channel %u was used before the handshake was over", channel);
+    else if (!kw_fifo_add(&c->early, (kw_bytes){(const uint8_t *)&head, sizeof head}) ||
+             !kw_fifo_add(&c->early, bytes))
+        fail(c, KW_E_NOMEM, "no memory for what came early");
+}
+
+static void take_event(kw_connection *c, channel_event event, uint16_t channel, kw_bytes bytes)
+{
+    if (c->dead)
+        return;
+    if (c->phase != PHASE_OPEN)
+        keep_early(c, event, channel, bytes);
+    else if (event == CHANNEL_OPENED)
+        kw_muxer_channel_opened(&c->muxer, channel);
+    else if (event == CHANNEL_BYTES)
+        kw_muxer_channel(&c->muxer, channel, bytes);
+    else
+        kw_muxer_channel_closed(&c->muxer, channel);
+}
+
+static void take_early(kw_connection *c)
+{
+    kw_fifo kept = c->early;
+    c->early = (kw_fifo){0};
+    for (early head; kept.len > 0; kw_fifo_drop(&kept, head.len)) {
+        memcpy(&head, kw_fifo_view(&kept).data, sizeof head);
+        kw_fifo_drop(&kept, sizeof head);
+        take_event(c, head.event, head.channel, (kw_bytes){kw_fifo_view(&kept).data, head.len});
+    }
+}
+
+static void on_channel(kw_connection *c, channel_event event, uint16_t channel, kw_bytes bytes,
+                       uint64_t now_ms)
 {
     enter(c);
     c->now_ms = c->muxer.now_ms = now_ms;
+    if (channel != 0) {
+        take_event(c, event, channel, bytes);
+    } else if (event == CHANNEL_BYTES) {
+        take_handshake(c, bytes);
+        if (c->phase == PHASE_OPEN)
+            take_early(c);
+    } else if (event == CHANNEL_CLOSED && c->phase != PHASE_OPEN) {
+        fail(c, KW_E_IO, "channel 0 was closed before the handshake was over");
+    }
+    leave(c);
 }
 
 void kw_connection_channel(kw_connection *c, uint16_t channel, kw_bytes bytes, uint64_t now_ms)
 {
-    enter_at(c, now_ms);
-    if (channel == 0)
-        take_handshake(c, bytes);
-    else if (c->phase == PHASE_OPEN)
-        kw_muxer_channel(&c->muxer, channel, bytes);
-    leave(c);
+    on_channel(c, CHANNEL_BYTES, channel, bytes, now_ms);
 }
 
 void kw_connection_channel_opened(kw_connection *c, uint16_t channel, uint64_t now_ms)
 {
-    enter_at(c, now_ms);
-    if (c->phase == PHASE_OPEN)
-        kw_muxer_channel_opened(&c->muxer, channel);
-    else
-        fail(c, KW_E_FORMAT, "a channel was opened before the handshake was over");
-    leave(c);
+    on_channel(c, CHANNEL_OPENED, channel, (kw_bytes){0}, now_ms);
 }
 
 void kw_connection_channel_closed(kw_connection *c, uint16_t channel, uint64_t now_ms)
 {
-    enter_at(c, now_ms);
-    if (channel != 0)
-        kw_muxer_channel_closed(&c->muxer, channel);
-    else if (c->phase != PHASE_OPEN)
-        fail(c, KW_E_IO, "channel 0 was closed before the handshake was over");
-    leave(c);
+    on_channel(c, CHANNEL_CLOSED, channel, (kw_bytes){0}, now_ms);
 }
 
 void kw_connection_writable(kw_connection *c)

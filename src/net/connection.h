@@ -65,8 +65,8 @@ kw_status kw_connection_open(const kw_connection_config *config, kw_connection *
 void kw_connection_free(kw_connection *connection);
 /* Bytes that arrived, all taken; now_ms is the monotonic time. After `closed` they are ignored. */
 void kw_connection_receive(kw_connection *connection, kw_bytes bytes, uint64_t now_ms);
-/* With channels, instead: one was opened by the peer, brought bytes (a message or a part of one), or
- * was closed by the peer; all may send again. Only channel 0 is there from the beginning. */
+/* With channels, instead: one was opened by the peer, brought bytes (a message or a part of one),
+ * or was closed by the peer; all may send again. Only channel 0 is there from the beginning. */
 void kw_connection_channel_opened(kw_connection *connection, uint16_t channel, uint64_t now_ms);
 void kw_connection_channel(kw_connection *connection, uint16_t channel, kw_bytes bytes,
                            uint64_t now_ms);

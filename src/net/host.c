@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* host.c - opening and closing a host, the protocols that it speaks, and who watches. */
-#include "net/host_internal.h"
+#include "net/webrtc.h"
 
 #include "base/check.h"
 #include "crypto/crypto.h"
+#include "crypto/dtls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static void free_host(kw_host *host)
     kw_book_close(host->book);
     kw_limits_close(host->gate);
     kw_peer_table_free(&host->peers);
+    kw_certificate_free(host->certificate);
     free(host->read_buffer);
     free(host);
 }
@@ -55,6 +57,7 @@ void kw_host_close(kw_host *host, void (*done)(void *user), void *user)
         kw_link_close(link);
         link = next;
     }
+    kw_webrtc_close_all(host);
     kw_timer_set(host->soon_timer, 0, 0);
 }
 

@@ -29,6 +29,8 @@ typedef struct kw_host_config {
     const char *agent;           /* "kwaai/0.1.0" */
     kw_host_limits limits;
     const uint8_t *psk; /* [32] of a private network, or NULL */
+    /* Of WebRTC ports: its hash is part of their addresses. Borrowed; NULL: one that is made. */
+    const struct kw_certificate *certificate;
     /* Asked before a dial and when a connection was accepted (peer then is nobody) and when it is
      * known who came. NULL: all. */
     bool (*allow)(void *user, const kw_peer_id *peer, const kw_multiaddr *addr, bool inbound);
@@ -41,7 +43,8 @@ kw_status kw_host_open(const kw_host_config *config, kw_host **out, kw_error *er
 void kw_host_close(kw_host *host, void (*done)(void *user), void *user);
 
 /* /ip4/A/tcp/P, /ip6/A/tcp/P, with /ws behind it too; port 0 takes a free one. A port that listens
- * takes raw libp2p, WebSocket and HTTP, told apart by their first bytes. */
+ * takes raw libp2p, WebSocket and HTTP, told apart by their first bytes.
+ * /ip4/A/udp/P/webrtc-direct, likewise ip6, where kw_sctp_there(). */
 kw_status kw_host_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err);
 /* The addresses that others may use, at most n; how many there are. */
 size_t kw_host_addrs(const kw_host *host, kw_multiaddr *out, size_t n);

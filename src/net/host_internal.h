@@ -4,6 +4,7 @@
  *   host.c       opening and closing, protocols, watchers, the tick of a second
  *   listen.c     sockets that listen, and who is let in
  *   link.c       one connection over its socket: bytes both ways, and its end
+ *   webrtc.c     ports of UDP, whose sessions are links without a socket of their own
  *   carrier.c    WebSocket, HTTP and private networks between the two
  *   dial.c       several addresses of one peer at once, the first that answers wins
  *   peers.c      which connections lead to whom; streams and connections that were asked for
@@ -31,6 +32,7 @@ typedef struct kw_dial kw_dial;
 typedef struct kw_listener kw_listener;
 typedef struct kw_carrier kw_carrier; /* of carrier.c */
 typedef struct kw_request kw_request; /* of peers.c */
+typedef struct kw_webrtc kw_webrtc;   /* of webrtc.c: a port */
 
 /* A peer with at least one connection. */
 typedef struct kw_peer {
@@ -48,11 +50,23 @@ typedef enum kw_link_mode {
     KW_LINK_RAW,        /* they are the connection's */
     KW_LINK_CARRIED,    /* they go through a carrier */
     KW_LINK_HTTP,       /* there is no connection */
-    KW_LINK_UPGRADING   /* outbound: a WebSocket was asked for */
+    KW_LINK_UPGRADING,  /* outbound: a WebSocket was asked for */
+    KW_LINK_BELOW       /* what lies below brings them to the connection */
 } kw_link_mode;
 
+/* What carries a link that has no socket of its own. */
+typedef struct kw_link_below {
+    void (*close)(void *user); /* the link has ended; more than once does not matter */
+    void (*free)(void *user);  /* it is freed */
+} kw_link_below;
+
 struct kw_link {
-    uv_tcp_t tcp;
+    union {
+        uv_tcp_t tcp;
+        uv_timer_t none; /* never set: the loop's part in the end of a link without a socket */
+    };
+    const kw_link_below *below; /* NULL: it has one */
+    void *below_user;
     uv_connect_t connect;
     uv_write_t write;
     kw_host *host;
@@ -97,6 +111,8 @@ struct kw_host {
     kw_link *turns; /* whose connections have something to tell */
     size_t n_links, n_connecting;
     kw_listener *listeners;
+    kw_webrtc *webrtc;
+    struct kw_certificate *certificate; /* owned; made when there is none in config */
     kw_peer_table peers;
     kw_book *book;
     kw_limits *gate;
@@ -128,9 +144,18 @@ void kw_host_released(kw_host *host);
 /* ---- listen.c ---- */
 void kw_listen_close_all(kw_host *host);
 kw_multiaddr kw_addr_of_socket(const struct sockaddr *address);
+/* Of an address that begins with /ip/tcp or /ip/udp. */
+void kw_socket_of_addr(const kw_multiaddr *addr, struct sockaddr_storage *out);
+/* Counts an inbound link whose address is known; an error: it is not wanted. */
+kw_status kw_link_let_in(kw_link *link, kw_error *err);
 
 /* ---- link.c ---- */
 kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err);
+/* An inbound one that something else carries. */
+kw_status kw_link_open_below(kw_host *host, const kw_link_below *below, void *user, kw_link **out,
+                             kw_error *err);
+/* After the connection took bytes: what had to wait for the end of its turn. */
+void kw_link_settle(kw_link *link);
 /* The socket is connected (or accepted): reads begin. An outbound link shakes hands at once. */
 kw_status kw_link_begin(kw_link *link, kw_error *err);
 /* Ends it at once; its peer and its dial are told. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* link.c - one connection over its TCP socket.
+/* link.c - one connection over its TCP socket, or over what carries it instead (kw_link_below).
  *
  * Bytes out go to the socket at once as far as it takes them; the rest waits in `pending`, which
  * becomes one write as soon as the one under way (`flight`) ends. Bytes in come through one buffer
@@ -31,6 +31,8 @@ static void gone(uv_handle_t *handle)
         *turn = link->next_turn;
     kw_connection_free(link->connection);
     kw_carrier_free(link);
+    if (link->below)
+        link->below->free(link->below_user);
     host->buffered -= link->flight.len + link->pending.len;
     kw_buf_free(&link->flight);
     kw_buf_free(&link->pending);
@@ -50,6 +52,8 @@ static void close_socket(kw_link *link)
     host->n_links--;
     if (link->counted)
         kw_limits_leave(host->gate, link->ip6, link->ip, kw_loop_now(host->loop));
+    if (link->below)
+        link->below->close(link->below_user);
     uv_close((uv_handle_t *)&link->tcp, gone);
 }
 
@@ -194,6 +198,11 @@ kw_status kw_link_shake_hands(kw_link *link, const kw_peer_id *expected, kw_erro
 void kw_link_take(kw_link *link, kw_bytes bytes)
 {
     kw_connection_receive(link->connection, bytes, kw_loop_now(link->host->loop));
+    kw_link_settle(link);
+}
+
+void kw_link_settle(kw_link *link)
+{
     if (link->over || !link->secured || link->started)
         return;
     link->started = true;
@@ -341,9 +350,33 @@ void kw_link_owner(kw_connection_owner *owner)
 
 /* ---- a link's life ---- */
 
-kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err)
+static kw_link *new_link(kw_host *host, bool inbound)
 {
     kw_link *link = calloc(1, sizeof *link);
+    if (!link)
+        return NULL;
+    link->host = host;
+    link->inbound = inbound;
+    link->opened_ms = link->busy_ms = link->stuck_ms = kw_loop_now(host->loop);
+    return link;
+}
+
+static void add_link(kw_link *link)
+{
+    kw_host *host = link->host;
+    link->next = host->links;
+    if (link->next)
+        link->next->prev = link;
+    host->links = link;
+    host->n_links++;
+    host->n_handles++;
+    if (!link->inbound)
+        host->n_connecting++;
+}
+
+kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err)
+{
+    kw_link *link = new_link(host, inbound);
     if (!link)
         return kw_fail(err, KW_E_NOMEM, "host: out of memory for a connection");
     const int code = uv_tcp_init(kw_loop_uv(host->loop), &link->tcp);
@@ -352,18 +385,24 @@ kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err
         return kw_uv_fail(err, "host: a socket", code);
     }
     link->tcp.data = link;
-    link->host = host;
-    link->inbound = inbound;
     link->mode = inbound ? KW_LINK_SNIFFING : KW_LINK_CONNECTING;
-    link->opened_ms = link->busy_ms = link->stuck_ms = kw_loop_now(host->loop);
-    link->next = host->links;
-    if (link->next)
-        link->next->prev = link;
-    host->links = link;
-    host->n_links++;
-    host->n_handles++;
-    if (!inbound)
-        host->n_connecting++;
+    add_link(link);
+    *out = link;
+    return KW_OK;
+}
+
+kw_status kw_link_open_below(kw_host *host, const kw_link_below *below, void *user, kw_link **out,
+                             kw_error *err)
+{
+    kw_link *link = new_link(host, true);
+    if (!link)
+        return kw_fail(err, KW_E_NOMEM, "host: out of memory for a connection");
+    (void)uv_timer_init(kw_loop_uv(host->loop), &link->none);
+    link->none.data = link;
+    link->below = below;
+    link->below_user = user;
+    link->mode = KW_LINK_BELOW;
+    add_link(link);
     *out = link;
     return KW_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* listen.c - sockets that listen, who is let in, and under which addresses others find us. */
-#include "net/host_internal.h"
+#include "net/webrtc.h"
 
 #include "base/check.h"
 
@@ -61,10 +61,9 @@ static void name_peer(kw_link *link)
         memcpy(link->ip, part.value.data, part.value.len);
 }
 
-static kw_status let_in(kw_link *link, kw_error *err)
+kw_status kw_link_let_in(kw_link *link, kw_error *err)
 {
     kw_host *host = link->host;
-    name_peer(link);
     if (host->n_links > host->limits.connections && !make_room(host))
         return kw_fail(err, KW_E_LIMIT, "host: has %zu connections", host->limits.connections);
     KW_TRY(kw_limits_enter(host->gate, link->ip6, link->ip, kw_loop_now(host->loop), err));
@@ -72,6 +71,13 @@ static kw_status let_in(kw_link *link, kw_error *err)
     const kw_peer_id nobody = {.len = 0};
     if (!kw_host_allows(host, &nobody, &link->addr, true))
         return kw_fail(err, KW_E_CANCELLED, "host: not allowed");
+    return KW_OK;
+}
+
+static kw_status let_in(kw_link *link, kw_error *err)
+{
+    name_peer(link);
+    KW_TRY(kw_link_let_in(link, err));
     return kw_link_begin(link, err);
 }
 
@@ -127,27 +133,36 @@ static bool can_listen(const kw_multiaddr *addr, kw_multiaddr_part *ip, kw_multi
     return (ip->code == KW_MA_IP4 || ip->code == KW_MA_IP6) && tcp->code == KW_MA_TCP;
 }
 
+void kw_socket_of_addr(const kw_multiaddr *addr, struct sockaddr_storage *out)
+{
+    kw_multiaddr_part ip, port;
+    size_t at = 0;
+    memset(out, 0, sizeof *out);
+    if (!kw_multiaddr_next(addr, &at, &ip) || !kw_multiaddr_next(addr, &at, &port))
+        return;
+    if (ip.code == KW_MA_IP6) {
+        struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+        six->sin6_family = AF_INET6;
+        memcpy(&six->sin6_addr, ip.value.data, 16);
+        memcpy(&six->sin6_port, port.value.data, 2);
+    } else {
+        struct sockaddr_in *four = (struct sockaddr_in *)out;
+        four->sin_family = AF_INET;
+        memcpy(&four->sin_addr, ip.value.data, 4);
+        memcpy(&four->sin_port, port.value.data, 2);
+    }
+}
+
 static kw_status to_socket(const kw_multiaddr *addr, struct sockaddr_storage *out, bool *ws,
                            kw_error *err)
 {
     kw_multiaddr_part ip, tcp;
-    memset(out, 0, sizeof *out);
     if (!can_listen(addr, &ip, &tcp, ws)) {
         char text[KW_MULTIADDR_TEXT_MAX];
         kw_multiaddr_text(addr, text);
         return kw_fail(err, KW_E_UNSUPPORTED, "host: cannot listen on %.180s", text);
     }
-    if (ip.code == KW_MA_IP6) {
-        struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
-        six->sin6_family = AF_INET6;
-        memcpy(&six->sin6_addr, ip.value.data, 16);
-        memcpy(&six->sin6_port, tcp.value.data, 2);
-    } else {
-        struct sockaddr_in *four = (struct sockaddr_in *)out;
-        four->sin_family = AF_INET;
-        memcpy(&four->sin_addr, ip.value.data, 4);
-        memcpy(&four->sin_port, tcp.value.data, 2);
-    }
+    kw_socket_of_addr(addr, out);
     return KW_OK;
 }
 
@@ -203,8 +218,10 @@ kw_status kw_host_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err)
 {
     struct sockaddr_storage address;
     bool ws;
-    KW_TRY(to_socket(addr, &address, &ws, err));
     host->push_due = true;
+    if (kw_webrtc_is(addr))
+        return kw_webrtc_listen(host, addr, err);
+    KW_TRY(to_socket(addr, &address, &ws, err));
     kw_listener *listener = listening(host, &address);
     if (!listener) {
         KW_TRY(new_listener(host, &listener, err));
@@ -239,13 +256,24 @@ static void add_one(addresses *list, const kw_multiaddr *addr)
     list->n++;
 }
 
-static void add_both(addresses *list, const kw_listener *listener, const kw_multiaddr *addr)
+/* One address of a listener or of a WebRTC port, as others are told it. */
+typedef struct spoken {
+    const kw_listener *listener; /* one of the two */
+    const kw_webrtc *webrtc;
+} spoken;
+
+static void add_spoken(addresses *list, const spoken *by, const kw_multiaddr *addr)
 {
-    kw_multiaddr ws = *addr;
-    if (listener->raw)
+    kw_multiaddr more = *addr;
+    if (by->webrtc) {
+        if (kw_webrtc_complete(by->webrtc, &more, NULL) == KW_OK)
+            add_one(list, &more);
+        return;
+    }
+    if (by->listener->raw)
         add_one(list, addr);
-    if (listener->ws && kw_multiaddr_add(&ws, KW_MA_WS, (kw_bytes){0}, NULL) == KW_OK)
-        add_one(list, &ws);
+    if (by->listener->ws && kw_multiaddr_add(&more, KW_MA_WS, (kw_bytes){0}, NULL) == KW_OK)
+        add_one(list, &more);
 }
 
 static bool is_wildcard(const kw_multiaddr *addr)
@@ -256,49 +284,57 @@ static bool is_wildcard(const kw_multiaddr *addr)
     return kw_multiaddr_next(addr, &at, &ip) && memcmp(ip.value.data, zero, ip.value.len) == 0;
 }
 
-/* The address of an interface with a listener's port; false: of no use to others. */
-static bool of_interface(const uv_interface_address_t *interface, bool six, uint16_t port,
+/* The address of an interface with the port of a bound one; false: of no use to others. */
+static bool of_interface(const uv_interface_address_t *interface, const kw_multiaddr *bound,
                          kw_multiaddr *out)
 {
     uint8_t four[4];
+    kw_multiaddr_part ip, port;
+    size_t at = 0;
     const struct in6_addr *address = &interface->address.address6.sin6_addr;
+    if (!kw_multiaddr_next(bound, &at, &ip) || !kw_multiaddr_next(bound, &at, &port))
+        return false;
+    const bool six = ip.code == KW_MA_IP6;
     if ((interface->address.address4.sin_family == AF_INET6) != six)
         return false;
     if (six && IN6_IS_ADDR_LINKLOCAL(address))
         return false; /* needs a zone, which means nothing elsewhere */
     memcpy(four, &interface->address.address4.sin_addr, sizeof four);
-    *out = kw_multiaddr_of_ip(six, six ? address->s6_addr : four, ntohs(port), false);
+    const uint16_t number = (uint16_t)(port.value.data[0] << 8 | port.value.data[1]);
+    *out = kw_multiaddr_of_ip(six, six ? address->s6_addr : four, number, port.code == KW_MA_UDP);
     return true;
 }
 
 /* Those of all interfaces; loopback ones only where there are no others. */
-static void add_interfaces(addresses *list, const kw_listener *listener)
+static void add_interfaces(addresses *list, const spoken *by, const kw_multiaddr *bound)
 {
-    kw_multiaddr_part tcp, ip;
     uv_interface_address_t *all;
     int n;
-    uint16_t port;
-    if (!kw_multiaddr_find(&listener->addr, KW_MA_TCP, &tcp) || uv_interface_addresses(&all, &n))
+    if (uv_interface_addresses(&all, &n) != 0)
         return;
-    memcpy(&port, tcp.value.data, sizeof port);
-    const bool six = kw_multiaddr_find(&listener->addr, KW_MA_IP6, &ip);
     const size_t before = list->n;
     kw_multiaddr addr;
     for (int internal = 0; internal < 2 && list->n == before; internal++)
         for (int i = 0; i < n; i++)
-            if (all[i].is_internal == internal && of_interface(&all[i], six, port, &addr))
-                add_both(list, listener, &addr);
+            if (all[i].is_internal == internal && of_interface(&all[i], bound, &addr))
+                add_spoken(list, by, &addr);
     uv_free_interface_addresses(all, n);
+}
+
+static void add_all(addresses *list, const spoken *by, const kw_multiaddr *bound)
+{
+    if (is_wildcard(bound))
+        add_interfaces(list, by, bound);
+    else
+        add_spoken(list, by, bound);
 }
 
 size_t kw_host_addrs(const kw_host *host, kw_multiaddr *out, size_t n)
 {
     addresses list = {.out = out, .max = n};
-    for (const kw_listener *l = host->listeners; l; l = l->next) {
-        if (is_wildcard(&l->addr))
-            add_interfaces(&list, l);
-        else
-            add_both(&list, l, &l->addr);
-    }
+    for (const kw_listener *l = host->listeners; l; l = l->next)
+        add_all(&list, &(spoken){.listener = l}, &l->addr);
+    for (const kw_webrtc *w = NULL; (w = kw_webrtc_next(host, w)) != NULL;)
+        add_all(&list, &(spoken){.webrtc = w}, kw_webrtc_bound(w));
     return list.n;
 }

@@ -22,6 +22,7 @@ struct kw_loop {
     uv_timer_t limit; /* ends a kw_loop_step that waits */
     uv_mutex_t mutex;
     post *first, **last; /* owned, under the mutex */
+    void *place;         /* borrowed */
     int quiet;           /* calls of begin_quiet that have not ended */
     bool masked, was_pending;
     sigset_t before;
@@ -36,6 +37,11 @@ struct kw_timer {
 uv_loop_t *kw_loop_uv(kw_loop *loop)
 {
     return &loop->uv;
+}
+
+void **kw_loop_place(kw_loop *loop)
+{
+    return &loop->place;
 }
 
 kw_status kw_uv_fail(kw_error *err, const char *what, int code)

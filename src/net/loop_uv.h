@@ -12,6 +12,8 @@ uv_loop_t *kw_loop_uv(kw_loop *loop);
 int kw_loop_try_write(kw_loop *loop, uv_stream_t *stream, const uv_buf_t *buf);
 int kw_loop_write(kw_loop *loop, uv_write_t *request, uv_stream_t *stream, const uv_buf_t *buf,
                   uv_write_cb done);
+/* A place for what the WebRTC ports of a loop share. */
+void **kw_loop_place(kw_loop *loop);
 /* KW_E_IO, with libuv's words for the code. */
 kw_status kw_uv_fail(kw_error *err, const char *what, int code);
 

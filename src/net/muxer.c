@@ -194,7 +194,8 @@ size_t kw_muxer_memory(const kw_muxer *muxer)
     return bytes;
 }
 
-/* ---- turns ------------------------------------------------------------------------------------- */
+/* ---- turns -------------------------------------------------------------------------------------
+ */
 
 void kw_muxer_queue(kw_muxer *muxer, kw_stream *stream)
 {

@@ -81,7 +81,7 @@ struct kw_stream {
     bool inbound;
     bool syn_sent, acknowledged; /* of our opening, or of theirs */
     bool finishing, fin_sent, fin_received, end_told;
-    bool fin_awaited; /* a channel's end that the peer has not confirmed */
+    bool fin_awaited;            /* a channel's end that the peer has not confirmed */
     bool ready, paused, starved; /* starved: a writer waits for `drained` */
     bool over;                   /* nothing more moves; `closed` is due */
 };
@@ -92,7 +92,7 @@ struct kw_muxer {
     void *owner_user;
     const kw_channels *channels; /* of the transport, when it has them */
     void *channels_user;
-    size_t kept; /* bytes that arrived for paused streams */
+    size_t kept;            /* bytes that arrived for paused streams */
     const kw_peer_id *peer; /* borrowed from the connection */
     kw_stream **buckets;    /* by id */
     size_t n_buckets, n_streams, n_inbound, max_inbound, n_unacknowledged;
@@ -104,7 +104,7 @@ struct kw_muxer {
     uint32_t ping_value;
     unsigned n_unread; /* answers since the peer stopped reading */
     bool initiator, ping_out, went_away /* the peer takes no new streams */, ended;
-    bool blocked; /* the transport takes no more for now */
+    bool blocked;           /* the transport takes no more for now */
     uint32_t window_in_use; /* above the first 256 KiB of each stream */
     /* The frame under way. */
     uint8_t header[KW_YAMUX_HEADER];

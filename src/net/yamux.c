@@ -207,7 +207,8 @@ static void apply_flags(kw_muxer *muxer, kw_stream *stream, int flags)
  */
 static kw_stream *stream_of(kw_muxer *muxer, uint32_t id, int flags)
 {
-    kw_stream *const stream = flags & FLAG_SYN ? accept_stream(muxer, id) : kw_muxer_find(muxer, id);
+    kw_stream *const stream =
+        flags & FLAG_SYN ? accept_stream(muxer, id) : kw_muxer_find(muxer, id);
     if (stream && !stream->inbound && !stream->acknowledged && flags & (FLAG_ACK | FLAG_RST)) {
         stream->acknowledged = true;
         muxer->n_unacknowledged--;
@@ -328,7 +329,7 @@ void kw_muxer_receive(kw_muxer *muxer, kw_bytes bytes)
 }
 
 #define PING_EVERY_MS 30000
-#define SILENCE_MS 60000     /* of a peer that has streams and answers no ping */
+#define SILENCE_MS 60000 /* of a peer that has streams and answers no ping */
 
 static void tick(kw_muxer *muxer)
 {

@@ -101,7 +101,8 @@ static kw_status open_parts(kw_node *node, kw_error *err)
     const kw_host_config host = {.loop = node->loop,
                                  .identity = config->identity,
                                  .agent = config->agent,
-                                 .psk = config->psk};
+                                 .psk = config->psk,
+                                 .certificate = config->certificate};
     KW_TRY(kw_host_open(&host, &node->host, err));
     KW_TRY(listen_all(node, err));
     KW_TRY(open_protocols(node, err));

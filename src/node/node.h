@@ -37,6 +37,8 @@ typedef struct kw_node_config {
     kw_index *index;              /* whose manifests it offers; borrowed; NULL: none */
     uint64_t bytes_per_second;    /* of blocks to all peers; 0: no cap */
     bool sha_extension;           /* the processor has it */
+    /* Of WebRTC; borrowed; NULL: a new one. */
+    const struct kw_certificate *certificate;
     /* Asked five times a second: true ends kw_node_run. NULL: never. */
     bool (*stop)(void *user);
     void *user;

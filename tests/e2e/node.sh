@@ -101,3 +101,22 @@ start a
 kill -TERM $node_pid
 ended $node_pid
 holds "a node keeps its key, and starts after it was killed"
+
+start e --listen /ip4/127.0.0.1/udp/0/webrtc-direct
+if grep -q 'no WebRTC' e.err; then
+    skipped "WebRTC: this build has no SCTP"
+else
+    hash=$(grep -o '/udp/[0-9]*/webrtc-direct/certhash/uEi[-_A-Za-z0-9]*/p2p/' e.start) || failed "no address of WebRTC"
+    KWAAI_HOME=e run 0 node status
+    says out "${hash%/p2p/}"
+    [ "$(stat -c %a e/webrtc.pem)" = 600 ] || failed "the certificate's key is open to others"
+    kill -TERM $node_pid
+    ended $node_pid
+    start e --listen /ip4/127.0.0.1/udp/0/webrtc-direct
+    grep -q "certhash/${hash#*certhash/}" e.start || failed "another certificate after a start"
+    holds "a node keeps its certificate, and tells its address of WebRTC"
+fi
+kill -TERM $node_pid
+ended $node_pid
+[ $code = 0 ] || failed "a node with WebRTC ends with $code"
+

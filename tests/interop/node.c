@@ -15,6 +15,7 @@
 #include "crypto/crypto.h"
 #include "net/loop_uv.h"
 #include "net/perf.h"
+#include "net/sctp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -412,9 +413,13 @@ int main(int argc, char **argv)
     if (kw_host_open(&config, &n.host, &err) != KW_OK || kw_perf_serve(n.host, &err) != KW_OK ||
         kw_timer_open(n.loop, on_identify_wait, &n, &n.timer, &err) != KW_OK)
         fail("host", &err);
-    for (size_t i = 0; i < n_listen; i++)
-        if (kw_host_listen(n.host, &listen[i], &err) != KW_OK)
+    for (size_t i = 0; i < n_listen; i++) {
+        kw_multiaddr_part webrtc;
+        if (kw_multiaddr_find(&listen[i], KW_MA_WEBRTC_DIRECT, &webrtc) && !kw_sctp_there())
+            (void)fprintf(stderr, "interop-node: this build has no WebRTC\n");
+        else if (kw_host_listen(n.host, &listen[i], &err) != KW_OK)
             fail("listen", &err);
+    }
     greet(&n);
     if (uv_sem_init(&n.answered, 0) != 0 || uv_thread_create(&n.reader, read_lines, &n) != 0)
         fail("thread", NULL);

@@ -7,6 +7,7 @@
 #include "cli/interrupt.h"
 #include "cli/net/owner.h"
 #include "hub/local_blocks.h"
+#include "net/sctp.h"
 #include "node/node.h"
 #include "os/system.h"
 
@@ -14,7 +15,9 @@
 #include <string.h>
 
 #define LISTEN_MAX 16
-#define DEFAULT_LISTEN "/ip4/0.0.0.0/tcp/4001"
+/* Where start listens without --listen; the second one is for browsers. */
+static const char *const standard[] = {"/ip4/0.0.0.0/tcp/4001",
+                                       "/ip4/0.0.0.0/udp/4001/webrtc-direct"};
 #define ANSWER_MS 90000
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -107,8 +110,8 @@ static kw_status start(kw_cli *cli, kw_error *err)
 {
     const kw_options *const options = &cli->parsed.options;
     kw_multiaddr listen[LISTEN_MAX], first[LISTEN_MAX];
-    const char *const standard[] = {DEFAULT_LISTEN};
-    const kw_text_list otherwise = {.items = (const char **)(uintptr_t)standard, .n = 1};
+    const kw_text_list otherwise = {.items = (const char **)(uintptr_t)standard,
+                                    .n = kw_sctp_there() ? 2 : 1};
     kw_node_config config = {.agent = "kwaai/" KW_VERSION,
                              .listen = listen,
                              .bootstrap = first,
@@ -121,6 +124,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
     KW_TRY(parse_addrs(&options->bootstrap, first, &config.n_bootstrap, err));
     kw_home home;
     kw_identity identity = {0};
+    kw_certificate *certificate = NULL;
     kw_system system;
     shelf s = {0};
     char *path = NULL;
@@ -133,8 +137,13 @@ static kw_status start(kw_cli *cli, kw_error *err)
         status = open_shelf(&home, config.sha_extension, &s, err);
     if (status == KW_OK)
         status = kw_owner_identity(home.dir, true, &identity, err);
+    if (status == KW_OK && kw_sctp_there())
+        status = kw_owner_certificate(home.dir, &certificate, err);
+    else if (status == KW_OK)
+        kw_cli_note(cli, "this build has no WebRTC (libusrsctp): browsers have WebSocket alone");
     if (status == KW_OK) {
         config.identity = &identity;
+        config.certificate = certificate;
         config.socket = path;
         config.blocks = &s.store;
         config.index = s.index;
@@ -151,6 +160,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
     }
     kw_node_close(node);
     kw_identity_wipe(&identity);
+    kw_certificate_free(certificate);
     close_shelf(&s);
     free(path);
     kw_home_close(&home);
@@ -407,7 +417,7 @@ const kw_command kw_command_node = {
              "[UP DOWN]]",
     .description =
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
-        "~/.kwaai/identity.key (which it makes on the first start) and speaks libp2p with other "
+        "~/.kwaai/identity.key (which it makes on the first start), and speaks libp2p with other "
         "nodes and with IPFS. It serves the blocks of the models that were published here (kwaai "
         "publish), and says so in the DHT.\n"
         "\n"

@@ -5,12 +5,18 @@
 
 #include "base/buf.h"
 #include "cli/net/home.h"
+#include "crypto/dtls.h"
 #include "net/identity.h"
 #include "wire/multiaddr.h"
 
 /* The key in DIR/identity.key; make: a new one is written there, for its owner's eyes only, when
  * there is none. */
 kw_status kw_owner_identity(const char *dir, bool make, kw_identity *out, kw_error *err);
+
+/* The certificate in DIR/webrtc.pem, likewise made and kept: its hash is part of the node's
+ * address.
+ */
+kw_status kw_owner_certificate(const char *dir, kw_certificate **out, kw_error *err);
 
 /* An address from the command line: one that is none is KW_E_ARG, for no file is to blame. */
 kw_status kw_cli_parse_addr(const char *text, kw_multiaddr *out, kw_error *err);

@@ -17,22 +17,62 @@
 
 /* ---- the key ------------------------------------------------------------------------------- */
 
-static kw_status write_key(const char *path, const kw_identity *identity, kw_error *err)
+/* A new file for its owner's eyes only; the buffer is emptied whatever happens. */
+static kw_status write_secret(const char *path, kw_buf *secret, kw_error *err)
 {
-    kw_buf key = {0};
-    kw_identity_put(identity, &key);
-    kw_status status = kw_buf_status(&key, err);
-    if (status != KW_OK)
+    kw_status status = kw_buf_status(secret, err);
+    if (status != KW_OK) {
+        kw_buf_free(secret);
         return status;
+    }
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, key.data, key.len) != (ssize_t)key.len || fsync(fd) != 0)
+    if (fd < 0 || write(fd, secret->data, secret->len) != (ssize_t)secret->len || fsync(fd) != 0)
         status = kw_fail(err, KW_E_IO, "%s: %s", path, strerror(errno));
     if (fd >= 0 && close(fd) != 0 && status == KW_OK)
         status = kw_fail(err, KW_E_IO, "%s: %s", path, strerror(errno));
     if (fd >= 0 && status != KW_OK)
         unlink(path);
-    memset(key.data, 0, key.len);
-    kw_buf_free(&key);
+    memset(secret->data, 0, secret->len);
+    kw_buf_free(secret);
+    return status;
+}
+
+static kw_status write_key(const char *path, const kw_identity *identity, kw_error *err)
+{
+    kw_buf key = {0};
+    kw_identity_put(identity, &key);
+    return write_secret(path, &key, err);
+}
+
+static kw_status new_certificate(const char *path, kw_certificate **out, kw_error *err)
+{
+    kw_buf pem = {0};
+    KW_TRY(kw_certificate_new(out, err));
+    kw_status status = kw_certificate_write(*out, &pem, err);
+    if (status == KW_OK)
+        status = write_secret(path, &pem, err);
+    if (status != KW_OK)
+        kw_certificate_free(*out);
+    return status;
+}
+
+kw_status kw_owner_certificate(const char *dir, kw_certificate **out, kw_error *err)
+{
+    char *path = kw_home_join(dir, "webrtc.pem");
+    if (!path)
+        return kw_fail(err, KW_E_NOMEM, "no memory for a path");
+    kw_status status;
+    kw_map map;
+    if (!kw_file_exists(path)) {
+        status = new_certificate(path, out, err);
+    } else if ((status = kw_map_open(path, true, &map, err)) == KW_OK) {
+        kw_error why;
+        status = kw_certificate_read((kw_bytes){map.data, map.len}, out, &why);
+        kw_map_close(&map);
+        if (status != KW_OK)
+            status = kw_fail(err, status, "%s: %s", path, why.message);
+    }
+    free(path);
     return status;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "net/bitswap.h"
+#include "net/sctp.h"
 #include "wire/unixfs.h"
 
 enum { MIB = 9, BLOCKS_MAX = MIB + 1 };
@@ -193,9 +194,19 @@ static void fetch_from(kw_loop *loop, node *us, kw_bitswap *bitswap, char *line)
     kw_bitswap_session_close(f.session);
 }
 
-static void both_ways(void **state)
+static kw_multiaddr listen_on(node *us, const char *where)
 {
-    (void)state;
+    kw_multiaddr addr;
+    kw_error err = {.message = ""};
+    assert_int_equal(kw_multiaddr_parse(kw_str_from(where), &addr, &err), KW_OK);
+    if (kw_host_listen(us->host, &addr, &err) != KW_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(kw_host_addrs(us->host, &addr, 1), 1);
+    return addr;
+}
+
+static void both_ways(const char *where)
+{
     if (!getenv("KWAAI_JS")) {
         print_message("skip: KWAAI_JS names no folder with Node and helia\n");
         skip();
@@ -211,7 +222,7 @@ static void both_ways(void **state)
     const kw_block_store store = {&f, has, get, release};
     const kw_bitswap_config config = {.host = us.host, .store = &store};
     assert_int_equal(kw_bitswap_open(&config, &bitswap, NULL), KW_OK);
-    kw_multiaddr addr = node_listen(&us);
+    kw_multiaddr addr = listen_on(&us, where);
     const kw_bytes id = {us.identity.id.bytes, us.identity.id.len};
     assert_int_equal(kw_multiaddr_add(&addr, KW_MA_P2P, id, NULL), KW_OK);
     kw_multiaddr_text(&addr, at);
@@ -233,8 +244,24 @@ static void both_ways(void **state)
     free(f.leaves);
 }
 
+static void over_tcp(void **state)
+{
+    (void)state;
+    both_ways("/ip4/127.0.0.1/tcp/0");
+}
+
+static void over_webrtc(void **state)
+{
+    (void)state;
+    if (!kw_sctp_there()) {
+        print_message("skip: this build has no WebRTC\n");
+        skip();
+    }
+    both_ways("/ip4/127.0.0.1/udp/0/webrtc-direct");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(both_ways)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(over_tcp), cmocka_unit_test(over_webrtc)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
