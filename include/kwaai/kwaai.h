@@ -378,7 +378,8 @@ typedef struct kw_embedding {
 KW_API void kw_embedding_init(kw_embedding *embedding);
 
 /* Vectors of n texts, f32 [n][kw_model_info.dim]: by the encoder where there is one, else by the
- * decoder. Each text must fit the session's context; what the session held is forgotten. how may be
+ * decoder. An encoder reads several at once, which is faster and gives each the bits that it has
+ * alone. Each text must fit the session's context; what the session held is forgotten. how may be
  * NULL; n_tokens (NULL allowed) receives how many tokens were read in all. */
 KW_API kw_status kw_embed(kw_session *session, const kw_input *inputs, size_t n,
                           const kw_embedding *how, float *vectors, size_t *n_tokens, kw_error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* embed.c - kwaai embed: one vector for each text, from arguments or from the lines of a file or of
- * standard input. */
+ * standard input, some of them at a time. */
 #include "cli/commands.h"
 
 #include "cli/input.h"
@@ -11,14 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AT_ONCE = 64 }; /* texts that the engine is given together */
+
 typedef struct job {
     kw_cli *cli;
     kw_loaded loaded;
     kw_session *session;
     kw_embedding how;
-    kw_buf lines;  /* of a file */
-    int32_t *ids;  /* of --tokens */
-    float *vector; /* [dim] */
+    kw_buf lines;   /* of a file */
+    int32_t *ids;   /* of --tokens */
+    float *vectors; /* [AT_ONCE][dim] */
+    kw_input waiting[AT_ONCE];
+    size_t n_waiting;
     kw_json_writer json;
     size_t n_texts, n_tokens; /* done so far */
 } job;
@@ -51,22 +55,22 @@ static kw_status open_job(job *j, const char *path, kw_error *err)
     kw_cli_session_config(cli, &j->loaded, &config);
     config.context = (int)o->context;
     KW_TRY(kw_session_open(j->loaded.model, &config, &j->session, err));
-    j->vector = malloc((size_t)j->loaded.info.dim * sizeof *j->vector);
-    if (!j->vector)
-        return kw_fail(err, KW_E_NOMEM, "no memory for a vector of %d", j->loaded.info.dim);
+    j->vectors = calloc(AT_ONCE, (size_t)j->loaded.info.dim * sizeof *j->vectors);
+    if (!j->vectors)
+        return kw_fail(err, KW_E_NOMEM, "no memory for vectors of %d", j->loaded.info.dim);
     kw_interrupt_target(j->session);
     kw_interrupt_watch();
     return KW_OK;
 }
 
 /* Enough digits to read the same f32 again. */
-static void print_vector(job *j)
+static void print_vector(job *j, const float *vector)
 {
     kw_out *out = &j->cli->out;
     const int dim = j->loaded.info.dim;
     if (!j->cli->parsed.options.json) {
         for (int i = 0; i < dim; i++)
-            kw_out_printf(out, "%s%.9g", i ? " " : "", (double)j->vector[i]);
+            kw_out_printf(out, "%s%.9g", i ? " " : "", (double)vector[i]);
         kw_out_puts(out, "\n");
         return;
     }
@@ -75,29 +79,52 @@ static void print_vector(job *j)
     kw_json_int(&j->json, "index", (int64_t)j->n_texts);
     kw_json_open(&j->json, "embedding", '[');
     for (int i = 0; i < dim; i++)
-        kw_json_real(&j->json, NULL, (double)j->vector[i]);
+        kw_json_real(&j->json, NULL, (double)vector[i]);
     kw_json_close(&j->json, ']');
     kw_json_close(&j->json, '}');
 }
 
-static kw_status embed(job *j, const kw_input *input, kw_error *err)
+/* Reads n texts together and prints their vectors. */
+static kw_status embed(job *j, const kw_input *inputs, size_t n, kw_error *err)
 {
-    size_t n;
-    kw_error why = {0};
-    const kw_status status = kw_embed(j->session, input, 1, &j->how, j->vector, &n, &why);
-    if (status != KW_OK)
-        return kw_fail(err, status, "text %zu: %s", j->n_texts + 1, why.message);
-    print_vector(j);
-    j->n_texts++;
-    j->n_tokens += n;
+    size_t n_tokens;
+    KW_TRY(kw_embed(j->session, inputs, n, &j->how, j->vectors, &n_tokens, err));
+    for (size_t i = 0; i < n; i++) {
+        print_vector(j, j->vectors + i * (size_t)j->loaded.info.dim);
+        j->n_texts++;
+    }
+    j->n_tokens += n_tokens;
     return kw_out_flush(&j->cli->out) ? KW_OK : kw_fail(err, KW_E_CANCELLED, "no reader");
+}
+
+/* The texts that wait. When one of them cannot be read, those before it are, and it is named. */
+static kw_status embed_waiting(job *j, kw_error *err)
+{
+    const size_t n = j->n_waiting;
+    j->n_waiting = 0;
+    kw_error why = {0};
+    kw_status status = n > 0 ? embed(j, j->waiting, n, &why) : KW_OK;
+    if (status == KW_OK || status == KW_E_CANCELLED)
+        return status == KW_OK ? KW_OK : kw_fail(err, status, "%s", why.message);
+    for (size_t i = 0; i < n; i++) {
+        status = embed(j, &j->waiting[i], 1, &why);
+        if (status != KW_OK)
+            return kw_fail(err, status, "text %zu: %s", j->n_texts + 1, why.message);
+    }
+    return KW_OK;
+}
+
+static kw_status add(job *j, const kw_input *input, kw_error *err)
+{
+    j->waiting[j->n_waiting++] = *input;
+    return j->n_waiting == AT_ONCE ? embed_waiting(j, err) : KW_OK;
 }
 
 static kw_status embed_text(job *j, const char *text, size_t len, kw_error *err)
 {
     /* A length of 0 would mean that the text is terminated. */
     const kw_input input = {.struct_size = sizeof input, .text = len ? text : "", .text_len = len};
-    return embed(j, &input, err);
+    return add(j, &input, err);
 }
 
 /* Each line of a file, or of standard input ("-"); the last needs no line end. */
@@ -116,6 +143,7 @@ static kw_status embed_lines(job *j, const char *path, kw_error *err)
         KW_TRY(embed_text(j, at, len, err));
         at += next;
     }
+    KW_TRY(embed_waiting(j, err)); /* while the lines are there */
     kw_buf_free(&j->lines);
     return KW_OK;
 }
@@ -127,7 +155,8 @@ static kw_status embed_all(job *j, const char *const *texts, size_t n, kw_error 
         kw_input input = {.struct_size = sizeof input};
         KW_TRY(kw_input_ids(j->cli, o->tokens, NULL, &j->ids, &input.n_tokens, err));
         input.tokens = j->ids;
-        return embed(j, &input, err);
+        KW_TRY(add(j, &input, err));
+        return embed_waiting(j, err);
     }
     if (o->file || n == 0)
         return embed_lines(j, o->file ? o->file : "-", err);
@@ -137,7 +166,7 @@ static kw_status embed_all(job *j, const char *const *texts, size_t n, kw_error 
         else
             KW_TRY(embed_text(j, texts[i], strlen(texts[i]), err));
     }
-    return KW_OK;
+    return embed_waiting(j, err);
 }
 
 /* The object that OpenAI's /v1/embeddings answers with. */
@@ -184,7 +213,7 @@ static int run_embed(kw_cli *cli)
     kw_cli_unload(&j.loaded);
     kw_buf_free(&j.lines);
     free(j.ids);
-    free(j.vector);
+    free(j.vectors);
     return status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
 }
 

@@ -19,6 +19,8 @@ typedef struct embedder {
     kw_pooling pooling;
     bool normalize;
     size_t dim;
+    int32_t **tokens; /* [n] of each text, owned */
+    kw_source_text *texts;
     float *hidden; /* [n_rows][dim] of a run */
     size_t n_rows;
     double *sum; /* [dim] */
@@ -103,7 +105,7 @@ static kw_status choose_pooling(const kw_net *net, kw_pooling asked, kw_pooling 
     return KW_OK;
 }
 
-/* ---- one text ---- */
+/* ---- what is read ---- */
 
 static void add_row(embedder *e, const float *row)
 {
@@ -111,14 +113,14 @@ static void add_row(embedder *e, const float *row)
         e->sum[i] += (double)row[i];
 }
 
-/* Adds those of n rows that count; they are tokens [first, first + n) of n_all. */
-static void pool(embedder *e, size_t first, size_t n, size_t n_all)
+/* Adds those of n hidden states that count; they are of tokens [first, first + n) of n_all. */
+static void pool(embedder *e, const float *hidden, size_t first, size_t n, size_t n_all)
 {
     for (size_t r = 0; r < n; r++) {
         const size_t t = first + r;
         if (e->pooling == KW_POOLING_MEAN || (e->pooling == KW_POOLING_CLS && t == 0) ||
             (e->pooling == KW_POOLING_LAST && t + 1 == n_all))
-            add_row(e, e->hidden + r * e->dim);
+            add_row(e, hidden + r * e->dim);
     }
 }
 
@@ -126,6 +128,7 @@ static void pool(embedder *e, size_t first, size_t n, size_t n_all)
 static kw_status need_rows(embedder *e, size_t n, kw_error *err)
 {
     size_t count, bytes;
+    kw_assert(n > 0 && e->dim > 0);
     if (e->hidden && n <= e->n_rows)
         return KW_OK;
     float *more = kw_mul_size(n, e->dim, &count) && kw_mul_size(count, sizeof *more, &bytes)
@@ -135,35 +138,6 @@ static kw_status need_rows(embedder *e, size_t n, kw_error *err)
         return kw_fail(err, KW_E_NOMEM, "embed: no memory for %zu vectors of %zu", n, e->dim);
     e->hidden = more;
     e->n_rows = n;
-    return KW_OK;
-}
-
-static kw_status decode(embedder *e, const int32_t *tokens, size_t n, kw_error *err)
-{
-    kw_session *s = e->session;
-    const size_t batch = (size_t)s->batch;
-    if (n > (size_t)s->context)
-        return kw_fail(err, KW_E_LIMIT, "embed: %zu tokens do not fit the context of %d", n,
-                       s->context);
-    KW_TRY(kw_session_check_ids(s->model, tokens, n, err));
-    KW_TRY(need_rows(e, KW_MIN(n, batch), err));
-    for (size_t done = 0; done < n; done += batch) {
-        const size_t count = KW_MIN(n - done, batch);
-        kw_session_place(s, tokens + done, count, (int)done, 0);
-        for (size_t i = 0; i < count; i++)
-            s->inputs[KW_SLOT_ROWS][i] = (int32_t)i;
-        KW_TRY(kw_part_run(s, KW_NET_HIDDEN, KW_BUCKET_SCORE, count, count, e->hidden, err));
-        pool(e, done, count, n);
-    }
-    return KW_OK;
-}
-
-static kw_status encode(embedder *e, const int32_t *tokens, size_t n, kw_error *err)
-{
-    /* Too long a text is refused, and needs no room. */
-    KW_TRY(need_rows(e, KW_MIN(n, (size_t)e->session->context), err));
-    KW_TRY(kw_session_read_source(e->session, tokens, n, e->hidden, err));
-    pool(e, 0, n, n);
     return KW_OK;
 }
 
@@ -178,24 +152,101 @@ static void finish(const embedder *e, size_t n, float *out)
         out[i] = (float)(e->sum[i] * share * scale);
 }
 
-static kw_status embed_text(embedder *e, const kw_input *input, float *out, size_t *n_tokens,
-                            kw_error *err)
+/* A text with a decoder, a batch after the other. */
+static kw_status decode(embedder *e, const kw_source_text *text, float *out, kw_error *err)
 {
     kw_session *s = e->session;
-    int32_t *tokens = NULL;
-    size_t n = 0;
+    const size_t batch = (size_t)s->batch, n = text->n;
+    KW_TRY(need_rows(e, KW_MIN(n, batch), err));
+    memset(e->sum, 0, e->dim * sizeof *e->sum);
+    s->position = 0;
+    for (size_t done = 0; done < n; done += batch) {
+        const size_t count = KW_MIN(n - done, batch);
+        kw_session_place(s, text->tokens + done, count, (int)done, 0);
+        for (size_t i = 0; i < count; i++)
+            s->inputs[KW_SLOT_ROWS][i] = (int32_t)i;
+        KW_TRY(kw_part_run(s, KW_NET_HIDDEN, KW_BUCKET_SCORE, count, count, e->hidden, err));
+        pool(e, e->hidden, done, count, n);
+    }
+    finish(e, n, out);
+    return KW_OK;
+}
+
+/* Gives places to the texts that one run takes, of n: as many as the context has places for and a
+ * batch tokens. The first is always among them. */
+static size_t place_texts(const embedder *e, kw_source_text *texts, size_t n, size_t *n_tokens)
+{
+    const size_t context = (size_t)e->session->context;
+    size_t count = 0, end = 0, tokens = 0;
+    for (; count < n; count++) {
+        kw_source_text *const t = &texts[count];
+        t->place = kw_source_place(end, t->n);
+        if (count > 0 && (t->place + t->n > context || tokens + t->n > (size_t)e->session->batch))
+            break;
+        end = t->place + t->n;
+        tokens += t->n;
+    }
+    *n_tokens = tokens;
+    return count;
+}
+
+/* Texts with an encoder, as many at once as fit. */
+static kw_status encode(embedder *e, kw_source_text *texts, size_t n, float *out, kw_error *err)
+{
+    for (size_t done = 0, count; done < n; done += count) {
+        size_t n_tokens;
+        count = place_texts(e, texts + done, n - done, &n_tokens);
+        KW_TRY(need_rows(e, n_tokens, err));
+        KW_TRY(kw_session_read_texts(e->session, texts + done, count, e->hidden, err));
+        const float *hidden = e->hidden;
+        for (size_t i = done; i < done + count; i++) {
+            memset(e->sum, 0, e->dim * sizeof *e->sum);
+            pool(e, hidden, 0, texts[i].n, texts[i].n);
+            finish(e, texts[i].n, out + i * e->dim);
+            hidden += texts[i].n * e->dim;
+        }
+    }
+    return KW_OK;
+}
+
+/* The tokens of input i; too many of them, or none that there are, are refused. */
+static kw_status take_tokens(embedder *e, const kw_input *input, size_t i, kw_error *err)
+{
+    kw_session *const s = e->session;
+    kw_source_text *const text = &e->texts[i];
     if (input->struct_size != sizeof *input)
         return kw_fail(err, KW_E_ARG, "embed: an input of another library's size");
     s->position = 0;
     s->source = 0;
-    KW_TRY(kw_input_tokens_of(s, input, &tokens, &n, err));
-    memset(e->sum, 0, e->dim * sizeof *e->sum);
-    const kw_status status =
-        s->part[KW_NET_ENCODER].graph ? encode(e, tokens, n, err) : decode(e, tokens, n, err);
-    free(tokens);
-    KW_TRY(status);
-    finish(e, n, out);
-    *n_tokens += n;
+    KW_TRY(kw_input_tokens_of(s, input, &e->tokens[i], &text->n, err));
+    text->tokens = e->tokens[i];
+    if (s->part[KW_NET_ENCODER].graph)
+        return kw_session_check_source(s, text->tokens, text->n, err);
+    if (text->n > (size_t)s->context)
+        return kw_fail(err, KW_E_LIMIT, "embed: %zu tokens do not fit the context of %d", text->n,
+                       s->context);
+    return kw_session_check_ids(s->model, text->tokens, text->n, err);
+}
+
+static kw_status embed_all(embedder *e, const kw_input *inputs, size_t n, float *vectors,
+                           size_t *n_tokens, kw_error *err)
+{
+    size_t read = 0;
+    e->tokens = calloc(n + 1, sizeof *e->tokens);
+    e->texts = calloc(n + 1, sizeof *e->texts);
+    if (!e->tokens || !e->texts)
+        return kw_fail(err, KW_E_NOMEM, "embed: no memory for %zu texts", n);
+    for (size_t i = 0; i < n; i++) {
+        KW_TRY(take_tokens(e, &inputs[i], i, err));
+        read += e->texts[i].n;
+    }
+    if (e->session->part[KW_NET_ENCODER].graph)
+        KW_TRY(encode(e, e->texts, n, vectors, err));
+    else
+        for (size_t i = 0; i < n; i++)
+            KW_TRY(decode(e, &e->texts[i], vectors + i * e->dim, err));
+    if (n_tokens)
+        *n_tokens = read;
     return KW_OK;
 }
 
@@ -225,15 +276,16 @@ kw_status kw_embed(kw_session *session, const kw_input *inputs, size_t n, const 
                    float *vectors, size_t *n_tokens, kw_error *err)
 {
     embedder e = {0};
-    size_t read = 0;
     atomic_store_explicit(&session->cancel, false, memory_order_relaxed);
     kw_status status = open_embedder(&e, session, how, err);
-    for (size_t i = 0; status == KW_OK && i < n; i++)
-        status = embed_text(&e, &inputs[i], vectors + i * e.dim, &read, err);
-    if (status == KW_OK && n_tokens)
-        *n_tokens = read;
+    if (status == KW_OK)
+        status = embed_all(&e, inputs, n, vectors, n_tokens, err);
     session->position = 0;
     session->source = 0;
+    for (size_t i = 0; e.tokens && i < n; i++)
+        free(e.tokens[i]);
+    free(e.tokens);
+    free(e.texts);
     free(e.hidden);
     free(e.sum);
     return status;

@@ -110,6 +110,22 @@ kw_status kw_session_reserve(kw_session *session, uint64_t bytes, const char *wh
 /* Fills in the tokens of a run: n from position `first` on, each seeing up to position `seen` of
  * what has no order. */
 void kw_session_place(kw_session *session, const int32_t *tokens, size_t n, int first, int seen);
+/* A text among those that an encoder reads at once. */
+typedef struct kw_source_text {
+    const int32_t *tokens; /* [n], borrowed */
+    size_t n;
+    size_t place; /* of the first: kw_source_place */
+} kw_source_text;
+
+/* The first place from `at` on where a text of n tokens has the bits that it has at place 0. */
+size_t kw_source_place(size_t at, size_t n);
+/* Reads texts at once, none of which knows of the others: their hidden states [tokens of all][dim]
+ * go to out, one text's after the other. Places end at the context. */
+kw_status kw_session_read_texts(kw_session *session, const kw_source_text *texts, size_t n_texts,
+                                float *out, kw_error *err);
+/* Whether an encoder can read them: there are some, not too many, and they exist. */
+kw_status kw_session_check_source(const kw_session *session, const int32_t *tokens, size_t n,
+                                  kw_error *err);
 /* Reads a source with the encoder: n hidden states [n][dim] go to out, unless it is NULL. */
 kw_status kw_session_read_source(kw_session *session, const int32_t *tokens, size_t n, float *out,
                                  kw_error *err);

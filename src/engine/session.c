@@ -241,8 +241,19 @@ kw_status kw_session_eval(kw_session *session, const int32_t *tokens, size_t n, 
     return kw_session_advance(session, tokens, n, last_only, logits, err);
 }
 
-kw_status kw_session_read_source(kw_session *session, const int32_t *tokens, size_t n, float *out,
-                                 kw_error *err)
+size_t kw_source_place(size_t at, size_t n)
+{
+    const size_t unit = n > KW_ATTENTION_SPLIT  ? KW_ATTENTION_SPLIT
+                        : n > KW_ATTENTION_TILE ? KW_ATTENTION_TILE
+                                                : KW_ATTENTION_LANES;
+    /* What it fits into from place 0 on, it must fit into here. */
+    const size_t within = n > KW_ATTENTION_TILE ? KW_ATTENTION_SPLIT : KW_ATTENTION_TILE;
+    const size_t place = kw_align_up(at, unit);
+    return n <= within && place % within + n > within ? kw_align_up(place, within) : place;
+}
+
+kw_status kw_session_check_source(const kw_session *session, const int32_t *tokens, size_t n,
+                                  kw_error *err)
 {
     if (n == 0)
         return kw_fail(err, KW_E_ARG, "session: no tokens");
@@ -250,13 +261,43 @@ kw_status kw_session_read_source(kw_session *session, const int32_t *tokens, siz
         return kw_fail(err, KW_E_LIMIT,
                        "session: %zu tokens are more than the %d that the encoder reads at once", n,
                        session->context);
-    KW_TRY(kw_session_check_ids(session->model, tokens, n, err));
+    return kw_session_check_ids(session->model, tokens, n, err);
+}
+
+/* The inputs of a text's tokens, which are those from `row` on of a run. */
+static void place_text(kw_session *session, const kw_source_text *text, size_t row)
+{
+    const int32_t first = (int32_t)text->place, last = (int32_t)(text->place + text->n - 1);
+    for (size_t i = 0; i < text->n; i++) {
+        session->inputs[KW_SLOT_TOKENS][row + i] = text->tokens[i];
+        session->inputs[KW_SLOT_POSITIONS][row + i] = (int32_t)i;
+        session->inputs[KW_SLOT_ROWS][row + i] = (int32_t)(row + i);
+        session->inputs[KW_SLOT_PLACES][row + i] = first + (int32_t)i;
+        session->inputs[KW_SLOT_FIRST][row + i] = first;
+        session->inputs[KW_SLOT_SEEN][row + i] = last;
+    }
+}
+
+kw_status kw_session_read_texts(kw_session *session, const kw_source_text *texts, size_t n_texts,
+                                float *out, kw_error *err)
+{
+    size_t n = 0;
     session->position = 0;
     session->source = 0;
-    kw_session_place(session, tokens, n, 0, (int)n - 1);
-    for (size_t i = 0; i < n; i++)
-        session->inputs[KW_SLOT_ROWS][i] = (int32_t)i;
-    KW_TRY(kw_part_run(session, KW_NET_ENCODER, KW_BUCKET_SCORE, n, out ? n : 0, out, err));
+    for (size_t i = 0; i < n_texts; i++) {
+        kw_assert(texts[i].place + texts[i].n <= (size_t)session->context);
+        place_text(session, &texts[i], n);
+        n += texts[i].n;
+    }
+    return kw_part_run(session, KW_NET_ENCODER, KW_BUCKET_SCORE, n, out ? n : 0, out, err);
+}
+
+kw_status kw_session_read_source(kw_session *session, const int32_t *tokens, size_t n, float *out,
+                                 kw_error *err)
+{
+    const kw_source_text text = {.tokens = tokens, .n = n};
+    KW_TRY(kw_session_check_source(session, tokens, n, err));
+    KW_TRY(kw_session_read_texts(session, &text, 1, out, err));
     session->source = (int)n;
     return KW_OK;
 }

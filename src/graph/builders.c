@@ -175,6 +175,17 @@ kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw
     return kw_graph_add(g, &node);
 }
 
+kw_ref kw_attention_from(kw_graph *g, kw_ref attention, kw_ref first)
+{
+    if (g->error.code != KW_OK)
+        return KW_NONE;
+    kw_node node = *kw_graph_node(g, attention.id);
+    kw_assert(node.op == KW_OP_ATTENTION && !node.attention.begins && node.rope.n_rot == 0);
+    node.src[node.n_src++] = first.id;
+    node.attention.begins = true;
+    return kw_graph_add(g, &node);
+}
+
 kw_ref kw_experts_leaf(kw_graph *g, const char *name, kw_dtype dtype, kw_shape shape,
                        const void *const *parts)
 {

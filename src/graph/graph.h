@@ -79,9 +79,14 @@ typedef struct kw_attention_attr {
      * kw_attention_biased. bias_first is the distance of the bias's first column. */
     bool biased;
     int bias_first;
+    bool begins; /* what a query sees begins somewhere: see kw_attention_from */
 } kw_attention_attr;
 
 #define KW_MAX_SRC 8
+
+#define KW_ATTENTION_LANES 16
+#define KW_ATTENTION_TILE 64
+#define KW_ATTENTION_SPLIT 512
 
 typedef struct kw_node {
     kw_op op;
@@ -209,6 +214,12 @@ kw_ref kw_attention(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref la
  * themselves, which are those of `last` in a decoder. Sets attr's biased. */
 kw_ref kw_attention_biased(kw_graph *g, kw_ref q, kw_ref keys, kw_ref values, kw_ref last,
                            kw_ref bias, kw_ref own, const kw_attention_attr *attr);
+
+/* The same as a node of attention that was just made, but that query i sees nothing before position
+ * first[i] <= last[i]. Positions are taken in tiles of KW_ATTENTION_TILE, in lanes of
+ * KW_ATTENTION_LANES within one, and in splits of KW_ATTENTION_SPLIT, all at multiples of these: a
+ * row of positions that is shifted without being cut otherwise gives the same bits. */
+kw_ref kw_attention_from(kw_graph *g, kw_ref attention, kw_ref first);
 
 /* As kw_weight_leaf, shape [experts, n, k], with each expert's matrix at its own place; the array
  * is copied. */

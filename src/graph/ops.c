@@ -282,7 +282,10 @@ static kw_status infer_attention(const kw_graph *g, kw_node *node, kw_error *err
     if (a->biased && !bias_fits(g, node))
         return bad(node, err, "needs an f32 bias [heads, n] and its queries' own positions", q,
                    src(g, node, 4));
-    if (!is_index(src(g, node, 3), q) || !rope_fits(g, node, a->biased ? 6 : 4))
+    const int first = a->biased ? 6 : 4, n_src = first + a->begins;
+    if (a->begins && (node->n_src <= first || !is_index(src(g, node, first), q)))
+        return bad(node, err, "needs the first position of each of its queries", q, k);
+    if (!is_index(src(g, node, 3), q) || !rope_fits(g, node, n_src))
         return bad(node, err, "needs the positions of its queries", q, src(g, node, 3));
     like(node, q);
     return KW_OK;
@@ -399,7 +402,7 @@ static const kw_op_info ops[KW_N_OPS] = {
     [KW_OP_ROUTE] = {"route", infer_route, NULL, 1, 1},
     [KW_OP_EXPERTS] = {"experts", infer_experts, NULL, 3, 3},
     [KW_OP_MIX] = {"mix", infer_mix, NULL, 2, 2},
-    [KW_OP_ATTENTION] = {"attention", infer_attention, NULL, 4, 7},
+    [KW_OP_ATTENTION] = {"attention", infer_attention, NULL, 4, 8},
 };
 
 const kw_op_info *kw_op_get(kw_op op)

@@ -46,6 +46,8 @@ static void print_attention(const kw_attention_attr *a, kw_buf *out)
         kw_buf_printf(out, " softcap=%g", (double)a->softcap);
     if (a->biased)
         kw_buf_printf(out, " bias from %d", a->bias_first);
+    if (a->begins)
+        kw_buf_printf(out, " from a first position");
 }
 
 static void print_attr(const kw_node *node, kw_buf *out)

@@ -249,6 +249,18 @@ kw_ref kw_input_types(kw_build *b)
     return (kw_ref){1 + KW_SLOT_TYPES};
 }
 
+kw_ref kw_input_places(kw_build *b)
+{
+    kw_assert(b->net->family->encode);
+    return (kw_ref){1 + KW_SLOT_PLACES};
+}
+
+kw_ref kw_input_first(kw_build *b)
+{
+    kw_assert(b->net->family->encode);
+    return (kw_ref){1 + KW_SLOT_FIRST};
+}
+
 bool kw_net_has(const kw_net *net, kw_net_part part)
 {
     const kw_family *f = net->family;
@@ -289,6 +301,8 @@ static kw_status start(kw_build *b, kw_error *err)
     if (b->net->family->encode) {
         (void)kw_input_leaf(b->graph, "seen", KW_EXTENT_TOKENS);
         (void)kw_input_leaf(b->graph, "types", KW_EXTENT_TOKENS);
+        (void)kw_input_leaf(b->graph, "places", KW_EXTENT_TOKENS);
+        (void)kw_input_leaf(b->graph, "first", KW_EXTENT_TOKENS);
     }
     build_part(b);
     return kw_graph_finish(b->graph, err);

@@ -133,5 +133,10 @@ kw_ref kw_input_rows(kw_build *b);
  * the second text of a pair). */
 kw_ref kw_input_seen(kw_build *b);
 kw_ref kw_input_types(kw_build *b);
+/* Of an encoder, which may read several texts at once: where in the row of all of them each token
+ * stands (its position counts within its own text), and where its text begins. What is seen is
+ * counted in places, too. */
+kw_ref kw_input_places(kw_build *b);
+kw_ref kw_input_first(kw_build *b);
 
 #endif

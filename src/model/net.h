@@ -14,13 +14,15 @@ typedef struct kw_net {
     kw_arena arena;
 } kw_net;
 
-/* Inputs of a graph, by slot. The last two are there when the family has an encoder. */
+/* Inputs of a graph, by slot. Those behind ROWS are there when the family has an encoder. */
 enum {
     KW_SLOT_TOKENS,
     KW_SLOT_POSITIONS,
     KW_SLOT_ROWS,
     KW_SLOT_SEEN,
     KW_SLOT_TYPES,
+    KW_SLOT_PLACES,
+    KW_SLOT_FIRST,
     KW_N_SLOTS,
     KW_N_DECODER_SLOTS = KW_SLOT_ROWS + 1
 };

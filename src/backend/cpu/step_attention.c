@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "tensor/quant/blocks.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@
 #define CHUNKS_PER_WORKER 2  /* splits run in parallel where there are fewer blocks than this */
 #define QUERIES_PER_MERGE 8
 #define MOST_PARTS (1 << 16) /* splits times heads: their results stay below some hundred MiB */
+
+static_assert(KW_ATTN_TILE == KW_ATTENTION_TILE && KW_ATTN_SPLIT == KW_ATTENTION_SPLIT &&
+                  KW_ATTN_BLOCK == KW_ATTENTION_LANES,
+              "where graph.h says that sums are cut");
 
 /* The piece of a head in the block of a position. */
 static unsigned char *block_at(void *cache, int64_t position, const kw_node *state, int head)
@@ -124,6 +129,13 @@ typedef struct space {
     void *work;
 } space;
 
+/* What the tokens of a step from one on see. */
+typedef struct sight {
+    int64_t window;       /* 0: all */
+    const int32_t *last;  /* of each token */
+    const int32_t *first; /* NULL: the cache's */
+} sight;
+
 /* Tokens from `row` on and the heads of one key/value head: what a tile is loaded for. */
 typedef struct block {
     const kw_step *step;
@@ -131,7 +143,7 @@ typedef struct block {
     int64_t row;
     size_t n, group, width;
     int head;
-    const int32_t *last; /* [n] last position that each token sees */
+    sight sight;
     space s;
 } block;
 
@@ -194,19 +206,29 @@ static void load_queries(const block *b, size_t t)
     k->scale(to, to, scale, n);
 }
 
-/* What a token sees, up to its last position. */
-static kw_attend_span seen(const kw_attention_attr *a, int64_t last)
+static sight sight_from(const kw_step *step, const kw_exec *exec, int64_t row)
 {
-    const int64_t end = last + 1;
-    return (kw_attend_span){a->window > 0 && end > a->window ? end - a->window : 0, end};
+    const kw_attention_attr *a = &step->node->attention;
+    const int32_t *const last = kw_operand_in(exec, &step->src[3]);
+    const int32_t *const first =
+        a->begins ? kw_operand_in(exec, &step->src[a->biased ? 6 : 4]) : NULL;
+    return (sight){a->window, last + row, first ? first + row : NULL};
 }
 
-/* What n tokens see. */
-static split_range splits_of(const kw_attention_attr *a, const int32_t *last, size_t n)
+/* What token t sees. */
+static kw_attend_span seen(const sight *s, size_t t)
+{
+    const int64_t end = (int64_t)s->last[t] + 1, first = s->first ? s->first[t] : 0;
+    const int64_t most = s->window > 0 && end > s->window ? end - s->window : 0;
+    return (kw_attend_span){KW_MAX(first, most), end};
+}
+
+/* What n tokens from t on see. */
+static split_range splits_of(const sight *s, size_t t, size_t n)
 {
     split_range all = {INT64_MAX, 0};
-    for (size_t t = 0; t < n; t++) {
-        const kw_attend_span span = seen(a, last[t]);
+    for (const size_t end = t + n; t < end; t++) {
+        const kw_attend_span span = seen(s, t);
         all.first = KW_MIN(all.first, span.first / KW_ATTN_SPLIT);
         all.end = KW_MAX(all.end, (span.end + KW_ATTN_SPLIT - 1) / KW_ATTN_SPLIT);
     }
@@ -240,7 +262,7 @@ static block begin_block(const kw_step *step, const kw_exec *exec, int64_t row, 
                .group = group_size(a),
                .width = kw_attn_width((size_t)a->head_dim),
                .head = head,
-               .last = (const int32_t *)kw_operand_in(exec, &step->src[3]) + row};
+               .sight = sight_from(step, exec, row)};
     (void)carve(a, n, scratch, &b.s);
     for (size_t t = 0; t < n; t++)
         load_queries(&b, t);
@@ -277,7 +299,7 @@ static void attend_split(const block *b, const kw_attend_args *args, int64_t spl
 {
     const int64_t at = split * KW_ATTN_SPLIT;
     for (size_t t = 0; t < b->n; t++) {
-        const kw_attend_span all = seen(&b->step->node->attention, b->last[t]);
+        const kw_attend_span all = seen(&b->sight, t);
         b->s.span[t].first = KW_MAX(all.first, at);
         b->s.span[t].end = KW_MIN(all.end, at + KW_ATTN_SPLIT);
     }
@@ -305,13 +327,12 @@ static void merge_split(const block *b, size_t t, bool first)
  * first that any token sees. */
 static void attend_merged(const block *b, split_range range)
 {
-    const kw_attention_attr *a = &b->step->node->attention;
     const kw_attend_args args = attend_args(b);
     for (int64_t split = range.first; split < range.end; split++) {
         attend_split(b, &args, split);
         for (size_t t = 0; t < b->n; t++)
             if (b->s.span[t].first < b->s.span[t].end)
-                merge_split(b, t, seen(a, b->last[t]).first >= split * KW_ATTN_SPLIT);
+                merge_split(b, t, seen(&b->sight, t).first >= split * KW_ATTN_SPLIT);
     }
 }
 
@@ -320,7 +341,7 @@ static void attend_whole(const block *b)
 {
     const kw_attention_attr *a = &b->step->node->attention;
     const size_t dim = (size_t)a->head_dim;
-    attend_merged(b, splits_of(a, b->last, b->n));
+    attend_merged(b, splits_of(&b->sight, 0, b->n));
     float *out = kw_operand_at(b->exec, &b->step->out);
     for (size_t i = 0; i < b->n * b->group; i++) {
         const size_t row = (size_t)b->row + i / b->group;
@@ -377,7 +398,8 @@ static uint32_t count_ranges(const kw_step *step, const kw_exec *exec)
     const int64_t rows = kw_step_rows(step, exec->args);
     if (step->parts_bytes == 0 || rows == 0)
         return 1;
-    const split_range all = splits_of(a, kw_operand_in(exec, &step->src[3]), (size_t)rows);
+    const sight view = sight_from(step, exec, 0);
+    const split_range all = splits_of(&view, 0, (size_t)rows);
     const int64_t chunks = (int64_t)exec->program->device->n_workers * CHUNKS_PER_WORKER;
     const int64_t wanted = (chunks + a->kv_heads - 1) / a->kv_heads;
     return (uint32_t)KW_MAX(KW_MIN(all.end - all.first, wanted), 1);
@@ -412,14 +434,13 @@ static void keep_part(const block *b, const parts *p, int64_t split, size_t t, c
  * split. */
 static void attend_range(const block *b, uint32_t i, uint32_t n)
 {
-    const kw_attention_attr *a = &b->step->node->attention;
-    const split_range all = splits_of(a, b->last, b->n), range = range_of(all, i, n);
+    const split_range all = splits_of(&b->sight, 0, b->n), range = range_of(all, i, n);
     const parts p = parts_of(b->step, b->exec);
     const space *s = &b->s;
     if (i == 0) {
         attend_merged(b, range);
         for (size_t t = 0; t < b->n; t++) {
-            const int64_t first = splits_of(a, &b->last[t], 1).first;
+            const int64_t first = splits_of(&b->sight, t, 1).first;
             if (first < range.end)
                 keep_part(b, &p, first - all.first, t, s->m, s->l, s->acc);
         }
@@ -454,9 +475,9 @@ static void merge_query(const kw_step *step, const kw_exec *exec, size_t row, si
     const kw_attention_attr *a = &step->node->attention;
     const kw_cpu_kernels *k = &exec->program->device->kernels;
     const size_t dim = (size_t)a->head_dim, width = kw_attn_width(dim), group = group_size(a);
-    const int32_t *last = kw_operand_in(exec, &step->src[3]);
-    const split_range all = splits_of(a, last, (size_t)kw_step_rows(step, exec->args));
-    const split_range own = splits_of(a, last + row, 1);
+    const sight view = sight_from(step, exec, 0);
+    const split_range all = splits_of(&view, 0, (size_t)kw_step_rows(step, exec->args));
+    const split_range own = splits_of(&view, row, 1);
     const split_range begin = range_of(all, 0, count_ranges(step, exec));
     const parts p = parts_of(step, exec);
     const size_t query = head / group * p.per_head + row * group + head % group;

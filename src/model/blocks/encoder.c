@@ -106,16 +106,16 @@ kw_ref kw_attend_all(kw_build *b, kw_ref q, kw_ref k, kw_ref v, kw_ref bias,
                      const kw_attention_attr *attr)
 {
     kw_graph *g = kw_build_graph(b);
-    const kw_ref at = kw_input_positions(b);
+    const kw_ref at = kw_input_places(b), seen = kw_input_seen(b);
     const kw_ref keys =
         kw_build_state(b, "encoder.keys", KW_STATE_KEYS, KW_F32, attr->kv_heads, attr->head_dim);
     const kw_ref values = kw_build_state(b, "encoder.values", KW_STATE_VALUES, KW_F32,
                                          attr->kv_heads, attr->head_dim);
     k = kw_store(g, keys, k, at);
     v = kw_store(g, values, v, at);
-    if (bias.id)
-        return kw_attention_biased(g, q, k, v, kw_input_seen(b), bias, at, attr);
-    return kw_attention(g, q, k, v, kw_input_seen(b), attr);
+    const kw_ref a = bias.id ? kw_attention_biased(g, q, k, v, seen, bias, at, attr)
+                             : kw_attention(g, q, k, v, seen, attr);
+    return kw_attention_from(g, a, kw_input_first(b));
 }
 
 static kw_ref layer_norm(kw_build *b, const kw_encoder_config *c, int layer, const char *name,

@@ -119,6 +119,11 @@ static void rotation_and_attention_infer(void **state)
     const kw_ref a = kw_attention_biased(g, q, k, v, at, bias, at, &attr);
     assert_value(g, a, KW_OP_ATTENTION, KW_F32, SHAPE(8, 64), TOKENS);
     assert_true(kw_graph_node(g, a.id)->attention.biased);
+    const kw_ref from = kw_attention_from(g, a, at);
+    assert_value(g, from, KW_OP_ATTENTION, KW_F32, SHAPE(8, 64), TOKENS);
+    assert_true(kw_graph_node(g, from.id)->attention.begins);
+    assert_int_equal(kw_graph_node(g, from.id)->src[6], at.id);
+    assert_false(kw_graph_node(g, a.id)->attention.begins);
     kw_graph_free(g);
 }
 
@@ -264,6 +269,7 @@ static kw_ref biased(kw_graph *g, kw_ref bias, kw_ref own)
                                &HEADS(4, 2, 16, 0));
 }
 
+BUILD(first_at_floats, kw_attention_from(g, biased(g, weight(g, SHAPE(4, 7)), ids(g)), rows(g, 1)))
 BUILD(bias_of_other_heads, biased(g, weight(g, SHAPE(2, 7)), ids(g)))
 BUILD(bias_of_one_row, biased(g, weight(g, SHAPE(4)), ids(g)))
 BUILD(bias_that_is_computed, biased(g, rows(g, 7), ids(g)))
@@ -366,6 +372,7 @@ static const refusal refusals[] = {
     {bias_that_is_computed, "attention", BIAS},
     {bias_of_halves, "attention", BIAS},
     {bias_at_floats, "attention", BIAS},
+    {first_at_floats, "attention", "needs the first position of each of its queries"},
     {bias_at_other_rows, "attention", BIAS},
     {attention_of_a_state_and_a_store, "attention", STORED},
     {attention_of_weights, "attention", STORED},
