@@ -170,7 +170,7 @@ if(NOT KWAAI_WASM AND NOT CMAKE_CROSSCOMPILING AND KWAAI_PEERS)
     kw_layer(hub OUTSIDE LINK kw_wire kw_crypto kw_os PkgConfig::SQLITE PkgConfig::CURL)
     kw_layer(net OUTSIDE LINK kw_wire kw_crypto kw_os PkgConfig::UV ${KWAAI_SCTP})
     set(KWAAI_FOREIGN "${foreign}")
-    kw_layer(node OUTSIDE LINK kw_hub kw_net kw_engine PkgConfig::UV)
+    kw_layer(node OUTSIDE LINK kw_hub kw_net kw_engine PkgConfig::UV PkgConfig::SQLITE)
 endif()
 
 # libkwaai.a and libkwaai.so: all layers in one.
