@@ -167,7 +167,9 @@ static void attempt(kw_dial *dial, const target *t)
 {
     kw_link *link;
     kw_error err;
-    if (!kw_host_allows(dial->host, &dial->peer, &t->addr, false)) {
+    /* What a name stands for, not the name. */
+    const kw_multiaddr where = kw_addr_of_socket((const struct sockaddr *)&t->address);
+    if (!kw_host_allows(dial->host, &dial->peer, &where, false)) {
         set_why(dial, KW_E_CANCELLED, "not allowed");
         return;
     }

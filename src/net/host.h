@@ -23,6 +23,13 @@ typedef struct kw_host_limits {   /* 0: the default in brackets */
     uint64_t dial_ms;             /* [10,000] */
 } kw_host_limits;
 
+/* What somebody did at a connection, whatever it carries. */
+typedef enum kw_host_fault {
+    KW_HOST_MALFORMED, /* bytes that break the rules of what they belong to */
+    KW_HOST_ABUSE,     /* more connections, streams or requests than a limit lets through */
+    KW_HOST_SLOW       /* a handshake that was begun and not ended in time */
+} kw_host_fault;
+
 typedef struct kw_host_config {
     kw_loop *loop;               /* borrowed */
     const kw_identity *identity; /* borrowed */
@@ -34,7 +41,11 @@ typedef struct kw_host_config {
     /* Asked before a dial and when a connection was accepted (peer then is nobody) and when it is
      * known who came. NULL: all. */
     bool (*allow)(void *user, const kw_peer_id *peer, const kw_multiaddr *addr, bool inbound);
-    void *allow_user;
+    /* Told what peers do that they must not; peer is nobody before it said who it is. Connections
+     * are not to be ended within the call. NULL: nobody asks. */
+    void (*fault)(void *user, const kw_peer_id *peer, const kw_multiaddr *addr,
+                  kw_host_fault fault);
+    void *allow_user; /* of both */
 } kw_host_config;
 
 kw_status kw_host_open(const kw_host_config *config, kw_host **out, kw_error *err);
@@ -80,6 +91,12 @@ typedef void (*kw_connected_fn)(void *user, const kw_peer_id *peer, kw_status st
 void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
                      kw_connected_fn done, void *user);
 void kw_host_disconnect(kw_host *host, const kw_peer_id *peer);
+/* Asks `allow` about every connection again, and ends those that it does not want any more. */
+void kw_host_enforce(kw_host *host);
+/* Where the connection to a peer leads; false: there is none. */
+bool kw_host_peer_addr(const kw_host *host, const kw_peer_id *peer, kw_multiaddr *out);
+/* A protocol tells `fault` of a peer that is connected. */
+void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault);
 bool kw_host_connected(const kw_host *host, const kw_peer_id *peer);
 /* Round trip in microseconds by the ping protocol. */
 typedef void (*kw_ping_fn)(void *user, kw_status status, uint64_t rtt_us);

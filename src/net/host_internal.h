@@ -160,6 +160,8 @@ void kw_link_settle(kw_link *link);
 kw_status kw_link_begin(kw_link *link, kw_error *err);
 /* Ends it at once; its peer and its dial are told. */
 void kw_link_fail(kw_link *link, kw_status why, const char *reason);
+/* Tells the owner of the host what the other side did; not of one that was only dialed. */
+void kw_link_blame(const kw_link *link, kw_host_fault fault);
 /* Says goodbye first. */
 void kw_link_close(kw_link *link);
 void kw_link_tick(kw_link *link, uint64_t now_ms);

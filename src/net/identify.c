@@ -104,8 +104,10 @@ static bool on_message(void *user, kw_bytes message)
     hearing *h = user;
     kw_peer *peer = kw_peer_find(h->host, &h->peer);
     kw_identify *said = calloc(1, sizeof *said);
-    const bool good = peer && said && h->n_messages < MAX_MESSAGES &&
-                      kw_identify_get(message, said, NULL) == KW_OK;
+    const bool read = said && kw_identify_get(message, said, NULL) == KW_OK;
+    const bool good = peer && read && h->n_messages < MAX_MESSAGES;
+    if (said && !good)
+        kw_host_blame(h->host, &h->peer, KW_HOST_MALFORMED);
     if (good) {
         hear_protocols(peer, said, h->n_messages == 0);
         if (said->agent.len > 0)
@@ -120,8 +122,12 @@ static bool on_message(void *user, kw_bytes message)
 static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
 {
     hearing *h = user;
-    if (kw_frames_feed(&h->frames, bytes, on_message, h, NULL) != KW_OK)
-        kw_stream_reset(stream);
+    const kw_status status = kw_frames_feed(&h->frames, bytes, on_message, h, NULL);
+    if (status == KW_OK)
+        return;
+    if (status != KW_E_NOMEM)
+        kw_host_blame(h->host, &h->peer, KW_HOST_MALFORMED);
+    kw_stream_reset(stream);
 }
 
 static void on_finished(void *user, kw_stream *stream)

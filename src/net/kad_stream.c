@@ -68,6 +68,20 @@ static bool on_answer(kw_kad_stream *s, kw_bytes message)
     return true;
 }
 
+static void blame(const kw_kad_stream *s)
+{
+    if (s->side)
+        kw_host_blame(s->side->kad->host, kw_stream_peer(s->stream), KW_HOST_MALFORMED);
+}
+
+/* A value that no validator here takes is an honest mistake; a message that is none is not. */
+static void blame_broken(const kw_kad_stream *s, kw_bytes message)
+{
+    kw_kad_message read;
+    if (kw_kad_message_get(message, &read, NULL) == KW_E_FORMAT)
+        blame(s);
+}
+
 static bool on_request(kw_kad_stream *s, kw_bytes message)
 {
     kw_buf reply = {0};
@@ -77,6 +91,8 @@ static bool on_request(kw_kad_stream *s, kw_bytes message)
         status =
             kw_frame_write(s->stream, (kw_bytes){(const uint8_t *)reply.data, reply.len}, NULL);
     kw_buf_free(&reply);
+    if (status == KW_E_FORMAT)
+        blame_broken(s, message);
     if (++s->n_served >= MAX_A_SECOND && !s->paused) {
         s->paused = true;
         kw_stream_pause(s->stream, true);
@@ -99,8 +115,13 @@ static bool on_message(void *user, kw_bytes message)
 static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
 {
     kw_kad_stream *s = user;
-    if (s->side && kw_frames_feed(&s->frames, bytes, on_message, s, NULL) != KW_OK)
-        kw_stream_reset(stream);
+    const kw_status status =
+        s->side ? kw_frames_feed(&s->frames, bytes, on_message, s, NULL) : KW_OK;
+    if (status == KW_OK)
+        return;
+    if (status != KW_E_NOMEM)
+        blame(s);
+    kw_stream_reset(stream);
 }
 
 static void on_end(void *user, kw_stream *stream)

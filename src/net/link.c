@@ -63,6 +63,10 @@ static void end(kw_link *link, kw_status why, const char *reason)
     if (link->over)
         return;
     link->over = true;
+    if (why == KW_E_FORMAT)
+        kw_link_blame(link, KW_HOST_MALFORMED);
+    else if (why == KW_E_LIMIT)
+        kw_link_blame(link, link->secured || !link->connection ? KW_HOST_ABUSE : KW_HOST_SLOW);
     if (link->mode == KW_LINK_CONNECTING)
         link->host->n_connecting--;
     kw_peer_left(link);
@@ -438,7 +442,7 @@ static void tick_http(kw_link *link, uint64_t now_ms)
     if (kw_carrier_busy(link))
         link->busy_ms = now_ms;
     else if (now_ms - link->busy_ms > link->host->limits.handshake_ms)
-        kw_link_fail(link, KW_E_LIMIT, "no request in time");
+        kw_link_fail(link, KW_E_CANCELLED, "no request in time");
 }
 
 static void tick_connection(kw_link *link, uint64_t now_ms)

@@ -43,7 +43,7 @@ static bool make_room(kw_host *host)
             idlest = l;
     if (!idlest || kw_loop_now(host->loop) - idlest->busy_ms < host->limits.idle_ms / 4)
         return false;
-    kw_link_fail(idlest, KW_E_LIMIT, "idle, and others wait");
+    kw_link_fail(idlest, KW_E_CANCELLED, "idle, and others wait");
     return true;
 }
 
@@ -64,13 +64,13 @@ static void name_peer(kw_link *link)
 kw_status kw_link_let_in(kw_link *link, kw_error *err)
 {
     kw_host *host = link->host;
-    if (host->n_links > host->limits.connections && !make_room(host))
-        return kw_fail(err, KW_E_LIMIT, "host: has %zu connections", host->limits.connections);
-    KW_TRY(kw_limits_enter(host->gate, link->ip6, link->ip, kw_loop_now(host->loop), err));
-    link->counted = true;
     const kw_peer_id nobody = {.len = 0};
     if (!kw_host_allows(host, &nobody, &link->addr, true))
         return kw_fail(err, KW_E_CANCELLED, "host: not allowed");
+    KW_TRY(kw_limits_enter(host->gate, link->ip6, link->ip, kw_loop_now(host->loop), err));
+    link->counted = true;
+    if (host->n_links > host->limits.connections && !make_room(host))
+        return kw_fail(err, KW_E_CANCELLED, "host: has %zu connections", host->limits.connections);
     return KW_OK;
 }
 

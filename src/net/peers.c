@@ -316,6 +316,45 @@ void kw_host_disconnect(kw_host *host, const kw_peer_id *peer)
         kw_link_close(link);
 }
 
+void kw_host_enforce(kw_host *host)
+{
+    const kw_peer_id nobody = {.len = 0};
+    for (kw_link *link = host->links; link;) {
+        kw_link *next = link->next; /* stays in memory in this turn of the loop */
+        const kw_peer_id *id = link->peer ? &link->peer->node.id : &nobody;
+        if (!link->over && !kw_host_allows(host, id, &link->addr, link->inbound))
+            kw_link_close(link);
+        link = next;
+    }
+}
+
+bool kw_host_peer_addr(const kw_host *host, const kw_peer_id *peer, kw_multiaddr *out)
+{
+    const kw_link *link = kw_peer_link(kw_peer_find(host, peer));
+    if (link)
+        *out = link->addr;
+    return link != NULL;
+}
+
+void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault)
+{
+    kw_multiaddr addr = {.len = 0};
+    if (!host->config.fault)
+        return;
+    (void)kw_host_peer_addr(host, peer, &addr);
+    host->config.fault(host->config.allow_user, peer, &addr, fault);
+}
+
+void kw_link_blame(const kw_link *link, kw_host_fault fault)
+{
+    const kw_peer_id nobody = {.len = 0};
+    const kw_host *host = link->host;
+    if (!host->config.fault || host->closing || (!link->inbound && !link->peer))
+        return; /* an address that somebody else named may belong to anybody */
+    host->config.fault(host->config.allow_user, link->peer ? &link->peer->node.id : &nobody,
+                       &link->addr, fault);
+}
+
 bool kw_host_connected(const kw_host *host, const kw_peer_id *peer)
 {
     return kw_peer_link(kw_peer_find(host, peer)) != NULL;
