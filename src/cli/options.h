@@ -70,6 +70,7 @@ typedef struct kw_options {
     kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap;
     int64_t count;
     int perf, local;
+    const char *ban_for;
     kw_text_list peers;
     const char *method, *weights, *base, *to;
     const char *pooling, *decoder_tokens;

@@ -349,8 +349,13 @@ void kw_link_blame(const kw_link *link, kw_host_fault fault)
 {
     const kw_peer_id nobody = {.len = 0};
     const kw_host *host = link->host;
-    if (!host->config.fault || host->closing || (!link->inbound && !link->peer))
-        return; /* an address that somebody else named may belong to anybody */
+    kw_multiaddr_part udp;
+    if (!host->config.fault || host->closing)
+        return;
+    /* An address that was dialed may be what somebody else named, that of a datagram is not proven:
+     * until it is known who is there, nobody is to blame. */
+    if (!link->peer && (!link->inbound || kw_multiaddr_find(&link->addr, KW_MA_UDP, &udp)))
+        return;
     host->config.fault(host->config.allow_user, link->peer ? &link->peer->node.id : &nobody,
                        &link->addr, fault);
 }

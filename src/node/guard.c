@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define SYNC_MS 2000
+#define SYNC_MS 1000
 
 struct kw_guard {
     kw_reputation *reputation;
@@ -35,7 +35,7 @@ static void on_sync(void *user)
     if (kw_reputation_sync(g->reputation, &err) == KW_OK) {
         g->failed = false;
     } else if (!g->failed) {
-        g->failed = true; /* once, not each two seconds; what was seen is kept in memory */
+        g->failed = true; /* once, not each second; what was seen is kept in memory */
         kw_log_print(&g->log, KW_LOG_WARN, "%s", err.message);
     }
 }

@@ -66,10 +66,11 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
         {.protocol = "/ipfs/lan/kad/1.0.0", .server = true, .publish = true},
         {.protocol = "/ipfs/kad/1.0.0", .public_only = true}}; /* a guest there */
     const kw_node_config *const config = &node->config;
-    const kw_bitswap_config bitswap = {.host = node->host,
-                                       .store = config->blocks,
-                                       .bytes_per_second = config->bytes_per_second,
-                                       .kernel = kw_sha256_kernel(config->sha_extension)};
+    kw_bitswap_config bitswap = {.host = node->host,
+                                 .store = config->blocks,
+                                 .bytes_per_second = config->bytes_per_second,
+                                 .kernel = kw_sha256_kernel(config->sha_extension)};
+    kw_guard_bitswap(node->guard, &bitswap);
     const kw_kad_config kad = {
         .host = node->host, .networks = networks, .n_networks = sizeof networks / sizeof *networks};
     const kw_mdns_config mdns = {.host = node->host};
@@ -98,12 +99,15 @@ static kw_status open_parts(kw_node *node, kw_error *err)
 {
     const kw_node_config *const config = &node->config;
     KW_TRY(kw_loop_open(&node->loop, err));
-    const kw_host_config host = {.loop = node->loop,
-                                 .identity = config->identity,
-                                 .agent = config->agent,
-                                 .psk = config->psk,
-                                 .certificate = config->certificate};
+    kw_host_config host = {.loop = node->loop,
+                           .identity = config->identity,
+                           .agent = config->agent,
+                           .psk = config->psk,
+                           .certificate = config->certificate};
+    KW_TRY(kw_guard_open(node->loop, config->reputation, &config->log, &node->guard, err));
+    kw_guard_gate(node->guard, &host);
     KW_TRY(kw_host_open(&host, &node->host, err));
+    kw_guard_attach(node->guard, node->host);
     KW_TRY(listen_all(node, err));
     KW_TRY(open_protocols(node, err));
     if (config->socket)
@@ -182,10 +186,13 @@ void kw_node_close(kw_node *node)
             kw_kad_close(node->kad);
         if (node->bitswap)
             kw_bitswap_close(node->bitswap);
+        if (node->guard)
+            kw_guard_attach(node->guard, NULL);
         if (node->host)
             kw_host_close(node->host, host_closed, node);
         while (node->host)
             kw_loop_step(node->loop, 100);
+        kw_guard_close(node->guard);
         kw_control_close(node->control);
         kw_loop_step(node->loop, 0);
         kw_loop_close(node->loop);

@@ -39,6 +39,7 @@ typedef struct kw_node_config {
     bool sha_extension;           /* the processor has it */
     /* Of WebRTC; borrowed; NULL: a new one. */
     const struct kw_certificate *certificate;
+    const char *reputation; /* the database of scores and bans; borrowed; NULL: they end with it */
     /* Asked five times a second: true ends kw_node_run. NULL: never. */
     bool (*stop)(void *user);
     void *user;

@@ -7,6 +7,7 @@
 #include "net/kad.h"
 #include "net/mdns.h"
 #include "node/control.h"
+#include "node/guard.h"
 #include "node/node.h"
 #include "node/offers.h"
 #include "node/registry.h"
@@ -17,6 +18,7 @@ struct kw_node {
     size_t n_bootstrap;
     kw_loop *loop;
     kw_host *host;
+    kw_guard *guard;
     kw_bitswap *bitswap;
     kw_kad *kad;
     kw_mdns *mdns; /* NULL: not wanted, or no network here can multicast */

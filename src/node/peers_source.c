@@ -9,6 +9,7 @@
 #include "net/bitswap.h"
 #include "net/kad.h"
 #include "net/mdns.h"
+#include "node/guard.h"
 #include "os/thread.h"
 
 #include <stdatomic.h>
@@ -27,6 +28,7 @@ struct kw_peers_source {
     kw_identity identity;
     kw_loop *loop;
     kw_host *host;
+    kw_guard *guard;
     kw_bitswap *bitswap;
     kw_kad *kad;
     kw_timer *look; /* for the search in the DHT that new peers make worth while */
@@ -134,7 +136,8 @@ static bool give(file *f, ask *a, const kw_cid *cid, kw_bytes data)
 static void on_block(void *user, const kw_cid *cid, kw_bytes data, const kw_peer_id *from)
 {
     file *const f = user;
-    (void)from;
+    if (f->source->guard)
+        kw_guard_good(f->source->guard, from, data.len);
     for (ask *a = f->asks, *next; a; a = next) {
         next = a->next;
         (void)give(f, a, cid, data);
@@ -444,6 +447,17 @@ static void run(void *user)
     kw_loop_run(s->loop);
 }
 
+/* What is seen here counts for the node too. A database that cannot be used is no reason not to
+ * fetch: then what is seen is forgotten. */
+static kw_status open_guard(kw_peers_source *s, const char *path, kw_host_config *host,
+                            kw_error *err)
+{
+    if (!path || kw_guard_open(s->loop, path, NULL, &s->guard, NULL) != KW_OK)
+        KW_TRY(kw_guard_open(s->loop, NULL, NULL, &s->guard, err));
+    kw_guard_gate(s->guard, host);
+    return KW_OK;
+}
+
 static kw_status open_parts(kw_peers_source *s, const kw_peers_config *config, kw_error *err)
 {
     static const kw_kad_network networks[] = {{.protocol = "/kwaai/kad/1.0.0"},
@@ -451,13 +465,16 @@ static kw_status open_parts(kw_peers_source *s, const kw_peers_config *config, k
                                               {.protocol = "/ipfs/kad/1.0.0", .public_only = true}};
     KW_TRY(kw_identity_new(&s->identity, err));
     KW_TRY(kw_loop_open(&s->loop, err));
-    const kw_host_config host = {.loop = s->loop, .identity = &s->identity, .agent = config->agent};
+    kw_host_config host = {.loop = s->loop, .identity = &s->identity, .agent = config->agent};
+    KW_TRY(open_guard(s, config->reputation, &host, err));
     KW_TRY(kw_host_open(&host, &s->host, err));
+    kw_guard_attach(s->guard, s->host);
     KW_TRY(kw_timer_open(s->loop, on_look, s, &s->look, err));
     const kw_host_watch watch = {.joined = on_joined, .left = on_left, .user = s};
     KW_TRY(kw_host_add_watch(s->host, &watch, err));
-    const kw_bitswap_config bitswap = {.host = s->host,
-                                       .kernel = kw_sha256_kernel(config->sha_extension)};
+    kw_bitswap_config bitswap = {.host = s->host,
+                                 .kernel = kw_sha256_kernel(config->sha_extension)};
+    kw_guard_bitswap(s->guard, &bitswap);
     KW_TRY(kw_bitswap_open(&bitswap, &s->bitswap, err));
     const kw_kad_config kad = {
         .host = s->host, .networks = networks, .n_networks = KW_COUNT(networks)};
@@ -521,10 +538,12 @@ void kw_peers_source_close(kw_peers_source *s)
         kw_bitswap_close(s->bitswap);
     if (s->host) {
         kw_host_remove_watch(s->host, s);
+        kw_guard_attach(s->guard, NULL);
         kw_host_close(s->host, host_closed, s);
         while (s->host)
             kw_loop_step(s->loop, 100);
     }
+    kw_guard_close(s->guard);
     if (s->loop)
         kw_loop_close(s->loop);
     kw_identity_wipe(&s->identity);

@@ -17,8 +17,9 @@ typedef struct kw_peers_config {
     const char *agent;
     const kw_multiaddr *peers; /* to ask and to begin the DHT with; copied */
     size_t n_peers;
-    bool local;         /* look for peers on the local network too */
-    bool sha_extension; /* the processor has it */
+    bool local;             /* look for peers on the local network too */
+    bool sha_extension;     /* the processor has it */
+    const char *reputation; /* the database of scores and bans, also of a node; NULL: none */
 } kw_peers_config;
 
 kw_status kw_peers_source_open(const kw_peers_config *config, kw_peers_source **out, kw_error *err);

@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "crypto/crypto.h"
-#include "wire/ip_text.h"
 
 #include <float.h>
 #include <math.h>
@@ -71,8 +70,7 @@ static bool key_of_peer(const kw_peer_id *peer, reputation_key *out)
     return true;
 }
 
-/* The address that a connection comes from or goes to: none behind a relay, none of a name. */
-static bool key_of_addr(const kw_multiaddr *addr, reputation_key *out)
+bool kw_reputation_key_of_addr(const kw_multiaddr *addr, reputation_key *out)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     kw_multiaddr_part ip, circuit;
@@ -254,7 +252,7 @@ void kw_reputation_report(kw_reputation *r, const kw_peer_id *peer, const kw_mul
     const bool known = key_of_peer(peer, &key);
     if (known)
         blame(r, &key, conducts[what].peer, what);
-    if (key_of_addr(addr, &key) && !is_loopback(addr))
+    if (kw_reputation_key_of_addr(addr, &key) && !is_loopback(addr))
         blame(r, &key, known ? conducts[what].address : conducts[what].alone, what);
 }
 
@@ -276,7 +274,7 @@ bool kw_reputation_allows(kw_reputation *r, const kw_peer_id *peer, const kw_mul
 {
     reputation_key key;
     return !(key_of_peer(peer, &key) && is_banned(r, &key)) &&
-           !(key_of_addr(addr, &key) && is_banned(r, &key));
+           !(kw_reputation_key_of_addr(addr, &key) && is_banned(r, &key));
 }
 
 double kw_reputation_score(kw_reputation *r, const kw_peer_id *peer)
@@ -290,7 +288,7 @@ double kw_reputation_score(kw_reputation *r, const kw_peer_id *peer)
 
 static bool key_of_either(const kw_peer_id *peer, const kw_multiaddr *addr, reputation_key *out)
 {
-    return key_of_peer(peer, out) || key_of_addr(addr, out);
+    return key_of_peer(peer, out) || kw_reputation_key_of_addr(addr, out);
 }
 
 kw_status kw_reputation_ban(kw_reputation *r, const kw_peer_id *peer, const kw_multiaddr *addr,
@@ -327,80 +325,6 @@ kw_status kw_reputation_unban(kw_reputation *r, const kw_peer_id *peer, const kw
     kw_reputation_weigh(e);
     r->dirty = true;
     return kw_reputation_sync(r, err);
-}
-
-kw_status kw_reputation_parse(kw_str text, kw_peer_id *peer, kw_multiaddr *addr, kw_error *err)
-{
-    uint8_t ip[16];
-    reputation_key key;
-    *peer = (kw_peer_id){.len = 0};
-    *addr = (kw_multiaddr){.len = 0};
-    if (text.len > 0 && text.data[0] == '/') {
-        KW_TRY(kw_multiaddr_parse(text, addr, err));
-        return key_of_addr(addr, &key) ? KW_OK
-                                       : kw_fail(err, KW_E_ARG,
-                                                 "\"%.*s\" does not begin with an IP "
-                                                 "address",
-                                                 KW_FMT(text));
-    }
-    if (text.len > 3 && memcmp(text.data + text.len - 3, "/64", 3) == 0)
-        text.len -= 3;
-    if (kw_ip4_parse(text, ip))
-        *addr = kw_multiaddr_of_ip(false, ip, 0, false);
-    else if (kw_ip6_parse(text, ip))
-        *addr = kw_multiaddr_of_ip(true, ip, 0, false);
-    else if (kw_peer_id_parse(text, peer, NULL) != KW_OK)
-        return kw_fail(err, KW_E_ARG, "\"%.*s\" is neither a peer id nor an IP address",
-                       KW_FMT(text));
-    return KW_OK;
-}
-
-/* ---- showing ---- */
-
-static void name_entry(const reputation_entry *e, char out[KW_PEER_ID_TEXT_MAX])
-{
-    kw_peer_id peer = {.len = 0};
-    uint8_t six[16] = {0};
-    out[0] = 0;
-    if (e->key.bytes[0] == 'p') {
-        peer.len = (uint8_t)(e->key.len - 1);
-        memcpy(peer.bytes, e->key.bytes + 1, peer.len);
-        kw_peer_id_text(&peer, out);
-    } else if (e->key.bytes[0] == '4') {
-        kw_ip4_text(e->key.bytes + 1, out);
-    } else {
-        memcpy(six, e->key.bytes + 1, 8);
-        kw_ip6_text(six, out);
-        memcpy(out + strlen(out), "/64", 4);
-    }
-}
-
-static kw_reputation_row row_of(const reputation_entry *e, int64_t now)
-{
-    kw_reputation_row row = {.is_peer = e->key.bytes[0] == 'p',
-                             .score = kw_reputation_decay(e->score, e->at_ms, now),
-                             .n_bans = e->n_bans,
-                             .why = e->by_hand ? "by the owner"
-                                    : e->why   ? conducts[e->why - 1].name
-                                               : ""};
-    if (e->until_ms == INT64_MAX)
-        row.ban_s = KW_REPUTATION_FOREVER;
-    else if (e->until_ms > now)
-        row.ban_s = (e->until_ms - now + 999) / 1000;
-    name_entry(e, row.who);
-    return row;
-}
-
-void kw_reputation_each(kw_reputation *r, kw_reputation_fn fn, void *user)
-{
-    const int64_t now = kw_reputation_now(r);
-    for (size_t kind = 0; kind < REPUTATION_KINDS; kind++)
-        for (size_t i = 0; i < REPUTATION_BUCKETS; i++)
-            for (const reputation_entry *e = r->tables[kind].buckets[i]; e; e = e->next) {
-                const kw_reputation_row row = row_of(e, now);
-                if (!e->forgotten)
-                    fn(user, &row);
-            }
 }
 
 /* ---- opening and closing ---- */

@@ -79,6 +79,10 @@ typedef struct kw_reputation_row {
 typedef void (*kw_reputation_fn)(void *user, const kw_reputation_row *row);
 void kw_reputation_each(kw_reputation *reputation, kw_reputation_fn row, void *user);
 
+/* All that is worth showing, as a JSON array: "peer" or "addr", "score", "banned", "seconds" (that
+ * are left; missing: without end), "bans" (so far), "why". */
+void kw_reputation_json(kw_reputation *reputation, kw_buf *out);
+
 /* Writes what changed, and reads what other processes wrote; to be called every few seconds. */
 kw_status kw_reputation_sync(kw_reputation *reputation, kw_error *err);
 

@@ -53,6 +53,8 @@ double kw_reputation_decay(double score, int64_t from_ms, int64_t to_ms);
 /* The entry of a key, made when it is not there: then by the room that there is. NULL: none. */
 reputation_entry *kw_reputation_entry(kw_reputation *r, const reputation_key *key);
 reputation_entry *kw_reputation_find(kw_reputation *r, const reputation_key *key);
+/* Of the address that a connection comes from or goes to: none behind a relay, none of a name. */
+bool kw_reputation_key_of_addr(const kw_multiaddr *addr, reputation_key *out);
 void kw_reputation_weigh(reputation_entry *entry); /* after its score was set */
 void kw_reputation_drop(kw_reputation *r, reputation_entry *entry);
 /* Bans whose score asks for it. */

@@ -97,11 +97,12 @@ static void say_peers(kw_node *node, kw_control_call *call, char *const *words)
         add_text(&out, "agent", peers[i].agent);
         kw_buf_printf(&out,
                       ", \"inbound\": %s, \"relayed\": %s, \"streams\": %zu, \"rtt_ms\": %llu, "
-                      "\"bytes_in\": %llu, \"bytes_out\": %llu}",
+                      "\"bytes_in\": %llu, \"bytes_out\": %llu, \"score\": %.1f}",
                       peers[i].inbound ? "true" : "false", peers[i].relayed ? "true" : "false",
                       peers[i].traffic.n_streams, (unsigned long long)peers[i].traffic.rtt_ms,
                       (unsigned long long)peers[i].traffic.bytes_in,
-                      (unsigned long long)peers[i].traffic.bytes_out);
+                      (unsigned long long)peers[i].traffic.bytes_out,
+                      kw_reputation_score(kw_guard_reputation(node->guard), &peers[i].id));
     }
     kw_buf_printf(&out, "]");
     free(peers);

@@ -64,9 +64,10 @@ kw_status kw_home_open(const kw_cli *cli, bool make, kw_home *out, kw_error *err
     out->index = kw_home_join(out->dir, "index.db");
     out->store = kw_home_join(out->dir, "store");
     out->trust = kw_home_join(out->dir, "trust.conf");
+    out->node = kw_home_join(out->dir, "node.db");
     out->huggingface = find_huggingface(cli, user);
     out->ollama = find_ollama(cli, user);
-    kw_status status = out->index && out->store && out->trust
+    kw_status status = out->index && out->store && out->trust && out->node
                            ? KW_OK
                            : kw_fail(err, KW_E_NOMEM, "no memory for paths");
     if (status == KW_OK && make)
@@ -82,6 +83,7 @@ void kw_home_close(kw_home *home)
     free(home->index);
     free(home->store);
     free(home->trust);
+    free(home->node);
     free(home->huggingface);
     free(home->ollama);
     *home = (kw_home){0};

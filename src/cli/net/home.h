@@ -14,6 +14,7 @@ typedef struct kw_home {
     char *index;       /* dir/index.db */
     char *store;       /* dir/store */
     char *trust;       /* dir/trust.conf */
+    char *node;        /* dir/node.db: scores of peers, and bans */
     char *huggingface; /* HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub */
     char *ollama;      /* OLLAMA_MODELS, ~/.ollama/models, the service's */
 } kw_home;

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/json.h"
 #include "cli/interrupt.h"
+#include "cli/net/bans.h"
 #include "cli/net/owner.h"
 #include "hub/local_blocks.h"
 #include "net/sctp.h"
@@ -146,6 +147,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
         config.certificate = certificate;
         config.socket = path;
         config.blocks = &s.store;
+        config.reputation = home.node;
         config.index = s.index;
         status = kw_node_open(&config, &node, err);
     }
@@ -375,11 +377,13 @@ static int run_node(kw_cli *cli)
         kw_status (*run_with)(kw_cli *cli, const char *argument, kw_error *err);
         const char *words; /* asked of the node */
     } table[] = {
-        {"start", 1, start, NULL, NULL},       {"ping", 2, NULL, ping, NULL},
-        {"status", 1, NULL, NULL, "status"},   {"peers", 1, NULL, NULL, "peers"},
-        {"connect", 2, NULL, NULL, "connect"}, {"disconnect", 2, NULL, NULL, "disconnect"},
-        {"provide", 2, NULL, NULL, "provide"}, {"find", 2, NULL, NULL, "find"},
-        {"stop", 1, NULL, NULL, "stop"},       {"perf", 4, NULL, NULL, "perf"},
+        {"start", 1, start, NULL, NULL},        {"ping", 2, NULL, ping, NULL},
+        {"status", 1, NULL, NULL, "status"},    {"peers", 1, NULL, NULL, "peers"},
+        {"connect", 2, NULL, NULL, "connect"},  {"disconnect", 2, NULL, NULL, "disconnect"},
+        {"provide", 2, NULL, NULL, "provide"},  {"find", 2, NULL, NULL, "find"},
+        {"bans", 1, kw_cli_bans, NULL, NULL},   {"ban", 2, NULL, kw_cli_ban, NULL},
+        {"unban", 2, NULL, kw_cli_unban, NULL}, {"stop", 1, NULL, NULL, "stop"},
+        {"perf", 4, NULL, NULL, "perf"},
     };
     const kw_parsed *const parsed = &cli->parsed;
     if (parsed->n_args == 0)
@@ -413,7 +417,8 @@ static int run_node(kw_cli *cli)
 const kw_command kw_command_node = {
     .name = "node",
     .summary = "run a peer that shares models, and ask it",
-    .usage = "start|status|peers|ping|perf|find|provide|connect|disconnect|stop [ADDR|PEER|CID "
+    .usage = "start|status|peers|ping|perf|find|provide|connect|disconnect|bans|ban|unban|stop "
+             "[ADDR|PEER|IP|CID "
              "[UP DOWN]]",
     .description =
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
@@ -423,12 +428,19 @@ const kw_command kw_command_node = {
         "\n"
         "The other words talk to the node that runs. ping works without one too, given an address "
         "that ends with /p2p/PEER or one of any peer. perf sends UP bytes to a peer and receives "
-        "DOWN from it; only a node that was started with --perf answers.",
+        "DOWN from it; only a node that was started with --perf answers.\n"
+        "\n"
+        "bans lists peers and addresses by what they have done, in this node and in every pull: "
+        "bad "
+        "blocks, broken messages, floods and stalls take points, time and good blocks give them "
+        "back, and whoever has lost 80 is banned for a while. ban and unban do the same by hand, "
+        "for a peer or an address (of IPv6: its /64); a node that runs follows within a second.",
     .examples = "  kwaai node start\n"
                 "  kwaai node start --listen /ip4/127.0.0.1/tcp/0 --json\n"
                 "  kwaai node ping /ip4/192.0.2.7/tcp/4001 --count 3\n"
-                "  kwaai node peers --json\n",
-    .choices = "start status peers ping perf find provide connect disconnect stop",
+                "  kwaai node peers --json\n"
+                "  kwaai node ban 192.0.2.7 --for 12h\n",
+    .choices = "start status peers ping perf find provide connect disconnect bans ban unban stop",
     .max_args = 4,
     .run = run_node,
 };

@@ -352,6 +352,7 @@ static kw_status add_peers(job *j, origins *o, kw_error *err)
                                     .peers = peers,
                                     .n_peers = n_peers,
                                     .local = j->cli->parsed.options.local,
+                                    .reputation = j->home.node,
                                     .sha_extension = j->config.sha_extension};
     KW_TRY(kw_peers_source_open(&config, &o->peers, err));
     o->sources[o->n++] = kw_peers_source_make(o->peers);
