@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 enum { TICK_MS = 250, SERVE_MS = 25, IDLE_MS = 20000, FAILURES_MAX = 3, INBOUND_PER_PEER = 4 };
+#define IS_BLOCK ((size_t)4096) /* a message that is longer than this already brings a block */
 
 /* A stream on which a peer sends us messages. */
 struct bitswap_inbound {
@@ -91,7 +92,8 @@ static void sweep_peers(kw_bitswap *b)
 {
     for (size_t i = 0; i < b->n_peers;) {
         bitswap_peer *const peer = b->peers[i];
-        if (peer->out || peer->opening || peer->n_inbound > 0 || peer->n_slots > 0) {
+        const bool remembers = peer->n_later > 0 && kw_host_connected(b->config.host, &peer->id);
+        if (peer->out || peer->opening || peer->n_inbound > 0 || peer->n_slots > 0 || remembers) {
             i++;
             continue;
         }
@@ -301,7 +303,7 @@ static bool refuse(bitswap_inbound *in, kw_bitswap_fault fault)
 static bool take_full(void *user)
 {
     bitswap_inbound *const in = user;
-    in->peer->n_queue = 0;
+    kw_bitswap_serve_full(in->peer);
     in->full = true;
     return true;
 }
@@ -361,6 +363,8 @@ static void in_data(void *user, kw_stream *stream, kw_bytes bytes)
         return;
     if (kw_frames_feed(&in->frames, bytes, take_message, in, NULL) != KW_OK && !in->broken)
         (void)refuse(in, KW_BITSWAP_BROKEN);
+    if (in->frames.part.len > IS_BLOCK)
+        in->peer->heard_ms = kw_bitswap_now(in->peer->bitswap);
     if (in->broken)
         kw_stream_reset(stream);
     kw_bitswap_flush(in->peer);
@@ -419,8 +423,9 @@ static void tick(void *user)
     bool waiting = false;
     for (size_t i = 0; i < b->n_peers; i++) {
         bitswap_peer *const peer = b->peers[(i + now) % b->n_peers]; /* no peer is always first */
-        if (peer->out && peer->n_queue == 0 && peer->wants.len == 0 && peer->presence.len == 0 &&
-            now - peer->used_ms > IDLE_MS) {
+        /* While a session holds the peer its stream stays: what it was told would be lost. */
+        if (peer->out && peer->n_slots == 0 && peer->n_queue == 0 && peer->wants.len == 0 &&
+            peer->presence.len == 0 && now - peer->used_ms > IDLE_MS) {
             kw_stream_listen(peer->out, &nobody, NULL);
             kw_stream_finish(peer->out);
             peer->out = NULL;

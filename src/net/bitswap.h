@@ -15,6 +15,7 @@
 #define KW_BITSWAP_ID "/ipfs/bitswap/1.2.0"
 #define KW_BITSWAP_SESSION_PEERS 64
 #define KW_BITSWAP_SESSION_WANTS 65536
+#define KW_BITSWAP_LATER_WANTS 1024 /* of one peer, for what is not here yet */
 
 typedef struct kw_bitswap kw_bitswap;
 typedef struct kw_bitswap_session kw_bitswap_session;
@@ -31,7 +32,7 @@ typedef struct kw_bitswap_config {
     const kw_block_store *store; /* borrowed; NULL: nothing is served */
     uint64_t bytes_per_second;   /* of blocks to all peers; 0: no cap */
     uint64_t peer_bytes_per_second;
-    uint64_t stall_ms;   /* 0: 10,000 */
+    uint64_t stall_ms;   /* a peer that was asked is silent for so long at most; 0: 10,000 */
     kw_sha256_fn kernel; /* NULL: the scalar one */
     /* Whether a peer is served. NULL: all. */
     bool (*serves)(void *user, const kw_peer_id *peer);
@@ -46,6 +47,9 @@ kw_status kw_bitswap_open(const kw_bitswap_config *config, kw_bitswap **out, kw_
 /* Sessions are closed with it. Not from within one of its calls. The host still runs. */
 void kw_bitswap_close(kw_bitswap *bitswap);
 
+/* Blocks have come into the store: peers who wanted them while they were not here are answered. */
+void kw_bitswap_arrived(kw_bitswap *bitswap, const kw_cid *cids, size_t n);
+
 typedef struct kw_bitswap_info {
     uint64_t blocks_in, bytes_in, blocks_out, bytes_out;
     uint64_t duplicates; /* blocks that came twice, or after they were cancelled */
@@ -57,7 +61,8 @@ void kw_bitswap_get_info(const kw_bitswap *bitswap, kw_bitswap_info *out);
 typedef struct kw_bitswap_events {
     /* A block that was wanted, verified; data is a view for the call. */
     void (*block)(void *user, const kw_cid *cid, kw_bytes data, const kw_peer_id *from);
-    /* Every peer of the session said that it has no such block; it is no longer wanted. */
+    /* Every peer of the session said that it has no such block. It stays wanted, for a peer that
+     * gets it says so; told once for each time. */
     void (*missing)(void *user, const kw_cid *cid);
     /* Its last peer has left while blocks are wanted: peers may be added. May be NULL. */
     void (*starved)(void *user);

@@ -17,7 +17,8 @@ enum {
     BITSWAP_SETTLED = 4096,      /* wants that were met or given up, to tell late blocks from bad */
     BITSWAP_ENTRIES = 4096,      /* of one message: each is compared with what waits */
     BITSWAP_REPEATS = 128,       /* blocks that were settled, one after the other from one peer */
-    BITSWAP_WINDOW = 32,         /* blocks that one peer is asked for at a time */
+    BITSWAP_WINDOW = 32,         /* blocks that one peer is asked for at a time, at most ... */
+    BITSWAP_WINDOW_FIRST = 8,    /* ... and before its pace is known */
     BITSWAP_PEERS = 1024
 };
 
@@ -32,6 +33,12 @@ typedef struct bitswap_sent {
     uint64_t key, at_ms;
 } bitswap_sent;
 
+/* A want for what is not here yet. */
+typedef struct bitswap_later {
+    kw_cid cid;
+    bool have; /* it asked only whether it is here */
+} bitswap_later;
+
 typedef struct bitswap_peer {
     kw_bitswap *bitswap;
     kw_peer_id id;
@@ -42,10 +49,13 @@ typedef struct bitswap_peer {
     size_t n_inbound;       /* streams of the peer that are open */
     size_t n_slots;         /* sessions that hold it */
     uint64_t used_ms;       /* when something was last sent */
+    uint64_t heard_ms;      /* when bytes of a block last came */
     kw_buf wants, presence; /* owned; to be sent */
     /* Served: a queue of blocks that it wants. */
     kw_cid *queue; /* owned ring [BITSWAP_SERVED_WANTS], NULL until it wants something */
     size_t first, n_queue;
+    bitswap_later *later; /* owned [KW_BITSWAP_LATER_WANTS], NULL until there is one */
+    size_t n_later;
     bitswap_bucket bucket;
     bitswap_sent recent[BITSWAP_RECENT];
     size_t n_recent; /* written so far; a ring */
@@ -99,7 +109,8 @@ bool kw_bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms);
 /* ---- bitswap_server.c ---- */
 /* again: the message repeats all wants, also those of blocks that are on their way. */
 void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again);
-void kw_bitswap_serve_forget(bitswap_peer *peer); /* the queue and what was sent */
+void kw_bitswap_serve_full(bitswap_peer *peer);   /* a list that replaces all wants begins */
+void kw_bitswap_serve_forget(bitswap_peer *peer); /* wants and what was sent */
 /* Writes blocks while stream and buckets take them. */
 void kw_bitswap_serve(bitswap_peer *peer);
 

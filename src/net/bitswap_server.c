@@ -3,7 +3,10 @@
  *
  * Wants for presence are answered at once. Wants for blocks wait in a queue of at most
  * BITSWAP_SERVED_WANTS a peer and go out one message each while the stream has room for a whole
- * block, so that what is queued for a peer is bounded by the stream's limit. */
+ * block, so that what is queued for a peer is bounded by the stream's limit.
+ *
+ * A want for what is not here is answered so and remembered, at most KW_BITSWAP_LATER_WANTS a peer:
+ * when the block comes, the peer is told or sent it. Its latest word about a block counts. */
 #include "net/bitswap_internal.h"
 
 #include "base/check.h"
@@ -27,8 +30,33 @@ static void unqueue(bitswap_peer *peer, size_t i)
     peer->n_queue--;
 }
 
+/* Removes what is remembered of a block; whether anything was, in *want. */
+static bool take_later(bitswap_peer *peer, const kw_cid *cid, bitswap_later *want)
+{
+    for (size_t i = 0; i < peer->n_later; i++)
+        if (kw_cid_equal(&peer->later[i].cid, cid)) {
+            *want = peer->later[i];
+            peer->later[i] = peer->later[--peer->n_later];
+            return true;
+        }
+    return false;
+}
+
+/* Without room it is forgotten: who wants it asks again. */
+static void put_later(bitswap_peer *peer, const kw_cid *cid, bool have)
+{
+    bitswap_later old;
+    (void)take_later(peer, cid, &old);
+    if (!peer->later)
+        peer->later = malloc(KW_BITSWAP_LATER_WANTS * sizeof(*peer->later));
+    if (peer->later && peer->n_later < KW_BITSWAP_LATER_WANTS)
+        peer->later[peer->n_later++] = (bitswap_later){*cid, have};
+}
+
 static void cancel(bitswap_peer *peer, const kw_cid *cid)
 {
+    bitswap_later old;
+    (void)take_later(peer, cid, &old);
     for (size_t i = 0; i < peer->n_queue; i++)
         if (kw_cid_equal(queued(peer, i), cid)) {
             unqueue(peer, i);
@@ -75,15 +103,42 @@ void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, b
     const bool has = served && store->has(store->user, &entry->cid, &size) && size <= KW_BLOCK_MAX;
     if (has && !entry->have && enqueue(peer, &entry->cid, again))
         return;
+    if (served && !has)
+        put_later(peer, &entry->cid, entry->have);
     if (peer->presence.len < PRESENCE_MAX && (entry->send_dont_have || (has && entry->have)))
         kw_bitswap_put_presence(&peer->presence, &entry->cid, has && entry->have);
+}
+
+void kw_bitswap_arrived(kw_bitswap *bitswap, const kw_cid *cids, size_t n)
+{
+    for (size_t p = 0; p < bitswap->n_peers; p++) {
+        bitswap_peer *const peer = bitswap->peers[p];
+        bool any = false;
+        for (size_t i = 0; i < n && peer->n_later > 0; i++) {
+            bitswap_later want;
+            if (!take_later(peer, &cids[i], &want))
+                continue;
+            const kw_bitswap_entry entry = {.cid = want.cid, .have = want.have};
+            kw_bitswap_serve_entry(peer, &entry, false);
+            any = true;
+        }
+        if (any)
+            kw_bitswap_flush(peer);
+    }
+}
+
+void kw_bitswap_serve_full(bitswap_peer *peer)
+{
+    peer->n_queue = peer->n_later = 0;
 }
 
 void kw_bitswap_serve_forget(bitswap_peer *peer)
 {
     free(peer->queue);
+    free(peer->later);
     peer->queue = NULL;
-    peer->first = peer->n_queue = peer->n_recent = 0;
+    peer->later = NULL;
+    peer->first = peer->n_queue = peer->n_later = peer->n_recent = 0;
     kw_buf_free(&peer->presence);
 }
 

