@@ -50,7 +50,11 @@ static kw_status fetch_block(void *user, const kw_cid *cid, kw_buf *out, kw_erro
                                 .open_ns = KW_FETCH_GRACE_NS,
                                 .still = still,
                                 .user = f};
-    return kw_lanes_block(&f->all, cid, &wait, out, err);
+    KW_TRY(kw_lanes_block(&f->all, cid, &wait, out, err));
+    if (f->config->growing)
+        kw_growing_parent(f->config->growing, cid,
+                          (kw_bytes){(const uint8_t *)out->data, out->len});
+    return KW_OK;
 }
 
 /* The digests of the leaves of a root. Where nobody has its blocks, or they are of another kind
@@ -131,6 +135,24 @@ static kw_status check_disk(const kw_fetch_job *f, kw_error *err)
                    (uintmax_t)room);
 }
 
+/* What is here can be had by others from now on. */
+static kw_status begin_growing(kw_fetch_job *f, kw_error *err)
+{
+    kw_growing *const growing = f->config->growing;
+    const kw_growing_plan plan = {.path = kw_partial_path(f->partial),
+                                  .leaves = f->leaves,
+                                  .n_leaves = f->all.n_blocks,
+                                  .size = f->all.size,
+                                  .leaf_size = f->all.block_size};
+    if (!growing || !f->leaves)
+        return KW_OK;
+    KW_TRY(kw_growing_begin(growing, &plan, err));
+    for (uint64_t b = 0; b < f->all.n_blocks; b++)
+        if (f->all.blocks[b] == KW_BLOCK_HERE)
+            kw_growing_leaf(growing, b, false);
+    return KW_OK;
+}
+
 static kw_status make_plan(kw_fetch_job *f, kw_error *err)
 {
     kw_lanes *const all = &f->all;
@@ -163,7 +185,9 @@ static kw_status make_plan(kw_fetch_job *f, kw_error *err)
     f->clean = f->resumed == 0;
     f->rank_at = plan.block_size;
     f->checkpoint_ns = f->tick_ns = kw_clock_ns();
-    return KW_OK;
+    if (c->scatter && f->leaves)
+        KW_TRY(kw_fetch_scatter(f, err));
+    return begin_growing(f, err);
 }
 /* ---- the whole ---- */
 
@@ -220,6 +244,8 @@ static void cancel_all(kw_fetch_job *f)
 static void forget(kw_fetch_job *f, uint64_t block)
 {
     kw_partial_forget(f->partial, block);
+    if (f->config->growing)
+        kw_growing_forget(f->config->growing, block);
     f->cursor = 0;
     f->all.blocks[block] = KW_BLOCK_MISSING;
 }

@@ -11,6 +11,7 @@
 #ifndef KW_HUB_FETCH_H
 #define KW_HUB_FETCH_H
 
+#include "hub/growing.h"
 #include "hub/source.h"
 
 #define KW_FETCH_SOURCES_MAX 16
@@ -56,6 +57,10 @@ typedef struct kw_fetch_config {
     uint32_t n_cells;     /* blocks in memory at most; 0: 64 */
     uint32_t seed;        /* of the jitter in waiting times */
     bool sha_extension;   /* the processor has it */
+    /* Blocks are wanted in an order that seed draws, where their digests are known: nodes that
+     * fetch the same file from each other then have different parts of it. */
+    bool scatter;
+    kw_growing *growing; /* told of what is here, for others to have; borrowed; NULL: nobody is */
     /* Called about five times a second on the caller's thread; false ends it with KW_E_CANCELLED.
      * May be NULL. */
     bool (*progress)(void *user, const kw_fetch_progress *progress);

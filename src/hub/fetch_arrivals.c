@@ -47,6 +47,8 @@ static kw_status take_cell(kw_fetch_job *f, kw_cell *cell, kw_error *err)
         status = kw_partial_put(f->partial, cell->block, cell->data, err);
     else if (lane->source->blame)
         lane->source->blame(lane->file, cell->request);
+    if (good && status == KW_OK && f->leaves && f->config->growing)
+        kw_growing_leaf(f->config->growing, cell->block, true);
     kw_sync_lock(f->all.sync);
     if (!good) {
         count_bad(f, lane, cell->block);
@@ -84,10 +86,13 @@ static bool is_complete(const kw_fetch_job *f, const kw_request *r)
     return true;
 }
 
-/* An ask that brought nothing: wait before the next, longer each time. */
+/* An ask that brought nothing: wait before the next, longer each time. Those that fail while it
+ * waits already failed with it, and count once. */
 static void count_failure(kw_fetch_job *f, kw_lane *lane, uint32_t retry_ms)
 {
     lane->share.n_failed++;
+    if (kw_clock_ns() < lane->retry_at_ns)
+        return;
     lane->n_fails++;
     if (lane->n_fails > FAILS_MAX) {
         kw_lane_drop(lane, KW_E_IO, NULL);

@@ -3,11 +3,13 @@
 #include "hub/fetch_job.h"
 
 #include "base/check.h"
+#include "base/rng.h"
 #include "os/system.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SCATTER_RUN 4 /* blocks that stay together */
 #define ENOUGH_BYTES_PER_S ((uint64_t)32 << 20)
 
 static uint64_t block_at(const kw_fetch_job *f, uint64_t i)
@@ -73,7 +75,9 @@ static uint64_t span_of(const kw_fetch_job *f, const kw_lane *lane)
     if (all->limited)
         rate = KW_MIN(rate, f->config->bytes_per_s / 2);
     const uint64_t free_cells = all->n_cells - all->n_used - all->n_reserved;
-    const uint64_t want = KW_MAX(2 * rate / all->block_size, UINT64_C(1));
+    uint64_t want = KW_MAX(2 * rate / all->block_size, UINT64_C(1));
+    if (f->config->scatter)
+        want = lane->span; /* the more it knows of, the better it can choose what is rare */
     return KW_MIN(KW_MIN(want, lane->span), free_cells);
 }
 
@@ -215,6 +219,34 @@ void kw_fetch_resume(kw_fetch_job *f)
 }
 
 /* ---- the order ---- */
+
+/* Runs of SCATTER_RUN blocks, shuffled (Fisher and Yates). */
+kw_status kw_fetch_scatter(kw_fetch_job *f, kw_error *err)
+{
+    const uint64_t n = f->all.n_blocks, n_runs = (n + SCATTER_RUN - 1) / SCATTER_RUN;
+    uint64_t *const order = malloc(sizeof(*order) * (size_t)(n + 1));
+    uint64_t *const runs = malloc(sizeof(*runs) * (size_t)(n_runs + 1));
+    uint64_t n_order = 0;
+    if (!order || !runs) {
+        free(order);
+        free(runs);
+        return kw_fail(err, KW_E_NOMEM, "fetch: no memory for the order of %ju blocks",
+                       (uintmax_t)n);
+    }
+    for (uint64_t i = 0; i < n_runs; i++)
+        runs[i] = i;
+    for (uint64_t i = n_runs; i > 1; i--) {
+        const uint64_t j = kw_rng_u32(f->config->seed, 2, i) % i, swap = runs[i - 1];
+        runs[i - 1] = runs[j];
+        runs[j] = swap;
+    }
+    for (uint64_t i = 0; i < n_runs; i++)
+        for (uint64_t b = runs[i] * SCATTER_RUN; b < n && b < (runs[i] + 1) * SCATTER_RUN; b++)
+            order[n_order++] = b;
+    free(runs);
+    f->order = order;
+    return KW_OK;
+}
 
 static void sort_by_rank(kw_fetch_job *f)
 {

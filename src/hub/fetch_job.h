@@ -54,6 +54,8 @@ void kw_fetch_tick(kw_fetch_job *f);
 /* fetch_asks.c. With the lock: asks whoever is free; lets go on what waited. */
 void kw_fetch_ask(kw_fetch_job *f);
 void kw_fetch_resume(kw_fetch_job *f);
+/* Draws the order of blocks. */
+kw_status kw_fetch_scatter(kw_fetch_job *f, kw_error *err);
 /* Finds the order of blocks once the caller can tell it; without the lock. */
 void kw_fetch_rank(kw_fetch_job *f);
 

@@ -131,6 +131,10 @@ kw_status kw_pull_file(const kw_pull_config *config, const char *model, const kw
                                  .path = path->data,
                                  .bytes_per_s = config->bytes_per_s,
                                  .sha_extension = config->sha_extension,
+                                 .scatter = config->scatter,
+                                 .seed = config->seed,
+                                 .n_cells = config->n_cells,
+                                 .growing = config->growing,
                                  .progress = config->progress ? on_progress : NULL,
                                  .rank = config->rank ? on_rank : NULL,
                                  .user = &p};

@@ -38,6 +38,9 @@ typedef struct kw_pull_config {
     size_t n_sources;
     uint64_t bytes_per_s;
     bool sha_extension;
+    bool scatter; /* these four: see kw_fetch_config */
+    uint32_t seed, n_cells;
+    kw_growing *growing;
     bool (*progress)(void *user, const kw_listed *file, const kw_fetch_progress *progress);
     /* See kw_fetch_config. */
     bool (*rank)(void *user, const char *path, uint64_t prefix, uint32_t *ranks, uint64_t n_blocks,
