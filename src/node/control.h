@@ -12,8 +12,8 @@
 typedef struct kw_control kw_control;
 typedef struct kw_control_call kw_control_call;
 
-#define KW_CONTROL_LINE_MAX 2048
-#define KW_CONTROL_WORDS_MAX 8
+#define KW_CONTROL_LINE_MAX 8192
+#define KW_CONTROL_WORDS_MAX 40
 
 /* words[0..n) are terminated and live until the call is answered. Each call is answered exactly
  * once, now or later. */

@@ -67,7 +67,7 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
         {.protocol = "/ipfs/kad/1.0.0", .public_only = true}}; /* a guest there */
     const kw_node_config *const config = &node->config;
     kw_bitswap_config bitswap = {.host = node->host,
-                                 .store = config->blocks,
+                                 .store = &node->blocks,
                                  .bytes_per_second = config->bytes_per_second,
                                  .kernel = kw_sha256_kernel(config->sha_extension)};
     kw_guard_bitswap(node->guard, &bitswap);
@@ -75,8 +75,11 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
         .host = node->host, .networks = networks, .n_networks = sizeof networks / sizeof *networks};
     const kw_mdns_config mdns = {.host = node->host};
     kw_error why;
+    KW_TRY(kw_pulls_open(node, &node->pulls, err));
+    node->blocks = kw_pulls_store(node->pulls);
     KW_TRY(kw_bitswap_open(&bitswap, &node->bitswap, err));
     KW_TRY(kw_kad_open(&kad, &node->kad, err));
+    KW_TRY(kw_pulls_begin(node->pulls, err));
     if (node->n_bootstrap)
         KW_TRY(kw_kad_bootstrap(node->kad, node->bootstrap, node->n_bootstrap, err));
     if (config->local && kw_mdns_open(&mdns, &node->mdns, &why) != KW_OK) {
@@ -174,6 +177,7 @@ void kw_node_close(kw_node *node)
     if (!node)
         return;
     if (node->loop) {
+        kw_control_close(node->control);
         if (node->stop_timer)
             kw_timer_close(node->stop_timer);
         if (node->bootstrap_timer)
@@ -182,6 +186,7 @@ void kw_node_close(kw_node *node)
             kw_mdns_close(node->mdns);
         kw_offers_close(node->offers);
         kw_registry_close(node->registry);
+        kw_pulls_close(node->pulls);
         if (node->kad)
             kw_kad_close(node->kad);
         if (node->bitswap)
@@ -193,7 +198,6 @@ void kw_node_close(kw_node *node)
         while (node->host)
             kw_loop_step(node->loop, 100);
         kw_guard_close(node->guard);
-        kw_control_close(node->control);
         kw_loop_step(node->loop, 0);
         kw_loop_close(node->loop);
     }

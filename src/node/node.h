@@ -11,6 +11,9 @@
  *   disconnect PEER
  *   provide CID         tells the DHT that it has this
  *   find CID            who says that he has it
+ *   pull CID NAME=VALUE...   fetches a file, and shares it while it comes (pulls.h)
+ *   pulled ID           how far that is
+ *   unpull ID           ends it; what has arrived is kept
  *   stop                ends the node */
 #ifndef KW_NODE_NODE_H
 #define KW_NODE_NODE_H
@@ -34,7 +37,8 @@ typedef struct kw_node_config {
     bool perf;                    /* answers what peers ask of /perf/1.0.0 */
     bool local;                   /* finds and is found on the local network (mDNS) */
     const kw_block_store *blocks; /* what it serves; borrowed; NULL: nothing */
-    kw_index *index;              /* whose manifests it offers; borrowed; NULL: none */
+    kw_index *index; /* whose manifests it offers, and that knows what it pulls; borrowed; NULL */
+    const char *store;            /* where it puts what it pulls; borrowed */
     uint64_t bytes_per_second;    /* of blocks to all peers; 0: no cap */
     bool sha_extension;           /* the processor has it */
     /* Of WebRTC; borrowed; NULL: a new one. */

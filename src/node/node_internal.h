@@ -11,6 +11,7 @@
 #include "node/node.h"
 #include "node/offers.h"
 #include "node/registry.h"
+#include "node/pulls.h"
 
 struct kw_node {
     kw_node_config config;
@@ -24,6 +25,8 @@ struct kw_node {
     kw_mdns *mdns; /* NULL: not wanted, or no network here can multicast */
     kw_registry *registry;
     kw_offers *offers; /* NULL: no index */
+    kw_pulls *pulls;
+    kw_block_store blocks; /* what it serves: of config, and what is being pulled */
     kw_control *control;
     kw_timer *stop_timer, *bootstrap_timer;
     uint64_t started_ms;

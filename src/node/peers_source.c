@@ -16,11 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARALLEL 24
+#define PARALLEL 32
 #define SPAN 4
 #define RETRY_MS 2000
 #define PROVIDERS 16
-#define LOOK_MS 300 /* after a peer came: the DHT has met it by then */
+#define LOOK_MS 300         /* after a peer came: the DHT has met it by then */
+#define LOOK_AGAIN_MS 15000 /* by a node, while it fetches */
 
 typedef struct file file;
 
@@ -31,6 +32,7 @@ struct kw_peers_source {
     kw_guard *guard;
     kw_bitswap *bitswap;
     kw_kad *kad;
+    bool of_node;   /* the parts above are a node's, and it is patient */
     kw_timer *look; /* for the search in the DHT that new peers make worth while */
     bool look_due;
     kw_mdns *mdns; /* NULL: not wanted, or this machine cannot */
@@ -162,8 +164,8 @@ static void want_again(file *f)
 static void on_missing(void *user, const kw_cid *cid)
 {
     file *const f = user;
-    if (f->query || f->source->look_due)
-        return; /* peers are still being looked for: on_looked goes on */
+    if (f->query || f->source->look_due || f->source->of_node)
+        return; /* peers are still being looked for, and on_looked goes on; or one gets it */
     for (ask *a = f->asks, *next; a; a = next) {
         next = a->next;
         for (size_t i = 0; i < a->n; i++) {
@@ -178,6 +180,8 @@ static void on_missing(void *user, const kw_cid *cid)
 static void on_starved(void *user)
 {
     file *const f = user;
+    if (f->source->of_node)
+        return; /* they come back, or others are found */
     while (f->asks && !f->query && !f->source->look_due)
         end_ask(f, f->asks, true, KW_E_IO, "no peer is left that has it");
 }
@@ -325,6 +329,8 @@ static void on_look(void *user)
     s->look_due = false;
     for (file *f = s->files; f; f = f->next)
         look(f);
+    if (s->of_node && s->files)
+        kw_timer_set(s->look, LOOK_AGAIN_MS, 0);
 }
 
 static void do_open(void *user)
@@ -342,6 +348,8 @@ static void do_open(void *user)
         return;
     }
     look(f);
+    if (s->of_node)
+        kw_timer_set(s->look, LOOK_AGAIN_MS, 0);
     kw_peer_info peers[64];
     const size_t n = KW_MIN(kw_host_peers(s->host, peers, KW_COUNT(peers)), KW_COUNT(peers));
     for (size_t i = 0; i < n; i++)
@@ -458,6 +466,23 @@ static kw_status open_guard(kw_peers_source *s, const char *path, kw_host_config
     return KW_OK;
 }
 
+static kw_status watch(kw_peers_source *s, kw_error *err)
+{
+    const kw_host_watch events = {.joined = on_joined, .left = on_left, .user = s};
+    KW_TRY(kw_timer_open(s->loop, on_look, s, &s->look, err));
+    return kw_host_add_watch(s->host, &events, err);
+}
+
+static kw_status borrow_parts(kw_peers_source *s, const kw_peers_parts *parts, kw_error *err)
+{
+    s->of_node = true;
+    s->loop = parts->loop;
+    s->host = parts->host;
+    s->bitswap = parts->bitswap;
+    s->kad = parts->kad;
+    return watch(s, err);
+}
+
 static kw_status open_parts(kw_peers_source *s, const kw_peers_config *config, kw_error *err)
 {
     static const kw_kad_network networks[] = {{.protocol = "/kwaai/kad/1.0.0"},
@@ -469,9 +494,7 @@ static kw_status open_parts(kw_peers_source *s, const kw_peers_config *config, k
     KW_TRY(open_guard(s, config->reputation, &host, err));
     KW_TRY(kw_host_open(&host, &s->host, err));
     kw_guard_attach(s->guard, s->host);
-    KW_TRY(kw_timer_open(s->loop, on_look, s, &s->look, err));
-    const kw_host_watch watch = {.joined = on_joined, .left = on_left, .user = s};
-    KW_TRY(kw_host_add_watch(s->host, &watch, err));
+    KW_TRY(watch(s, err));
     kw_bitswap_config bitswap = {.host = s->host,
                                  .kernel = kw_sha256_kernel(config->sha_extension)};
     kw_guard_bitswap(s->guard, &bitswap);
@@ -499,13 +522,21 @@ kw_status kw_peers_source_open(const kw_peers_config *config, kw_peers_source **
         memcpy(peers, config->peers, config->n_peers * sizeof *peers);
     s->peers = peers;
     s->n_peers = config->n_peers;
-    const kw_status status = open_parts(s, config, err);
+    const kw_status status =
+        config->parts ? borrow_parts(s, config->parts, err) : open_parts(s, config, err);
     if (status != KW_OK) {
         kw_peers_source_close(s);
         return status;
     }
     *out = s;
     return KW_OK;
+}
+
+static void free_source(kw_peers_source *s)
+{
+    kw_identity_wipe(&s->identity);
+    free(s->peers);
+    free(s);
 }
 
 static void stop(void *user)
@@ -530,6 +561,11 @@ void kw_peers_source_close(kw_peers_source *s)
     }
     if (s->look)
         kw_timer_close(s->look);
+    if (s->of_node) {
+        kw_host_remove_watch(s->host, s);
+        free_source(s);
+        return;
+    }
     if (s->mdns)
         kw_mdns_close(s->mdns);
     if (s->kad)
@@ -546,7 +582,5 @@ void kw_peers_source_close(kw_peers_source *s)
     kw_guard_close(s->guard);
     if (s->loop)
         kw_loop_close(s->loop);
-    kw_identity_wipe(&s->identity);
-    free(s->peers);
-    free(s);
+    free_source(s);
 }

@@ -325,21 +325,37 @@ static void say_stop(kw_node *node, kw_control_call *call, char *const *words)
     kw_node_stop(node);
 }
 
+static void say_pulled(kw_node *node, kw_control_call *call, char *const *words)
+{
+    kw_pulls_tell(node->pulls, call, words[1]);
+}
+
+static void say_unpull(kw_node *node, kw_control_call *call, char *const *words)
+{
+    kw_pulls_cancel(node->pulls, call, words[1]);
+}
+
 static const struct {
     const char *word;
     size_t n; /* words in all */
     void (*say)(kw_node *node, kw_control_call *call, char *const *words);
 } table[] = {
-    {"status", 1, say_status}, {"peers", 1, say_peers}, {"connect", 2, say_connect},
-    {"ping", 2, say_ping},     {"perf", 4, say_perf},   {"provide", 2, say_provide},
-    {"find", 2, say_find},     {"stop", 1, say_stop},   {"disconnect", 2, say_disconnect},
+    {"status", 1, say_status}, {"peers", 1, say_peers},   {"connect", 2, say_connect},
+    {"ping", 2, say_ping},     {"perf", 4, say_perf},     {"provide", 2, say_provide},
+    {"find", 2, say_find},     {"stop", 1, say_stop},     {"disconnect", 2, say_disconnect},
+    {"pulled", 2, say_pulled}, {"unpull", 2, say_unpull},
 };
 
 void kw_node_word(void *user, kw_control_call *call, char *const *words, size_t n)
 {
+    kw_node *const node = user;
+    if (strcmp(words[0], "pull") == 0 && n >= 2) {
+        kw_pulls_start(node->pulls, call, words + 1, n - 1);
+        return;
+    }
     for (size_t i = 0; i < KW_COUNT(table); i++) {
         if (strcmp(words[0], table[i].word) == 0 && n == table[i].n) {
-            table[i].say(user, call, words);
+            table[i].say(node, call, words);
             return;
         }
     }

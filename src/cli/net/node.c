@@ -149,6 +149,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
         config.blocks = &s.store;
         config.reputation = home.node;
         config.index = s.index;
+        config.store = home.store;
         status = kw_node_open(&config, &node, err);
     }
     const kw_index_query all = {0};

@@ -27,6 +27,8 @@ kw_status kw_owner_connect(const char *dir, int *out, kw_error *err);
  * Waits at most timeout_ms. */
 kw_status kw_owner_ask(int node, const char *words, int timeout_ms, kw_buf *reply, kw_error *err);
 void kw_owner_disconnect(int node);
+/* Waits, or less when a signal comes. */
+void kw_owner_pause(int ms);
 /* DIR/node.sock, malloc'ed; where no node answers, what a dead one left is removed. */
 kw_status kw_owner_socket(const char *dir, char **out, kw_error *err);
 

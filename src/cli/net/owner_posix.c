@@ -142,6 +142,11 @@ void kw_owner_disconnect(int node)
     close(node);
 }
 
+void kw_owner_pause(int ms)
+{
+    (void)poll(NULL, 0, ms);
+}
+
 kw_status kw_owner_ask(int node, const char *words, int timeout_ms, kw_buf *reply, kw_error *err)
 {
     kw_buf line = {0};

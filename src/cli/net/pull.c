@@ -7,6 +7,7 @@
 #include "cli/net/fetch_progress.h"
 #include "cli/net/gguf_order.h"
 #include "cli/net/home.h"
+#include "cli/net/node_pull.h"
 #include "cli/net/owner.h"
 #include "cli/net/pull_manifest.h"
 #include "hub/gateway.h"
@@ -36,6 +37,7 @@ static const struct {
 typedef struct job {
     kw_cli *cli;
     unsigned from; /* FROM_... */
+    bool by_node;  /* one runs here, and peers may be asked */
     kw_reference ref;
     kw_listing listing;
     kw_pull_manifest manifest;
@@ -239,6 +241,8 @@ typedef struct search {
     job *job;
     const kw_listed *file;
     kw_buf *path;
+    uint8_t sha256[32];
+    uint64_t size;
     bool found;
 } search;
 
@@ -247,7 +251,7 @@ static kw_status take_row(void *user, const kw_index_row *row, kw_error *err)
 {
     search *const s = user;
     uint8_t sha256[32];
-    if (s->found)
+    if (s->found || (!s->file->has_sha256 && !row->hashed))
         return KW_OK;
     memcpy(sha256, row->sha256, 32);
     if (!row->hashed) {
@@ -257,8 +261,10 @@ static kw_status take_row(void *user, const kw_index_row *row, kw_error *err)
         memcpy(sha256, hash.sha256, 32);
         kw_file_hash_free(&hash);
     }
-    s->found = memcmp(sha256, s->file->sha256, 32) == 0;
+    s->found = !s->file->has_sha256 || memcmp(sha256, s->file->sha256, 32) == 0;
     if (s->found) {
+        memcpy(s->sha256, sha256, 32);
+        s->size = row->state.size;
         s->path->len = 0;
         kw_buf_printf(s->path, "%s", row->path);
     }
@@ -266,15 +272,20 @@ static kw_status take_row(void *user, const kw_index_row *row, kw_error *err)
 }
 
 /* A file with this content in any store of this machine. */
-static kw_status find_here(job *j, const kw_listed *file, kw_buf *path, bool *found, kw_error *err)
+static kw_status find_here(job *j, const kw_listed *file, kw_buf *path, kw_fetch_result *result,
+                           bool *found, kw_error *err)
 {
     search s = {.job = j, .file = file, .path = path};
-    const kw_index_query query = {.sha256 = file->sha256};
+    const bool rooted = file->has_root && !file->inside;
+    const kw_index_query query = {.sha256 = file->has_sha256 ? file->sha256 : NULL,
+                                  .root = file->has_sha256 ? NULL : &file->root};
     *found = false;
-    if (!file->has_sha256 || !(j->from & FROM_CACHE))
+    if ((!file->has_sha256 && !rooted) || !(j->from & FROM_CACHE))
         return KW_OK;
     KW_TRY(kw_index_each(j->index, &query, take_row, &s, err));
     *found = s.found;
+    memcpy(result->sha256, s.sha256, 32);
+    result->size = s.size;
     return kw_buf_status(path, err);
 }
 
@@ -301,17 +312,36 @@ static kw_status pull_offline(job *j, kw_error *err)
 
 /* ---- the rest ---- */
 
+/* The node that runs here fetches it, and shares it meanwhile. */
+static kw_status pull_by_node(job *j, const kw_listed *file, kw_buf *path, kw_fetch_result *result,
+                              bool *there, kw_error *err)
+{
+    const kw_options *const o = &j->cli->parsed.options;
+    const char *const usual[] = {USUAL_GATEWAY};
+    const kw_text_list otherwise = {.items = (const char **)(uintptr_t)usual, .n = 1}, none = {0};
+    const kw_node_pull pull = {.dir = j->home.dir,
+                               .model = j->ref.model,
+                               .file = file,
+                               .http = (j->from & FROM_HTTP) != 0,
+                               .bytes_per_s = j->config.bytes_per_s,
+                               .peers = &o->peers,
+                               .gateways = !(j->from & FROM_IPFS) ? &none
+                                           : o->gateways.n        ? &o->gateways
+                                                                  : &otherwise,
+                               .progress = on_progress,
+                               .user = j};
+    return kw_node_pull_run(&pull, path, result, there, err);
+}
+
 static kw_status pull_file(job *j, const kw_listed *file, kw_buf *path, kw_error *err)
 {
     kw_fetch_result result = {0};
     bool there;
-    KW_TRY(find_here(j, file, path, &there, err));
-    if (there) {
-        memcpy(result.sha256, file->sha256, 32);
-        result.size = file->size;
-    } else {
+    KW_TRY(find_here(j, file, path, &result, &there, err));
+    if (!there && j->by_node && file->has_root)
+        KW_TRY(pull_by_node(j, file, path, &result, &there, err));
+    else if (!there)
         KW_TRY(kw_pull_file(&j->config, j->ref.model, file, path, &result, &there, err));
-    }
     kw_cli_progress_end(j->cli);
     tell_file(j, file, path->data, &result, there);
     return KW_OK;
@@ -345,7 +375,10 @@ static kw_status add_peers(job *j, origins *o, kw_error *err)
     bool rooted = false;
     for (size_t i = 0; i < j->listing.n; i++)
         rooted = rooted || j->listing.files[i].has_root;
-    if (!rooted || !(j->from & FROM_PEERS))
+    /* A token is told to its site alone, and not to the node. */
+    const bool secret = (j->from & FROM_HTTP) && token_of(j);
+    j->by_node = rooted && !secret && (j->from & FROM_PEERS) && kw_node_pull_runs(j->home.dir);
+    if (!rooted || !(j->from & FROM_PEERS) || j->by_node)
         return KW_OK;
     KW_TRY(parse_peers(j, peers, &n_peers, err));
     const kw_peers_config config = {.agent = "kwaai/" KW_VERSION,
