@@ -37,10 +37,10 @@ typedef struct kw_node_config {
     bool perf;                    /* answers what peers ask of /perf/1.0.0 */
     bool local;                   /* finds and is found on the local network (mDNS) */
     const kw_block_store *blocks; /* what it serves; borrowed; NULL: nothing */
-    kw_index *index; /* whose manifests it offers, and that knows what it pulls; borrowed; NULL */
-    const char *store;            /* where it puts what it pulls; borrowed */
-    uint64_t bytes_per_second;    /* of blocks to all peers; 0: no cap */
-    bool sha_extension;           /* the processor has it */
+    kw_index *index;   /* whose manifests it offers, and that knows what it pulls; borrowed; NULL */
+    const char *store; /* where it puts what it pulls; borrowed */
+    uint64_t bytes_per_second; /* of blocks to all peers; 0: no cap */
+    bool sha_extension;        /* the processor has it */
     /* Of WebRTC; borrowed; NULL: a new one. */
     const struct kw_certificate *certificate;
     const char *reputation; /* the database of scores and bans; borrowed; NULL: they end with it */

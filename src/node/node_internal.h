@@ -10,8 +10,8 @@
 #include "node/guard.h"
 #include "node/node.h"
 #include "node/offers.h"
-#include "node/registry.h"
 #include "node/pulls.h"
+#include "node/registry.h"
 
 struct kw_node {
     kw_node_config config;

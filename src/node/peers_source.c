@@ -480,6 +480,7 @@ static kw_status borrow_parts(kw_peers_source *s, const kw_peers_parts *parts, k
     s->host = parts->host;
     s->bitswap = parts->bitswap;
     s->kad = parts->kad;
+    s->guard = parts->guard;
     return watch(s, err);
 }
 

@@ -24,6 +24,7 @@ typedef struct kw_peers_parts {
     kw_host *host;
     kw_bitswap *bitswap;
     kw_kad *kad;
+    struct kw_guard *guard; /* told of what peers send; NULL: nobody is */
 } kw_peers_parts;
 
 typedef struct kw_peers_config {

@@ -303,8 +303,11 @@ kw_status kw_pulls_open(kw_node *node, kw_pulls **out, kw_error *err)
 kw_status kw_pulls_begin(kw_pulls *pulls, kw_error *err)
 {
     kw_node *const node = pulls->node;
-    const kw_peers_parts parts = {
-        .loop = node->loop, .host = node->host, .bitswap = node->bitswap, .kad = node->kad};
+    const kw_peers_parts parts = {.loop = node->loop,
+                                  .host = node->host,
+                                  .bitswap = node->bitswap,
+                                  .kad = node->kad,
+                                  .guard = node->guard};
     const kw_peers_config config = {.parts = &parts};
     KW_TRY(kw_peers_source_open(&config, &pulls->peers, err));
     pulls->source = kw_peers_source_make(pulls->peers);
