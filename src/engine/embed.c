@@ -128,11 +128,10 @@ static void pool(embedder *e, const float *hidden, size_t first, size_t n, size_
 static kw_status need_rows(embedder *e, size_t n, kw_error *err)
 {
     size_t count, bytes;
-    kw_assert(n > 0 && e->dim > 0);
     if (e->hidden && n <= e->n_rows)
         return KW_OK;
     float *more = kw_mul_size(n, e->dim, &count) && kw_mul_size(count, sizeof *more, &bytes)
-                      ? realloc(e->hidden, bytes)
+                      ? realloc(e->hidden, KW_MAX(bytes, (size_t)1))
                       : NULL;
     if (!more)
         return kw_fail(err, KW_E_NOMEM, "embed: no memory for %zu vectors of %zu", n, e->dim);

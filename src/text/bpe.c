@@ -38,13 +38,39 @@ static int32_t byte_spelled(const kw_tokens *tokens, unsigned byte)
     return id >= 0 && tokens->kinds[id] == KW_TOKEN_BYTE ? id : -1;
 }
 
-/* The token of a symbol that ends a word, or -1. */
-static int32_t find_end(const kw_bpe *bpe, const char *start, size_t width)
+/* What a symbol of a piece is spelled with besides: where it stands. */
+typedef struct place {
+    bool inside, end; /* not the first; the last */
+} place;
+
+typedef struct marked {
+    char text[4 + 2 * KW_WORD_MARK_MAX];
+    size_t len;
+} marked;
+
+static void append(marked *m, const char *data, size_t len)
 {
-    char text[4 + KW_WORD_END_MAX];
-    memcpy(text, start, width);
-    memcpy(text + width, bpe->word_end.data, bpe->word_end.len);
-    return kw_tokens_find_raw(&bpe->tokens, text, width + bpe->word_end.len);
+    memcpy(m->text + m->len, data, len);
+    m->len += len;
+}
+
+/* A symbol of at most 4 bytes with the marks of its place. */
+static marked mark(const kw_bpe *bpe, const char *start, size_t width, place at)
+{
+    marked m = {.len = 0};
+    if (at.inside)
+        append(&m, bpe->word_inside.data, bpe->word_inside.len);
+    append(&m, start, width);
+    if (at.end)
+        append(&m, bpe->word_end.data, bpe->word_end.len);
+    return m;
+}
+
+/* The token of a symbol, or -1. */
+static int32_t find_marked(const kw_bpe *bpe, const char *start, size_t width, place at)
+{
+    const marked m = mark(bpe, start, width, at);
+    return kw_tokens_find_raw(&bpe->tokens, m.text, m.len);
 }
 
 kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err)
@@ -54,7 +80,6 @@ kw_status kw_bpe_index(kw_bpe *bpe, kw_arena *arena, kw_error *err)
         const char raw = (char)byte;
         bpe->byte_ids[byte] =
             tokens->byte_level ? kw_tokens_find_raw(tokens, &raw, 1) : byte_spelled(tokens, byte);
-        bpe->end_ids[byte] = bpe->word_end.len > 0 ? find_end(bpe, &raw, 1) : -1;
         if (byte < 128)
             bpe->ascii_ids[byte] = kw_tokens_find_raw(tokens, &raw, 1);
     }
@@ -137,33 +162,38 @@ static bool add_symbol(kw_merger *m, uint32_t start, uint32_t len, int32_t id)
     return true;
 }
 
-/* The first symbols of a piece: its bytes, or its characters. ends: its last ends a word. */
-static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, bool ends,
+/* The token of a single byte or character, without marks. */
+static int32_t find_single(const kw_bpe *bpe, const char *start, size_t width)
+{
+    const uint8_t first = (uint8_t)*start;
+    if (bpe->tokens.byte_level)
+        return bpe->byte_ids[first];
+    return first < 128 ? bpe->ascii_ids[first] : kw_tokens_find_raw(&bpe->tokens, start, width);
+}
+
+/* The place of the symbol at `at` of a part that has its own. */
+static place place_of(const kw_bpe *bpe, place part, size_t at, bool last)
+{
+    return (place){bpe->word_inside.len > 0 && (part.inside || at > 0), part.end && last};
+}
+
+/* The first symbols of a part: its bytes, or its characters. */
+static kw_status add_symbols(const kw_bpe *bpe, kw_merger *m, kw_str piece, place part,
                              kw_error *err)
 {
     m->n_symbols = 0;
-    for (size_t at = 0; at < piece.len;) {
-        size_t width = 1;
-        int32_t id;
-        if (bpe->tokens.byte_level) {
-            id = bpe->byte_ids[(uint8_t)piece.data[at]];
-        } else {
-            uint32_t codepoint;
+    for (size_t at = 0, width = 1; at < piece.len; at += width) {
+        uint32_t codepoint;
+        if (!bpe->tokens.byte_level)
             width = kw_utf8_decode(piece.data + at, piece.len - at, &codepoint);
-            id = codepoint < 128 ? bpe->ascii_ids[codepoint]
-                                 : kw_tokens_find_raw(&bpe->tokens, piece.data + at, width);
-        }
+        const place here = place_of(bpe, part, at, at + width == piece.len);
+        const int32_t id = here.inside || here.end ? find_marked(bpe, piece.data + at, width, here)
+                                                   : find_single(bpe, piece.data + at, width);
         if (!add_symbol(m, (uint32_t)at, (uint32_t)width, id))
             return NOMEM(err);
-        at += width;
     }
-    if (m->n_symbols == 0)
-        return KW_OK;
-    symbol *last = &m->symbols[m->n_symbols - 1];
-    last->next = NONE;
-    if (ends)
-        last->id = bpe->tokens.byte_level ? bpe->end_ids[(uint8_t)piece.data[last->start]]
-                                          : find_end(bpe, piece.data + last->start, last->len);
+    if (m->n_symbols > 0)
+        m->symbols[m->n_symbols - 1].next = NONE;
     return KW_OK;
 }
 
@@ -298,15 +328,25 @@ static bool add_unused(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_span wh
     return true;
 }
 
-static kw_status add_ids(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_ids *ids, bool *unknown,
-                         kw_error *err)
+/* A symbol that is no token: with byte tokens its marks are spelled out, too. */
+static bool add_unknown(const kw_bpe *bpe, kw_str text, place at, kw_ids *ids, bool *unknown)
+{
+    if (!at.inside && !at.end)
+        return kw_bpe_unknown(bpe, text, ids, unknown);
+    const marked m = mark(bpe, text.data, text.len, at);
+    return kw_bpe_unknown(bpe, (kw_str){m.text, m.len}, ids, unknown);
+}
+
+static kw_status add_ids(const kw_bpe *bpe, kw_merger *m, kw_str piece, place part, kw_ids *ids,
+                         bool *unknown, kw_error *err)
 {
     for (uint32_t at = 0; at != NONE; at = m->symbols[at].next) {
         const symbol *s = &m->symbols[at];
         const kw_str text = {piece.data + s->start, s->len};
         bool done;
         if (s->id < 0) {
-            done = kw_bpe_unknown(bpe, text, ids, unknown);
+            done = add_unknown(bpe, text, place_of(bpe, part, s->start, s->next == NONE), ids,
+                               unknown);
         } else if (m->unused_left && bpe->tokens.kinds[s->id] == KW_TOKEN_UNUSED) {
             done = add_unused(bpe, m, piece, (kw_span){s->start, s->start + s->len}, ids, unknown);
         } else {
@@ -320,13 +360,13 @@ static kw_status add_ids(const kw_bpe *bpe, kw_merger *m, kw_str piece, kw_ids *
 }
 
 /* Encodes a part that nothing merges out of. */
-static kw_status encode_part(const kw_bpe *bpe, kw_merger *m, kw_str part, bool ends, kw_ids *ids,
+static kw_status encode_part(const kw_bpe *bpe, kw_merger *m, kw_str part, place at, kw_ids *ids,
                              bool *unknown, kw_error *err)
 {
-    KW_TRY(add_symbols(bpe, m, part, ends, err));
+    KW_TRY(add_symbols(bpe, m, part, at, err));
     if (m->n_symbols > 1)
         KW_TRY(merge_all(bpe, m, part, err));
-    return add_ids(bpe, m, part, ids, unknown, err);
+    return add_ids(bpe, m, part, at, ids, unknown, err);
 }
 
 /* End of the part that starts at `from`: the first character that no token puts after the one
@@ -370,9 +410,9 @@ static kw_status encode_piece(const kw_bpe *bpe, kw_merger *merger, kw_str piece
     bool unknown = false;
     for (size_t at = 0; at < piece.len;) {
         const size_t end = part_end(bpe, piece, at);
-        const bool ends = end == piece.len && bpe->word_end.len > 0;
+        const place where = {at > 0, end == piece.len && bpe->word_end.len > 0};
         const kw_str part = {piece.data + at, end - at};
-        KW_TRY(encode_part(bpe, merger, part, ends, ids, &unknown, err));
+        KW_TRY(encode_part(bpe, merger, part, where, ids, &unknown, err));
         at = end;
     }
     return KW_OK;

@@ -12,8 +12,8 @@
 #include "text/piece_cache.h"
 #include "text/tokens.h"
 
-/* Longest word_end. */
-#define KW_WORD_END_MAX 64
+/* Longest word_inside and word_end. */
+#define KW_WORD_MARK_MAX 64
 
 /* What encoding a piece needs to know; immutable. */
 typedef struct kw_bpe {
@@ -25,9 +25,10 @@ typedef struct kw_bpe {
     bool fuse_unk;          /* a run of unknown text is one unknown token */
     bool ignore_merges;     /* a piece that is a token is taken whole */
     bool byte_fallback;
-    bool any_unused;      /* some token is KW_TOKEN_UNUSED */
-    kw_str word_end;      /* what the last symbol of a piece is spelled with besides; or empty */
-    int32_t end_ids[256]; /* byte-level with word_end: the last symbols */
+    bool any_unused; /* some token is KW_TOKEN_UNUSED */
+    kw_str word_end; /* what the last symbol of a piece is spelled with besides; or empty */
+    /* what every other symbol than the first of a piece is spelled with before it; or empty */
+    kw_str word_inside;
     /* Bit (a << 8 | b): byte b follows byte a inside some token. Elsewhere nothing merges across.
      */
     uint64_t *follows; /* [1024] in the arena; NULL in byte-level vocabularies */

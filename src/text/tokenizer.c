@@ -40,7 +40,7 @@ void kw_vocab_defaults(kw_vocab *vocab, kw_vocab_kind kind)
         .metaspace = spm,
         .byte_fallback = spm,
         .fuse_unk = spm,
-        .word_inside = KW_STR("##"),
+        .word_inside = words ? KW_STR("##") : KW_STR(""),
         .word_decoded = KW_STR("##"),
         .spelled_unk = words,
         .spaced = words,
@@ -105,7 +105,7 @@ static kw_status build_merges(kw_tokenizer *t, const kw_vocab *vocab, kw_error *
     kw_bpe *bpe = &t->bpe;
     if ((vocab->merges || vocab->merge_pairs) && !vocab->scores)
         return kw_pairs_build(&bpe->tokens, vocab->merges, vocab->merge_pairs, vocab->n_merges,
-                              &t->arena, &bpe->pairs, err);
+                              vocab->word_inside, &t->arena, &bpe->pairs, err);
     bpe->tokens.ranks = kw_arena_array(&t->arena, vocab->n_tokens, sizeof(uint32_t));
     if (!bpe->tokens.ranks)
         return NOMEM(err);
@@ -126,16 +126,16 @@ static kw_token_rules rules_of(const kw_vocab *vocab)
                             .inside = vocab->word_decoded};
 }
 
-/* The end of a word, into the arena. */
-static kw_status copy_end(kw_str end, kw_arena *arena, kw_str *out, kw_error *err)
+/* What marks the end or the inside of a word, into the arena. */
+static kw_status copy_mark(kw_str mark, kw_arena *arena, kw_str *out, kw_error *err)
 {
-    if (end.len > KW_WORD_END_MAX)
-        return kw_fail(err, KW_E_LIMIT, "vocabulary: the end of a word has %zu bytes, over %d",
-                       end.len, KW_WORD_END_MAX);
-    const char *copy = kw_arena_strdup(arena, end);
+    if (mark.len > KW_WORD_MARK_MAX)
+        return kw_fail(err, KW_E_LIMIT, "vocabulary: the mark of a word has %zu bytes, over %d",
+                       mark.len, KW_WORD_MARK_MAX);
+    const char *copy = kw_arena_strdup(arena, mark);
     if (!copy)
         return NOMEM(err);
-    *out = (kw_str){copy, end.len};
+    *out = (kw_str){copy, mark.len};
     return KW_OK;
 }
 
@@ -157,8 +157,9 @@ static kw_status build_model(kw_tokenizer *t, const kw_vocab *vocab, kw_error *e
     t->kind = vocab->kind;
     KW_TRY(kw_tokens_build(vocab->tokens, vocab->kinds, vocab->n_tokens, &rules, &t->arena,
                            &bpe->tokens, err));
-    KW_TRY(copy_end(vocab->word_end, &t->arena, &bpe->word_end, err));
-    KW_TRY(copy_end(vocab->end_decoded, &t->arena, &t->end_decoded, err));
+    KW_TRY(copy_mark(vocab->word_end, &t->arena, &bpe->word_end, err));
+    KW_TRY(copy_mark(vocab->word_inside, &t->arena, &bpe->word_inside, err));
+    KW_TRY(copy_mark(vocab->end_decoded, &t->arena, &t->end_decoded, err));
     t->end_kept = vocab->end_kept;
     bpe->unk = vocab->unk;
     bpe->fuse_unk = vocab->fuse_unk;

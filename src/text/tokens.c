@@ -339,16 +339,24 @@ static void find_all(const kw_tokens *tokens, lookup *list, size_t n)
     }
 }
 
+/* What a merge makes: its parts, without the mark that the right one has of being inside a word. */
+static kw_merge made_of(kw_merge merge, kw_str inside)
+{
+    if (merge.right.len < inside.len)
+        return (kw_merge){{NULL, 0}, {NULL, 0}};
+    return (kw_merge){merge.left, {merge.right.data + inside.len, merge.right.len - inside.len}};
+}
+
 /* Adds up to LOOKUPS / 3 merges, the first of them with this rank. */
 static kw_status add_merges(kw_pairs *pairs, const kw_tokens *tokens, const kw_merge *merges,
-                            size_t n, size_t rank, kw_error *err)
+                            size_t n, size_t rank, kw_str inside, kw_error *err)
 {
     lookup list[LOOKUPS];
     for (size_t i = 0; i < n; i++) {
         const kw_str none = {NULL, 0};
         list[3 * i].text = (kw_merge){merges[i].left, none};
         list[3 * i + 1].text = (kw_merge){merges[i].right, none};
-        list[3 * i + 2].text = merges[i];
+        list[3 * i + 2].text = inside.len > 0 ? made_of(merges[i], inside) : merges[i];
     }
     find_all(tokens, list, 3 * n);
     for (size_t i = 0; i < n; i++) {
@@ -361,7 +369,7 @@ static kw_status add_merges(kw_pairs *pairs, const kw_tokens *tokens, const kw_m
 }
 
 kw_status kw_pairs_build(const kw_tokens *tokens, const kw_str *joined, const kw_merge *apart,
-                         size_t n, kw_arena *arena, kw_pairs *out, kw_error *err)
+                         size_t n, kw_str inside, kw_arena *arena, kw_pairs *out, kw_error *err)
 {
     const size_t size = table_size(n);
     kw_pairs pairs = {kw_arena_array(arena, size, sizeof(kw_pair_slot)), size - 1, 0};
@@ -379,7 +387,7 @@ kw_status kw_pairs_build(const kw_tokens *tokens, const kw_str *joined, const kw
             else
                 kw_merge_split(joined[at + i], &merges[i]);
         }
-        KW_TRY(add_merges(&pairs, tokens, merges, more, at, err));
+        KW_TRY(add_merges(&pairs, tokens, merges, more, at, inside, err));
     }
     *out = pairs;
     return KW_OK;

@@ -67,9 +67,10 @@ typedef struct kw_merge {
 /* "left right", apart at the first space that is not the first byte. False when there is none. */
 bool kw_merge_split(kw_str joined, kw_merge *out);
 /* Merges in order of rank; those that name a token the vocabulary lacks can never apply and are
- * left out. joined: "left right", or else apart. */
+ * left out. joined: "left right", or else apart. inside: as many bytes of the right part are not in
+ * what a merge makes. */
 kw_status kw_pairs_build(const kw_tokens *tokens, const kw_str *joined, const kw_merge *apart,
-                         size_t n, kw_arena *arena, kw_pairs *out, kw_error *err);
+                         size_t n, kw_str inside, kw_arena *arena, kw_pairs *out, kw_error *err);
 /* A hash of two ids. */
 size_t kw_pair_hash(int32_t left, int32_t right);
 /* The merge of two ids, or NULL. */

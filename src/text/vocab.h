@@ -56,7 +56,7 @@ typedef struct kw_vocab {
     const int32_t *prefix, *suffix;  /* instead, when not NULL */
     size_t n_prefix, n_suffix;
 
-    kw_str word_inside;         /* WordPiece: what begins a token inside a word */
+    kw_str word_inside;         /* WordPiece, BPE: what begins a token inside a word */
     kw_str word_decoded;        /* spaced: the same, as decoding sees it */
     kw_str word_end;            /* BPE: what the last token of a word ends with (CLIP's </w>) */
     kw_str end_decoded;         /* decoding: such an end is a space */

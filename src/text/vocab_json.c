@@ -279,10 +279,6 @@ static kw_status find_kind(const loader *l, bool bytes, kw_vocab_kind *kind, kw_
         return kw_fail(err, KW_E_FORMAT, "%s: the model has no vocab", l->subject);
     if (bpe && !l->has_merges)
         return kw_fail(err, KW_E_FORMAT, "%s: the model has no merges", l->subject);
-    if (bpe && l->word_prefix.len > 0)
-        return kw_fail(err, KW_E_UNSUPPORTED,
-                       "%s: merges of tokens marked by \"%.*s\" inside words are not supported",
-                       l->subject, KW_FMT(l->word_prefix));
     return KW_OK;
 }
 

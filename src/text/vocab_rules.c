@@ -598,12 +598,13 @@ kw_status kw_vocab_to_ggml(const kw_vocab *v, kw_arena *arena, kw_ggml_vocab *ou
     kw_ggml_vocab raw;
     bool prefix = false;
     const bool spm = v->kind == KW_VOCAB_SPM_BPE;
-    const way *const w = v->kind == KW_VOCAB_BYTE_BPE && v->word_end.len == 0 ? name_way(v) : NULL;
+    const bool marked = v->word_end.len > 0 || v->word_inside.len > 0; /* no key says so */
+    const way *const w = v->kind == KW_VOCAB_BYTE_BPE && !marked ? name_way(v) : NULL;
     if (v->kind == KW_VOCAB_WORDPIECE)
         return words_to_ggml(v, arena, out, named, err);
     if (v->kind == KW_VOCAB_UNIGRAM)
         return unigram_to_ggml(v, arena, out, named, err);
-    *named = spm ? is_plain_spm(v, &prefix) : w != NULL;
+    *named = spm ? !marked && is_plain_spm(v, &prefix) : w != NULL;
     if (!*named)
         return KW_OK;
     kw_ggml_vocab_init(&raw);

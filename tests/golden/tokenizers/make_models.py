@@ -145,6 +145,45 @@ def make_suffix():
     save("bpe-edits", tokenizer, 341)
 
 
+def make_prefix():
+    """Merges of tokens that are marked inside words: alone, with a mark at the end, with bytes for what is unknown, over
+    bytes, and with tokens taken whole first."""
+    words = sorted({w for line in CORPUS[:3] for w in line.lower().split()})
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    hexes = [f"<0x{b:02X}>" for b in range(256)]
+    ways = {
+        "bpe-prefix": ("##", "", [], dict(unk_token="<unk>"), decoders.WordPiece("##", False)),
+        "bpe-prefix-suffix": ("@@", "</w>", [], dict(unk_token="<unk>", fuse_unk=True), decoders.BPEDecoder("</w>")),
+        "bpe-prefix-fallback": ("#", "", hexes, dict(unk_token="<unk>", byte_fallback=True), None),
+        "bpe-prefix-bytes": ("##", "", letters + ["##" + c for c in letters], dict(ignore_merges=True), decoders.ByteLevel()),
+    }
+    for seed, (name, (prefix, end, first, settings, decoder)) in enumerate(sorted(ways.items())):
+        tokens, merges = ["<unk>"] + first, []
+        for c in sorted({c for w in words for c in w} - set("qz")):
+            tokens += [m + c + e for m in ("", prefix) for e in ("", end)]
+        for w in words:
+            parts = [w[0]] + [prefix + c for c in w[1:]]
+            parts[-1] += end
+            while len(parts) > 1:
+                i = len(w) * 7 % (len(parts) - 1)
+                if set("qz") & set(parts[i] + parts[i + 1]):
+                    break
+                merges.append((parts[i], parts[i + 1]))
+                parts[i : i + 2] = [parts[i] + parts[i + 1][len(prefix) :]]
+                tokens.append(parts[i])
+        settings |= dict(end_of_word_suffix=end) if end else {}
+        tokenizer = Tokenizer(models.BPE({t: i for i, t in enumerate(dict.fromkeys(tokens))}, list(dict.fromkeys(merges)),
+                                         continuing_subword_prefix=prefix, **settings))
+        tokenizer.normalizer = normalizers.Lowercase()
+        if first == letters + ["##" + c for c in letters]:
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        else:
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s+"), "removed")
+        if decoder:
+            tokenizer.decoder = decoder
+        save(name, tokenizer, 360 + seed)
+
+
 def make_others():
     """Bytes by a normalizer, cuts by script and by length, and CTC's way to write."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -234,5 +273,6 @@ if __name__ == "__main__":
     make_unigram(MAP)
     make_words()
     make_suffix()
+    make_prefix()
     make_others()
     make_sentencepiece(MAP)

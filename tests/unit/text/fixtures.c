@@ -36,11 +36,13 @@ static void test_models(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "bytes-normalizer",    "bytes-normalizer-cut", "ctc",
-        "ctc-plain",           "fixed-length",         "scripts",
-        "bpe-edits",           "bpe-suffix",           "unigram-nmt",
-        "unigram-precompiled", "unigram-strip",        "wordlevel",
-        "wordpiece-accents",   "wordpiece-cased",      "wordpiece-plain"};
+        "bytes-normalizer",  "bytes-normalizer-cut", "ctc",
+        "ctc-plain",         "fixed-length",         "scripts",
+        "bpe-edits",         "bpe-suffix",           "bpe-prefix",
+        "bpe-prefix-suffix", "bpe-prefix-fallback",  "bpe-prefix-bytes",
+        "unigram-nmt",       "unigram-precompiled",  "unigram-strip",
+        "wordlevel",         "wordpiece-accents",    "wordpiece-cased",
+        "wordpiece-plain"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         check_model(names[i]);
 }

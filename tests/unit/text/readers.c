@@ -63,7 +63,6 @@ static void test_json_refused(void **state)
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[[\"a\",\"b\",\"c\"]]}}", KW_E_FORMAT,
          "test.file"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[7]}}", KW_E_FORMAT, "test.file"},
-        {MODEL(",\"continuing_subword_prefix\":\"##\"}}"), KW_E_UNSUPPORTED, "##"},
         {AFTER("\"normalizer\":{\"type\":\"Uppercase\"}"), KW_E_UNSUPPORTED,
          "normalizer \"Uppercase\""},
         {AFTER("\"normalizer\":{\"type\":\"Replace\",\"content\":\"\"}"), KW_E_FORMAT, "pattern"},
