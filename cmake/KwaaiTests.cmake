@@ -6,6 +6,7 @@
 #   tests/ops/*.c            links plan and backend
 #   tests/golden/*.c         links libkwaai.a
 #   tests/alloc/*.c          links libkwaai.a with every allocator wrapped (tests/support/alloc_fail.h)
+#   tests/alloc/<layer>/*.c  that layer, likewise
 #   tests/fuzz/fuzz_*.c      here replays its corpus; with KWAAI_FUZZERS a libFuzzer executable
 #   tests/e2e/*.sh           gets KWAAI (the command), KW_SOURCE_DIR, KW_SHARED_DIR; exit 77 means skipped
 #
@@ -107,7 +108,7 @@ target_link_libraries(kw_golden PRIVATE kw_flags kw_test)
 kw_test_folder(golden kw_golden kwaai)
 
 # Allocation failures: sanitizers bring their own allocator, so these stay out of those builds.
-set(KWAAI_WRAP malloc calloc realloc aligned_alloc posix_memalign mmap free)
+set(KWAAI_WRAP malloc calloc realloc aligned_alloc posix_memalign strdup realpath mmap free)
 list(TRANSFORM KWAAI_WRAP PREPEND "-Wl,--wrap=")
 if(KWAAI_CMOCKA AND NOT KWAAI_SANITIZE AND NOT CMAKE_CROSSCOMPILING
    AND EXISTS ${CMAKE_SOURCE_DIR}/tests/support/alloc_fail.c)
@@ -117,6 +118,11 @@ if(KWAAI_CMOCKA AND NOT KWAAI_SANITIZE AND NOT CMAKE_CROSSCOMPILING
     target_sources(kw_wrapped INTERFACE $<TARGET_OBJECTS:kw_alloc_fail>)
     target_link_options(kw_wrapped INTERFACE ${KWAAI_WRAP})
     kw_test_folder(alloc kw_wrapped kwaai)
+    foreach(layer hub net)
+        if(TARGET kw_${layer})
+            kw_test_folder(alloc/${layer} kw_wrapped kw_${layer})
+        endif()
+    endforeach()
 endif()
 
 # Fuzz targets: LLVMFuzzerTestOneInput, driven by libFuzzer or by replay.c over the corpus.

@@ -159,16 +159,25 @@ static kw_status open_file(void *user, const kw_want *want, const kw_delivery *t
     return KW_OK;
 }
 
-/* The blocks of a run; false when one is not in the archive or has another length. */
-static bool send_run(const file *f, const kw_ask *ask)
+static bool is_here(bool here, kw_status *status)
+{
+    if (!here)
+        *status = KW_E_NOTFOUND;
+    return here;
+}
+
+/* The blocks of a run; KW_E_NOTFOUND: one is not in the archive or has another length. false: the
+ * ask is not wanted any more. */
+static bool send_run(const file *f, const kw_ask *ask, kw_status *status)
 {
     uint64_t offset = ask->offset;
     for (size_t i = 0; offset < ask->offset + ask->len; i++) {
         const place *const p = find(f->car, ask->leaves[i]);
-        if (!p || p->block.len == 0 || p->block.len > ask->offset + ask->len - offset)
-            return false;
-        if (f->to->data(f->to->user, ask->id, offset, p->block) != KW_TAKE_OK)
+        const uint64_t left = ask->offset + ask->len - offset;
+        if (!is_here(p && p->block.len > 0 && p->block.len <= left, status))
             return true;
+        if (f->to->data(f->to->user, ask->id, offset, p->block) != KW_TAKE_OK)
+            return false;
         offset += p->block.len;
     }
     return true;
@@ -177,16 +186,19 @@ static bool send_run(const file *f, const kw_ask *ask)
 static kw_status ask_file(void *user, const kw_ask *ask, kw_error *err)
 {
     const file *const f = user;
-    bool sent = false;
+    kw_status status = KW_OK;
+    bool wanted = true;
     (void)err;
     if (ask->kind == KW_ASK_BLOCK) {
         const place *const p = find(f->car, ask->cid.digest);
-        sent = p && f->to->data(f->to->user, ask->id, 0, p->block) == KW_TAKE_OK;
-    } else if (ask->leaves) {
-        sent = send_run(f, ask);
+        if (is_here(p != NULL, &status))
+            wanted = f->to->data(f->to->user, ask->id, 0, p->block) == KW_TAKE_OK;
+    } else if (is_here(ask->leaves != NULL, &status)) {
+        wanted = send_run(f, ask, &status);
     }
-    f->to->done(f->to->user, ask->id, sent ? KW_OK : KW_E_NOTFOUND,
-                sent ? NULL : "a block is not in the archive", 0);
+    if (wanted)
+        f->to->done(f->to->user, ask->id, status,
+                    status == KW_OK ? NULL : "a block is not in the archive", 0);
     return KW_OK;
 }
 

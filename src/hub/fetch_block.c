@@ -120,7 +120,8 @@ kw_status kw_lanes_block(kw_lanes *all, const kw_cid *cid, const kw_block_wait *
     kw_cid_text(cid, name);
     out->len = 0;
     kw_sync_lock(all->sync);
-    while (!good && go_on) {
+    all->no_memory = false;
+    while (!good && go_on && !all->no_memory) {
         kw_lane *const lane = choose(all, tried);
         if (lane) {
             tried |= (uint32_t)1 << (lane - all->lanes);
@@ -135,9 +136,12 @@ kw_status kw_lanes_block(kw_lanes *all, const kw_cid *cid, const kw_block_wait *
         go_on = wait->still(wait->user);
         kw_sync_lock(all->sync);
     }
+    const bool no_memory = all->no_memory;
     kw_sync_unlock(all->sync);
     if (good)
         return KW_OK;
+    if (no_memory)
+        return kw_fail(err, KW_E_NOMEM, "ipfs: no memory for block %.70s", name);
     if (!go_on)
         return kw_fail(err, KW_E_CANCELLED, "fetch: interrupted");
     return kw_fail(err, KW_E_NOTFOUND, "ipfs: nobody sent block %.70s: %.90s", name, why);

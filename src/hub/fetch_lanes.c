@@ -139,7 +139,13 @@ static kw_take take_block(kw_request *r, kw_bytes bytes)
     if (bytes.len > KW_BLOCK_ASK_MAX - r->block.len)
         return KW_TAKE_STOP;
     kw_buf_add(&r->block, (const char *)bytes.data, bytes.len);
-    return r->block.failed ? KW_TAKE_STOP : KW_TAKE_OK;
+    if (!r->block.failed)
+        return KW_TAKE_OK;
+    r->lane->all->no_memory = true;
+    r->over = true; /* no fault of the source */
+    r->status = KW_E_IO;
+    kw_sync_wake(r->lane->all->sync);
+    return KW_TAKE_STOP;
 }
 
 static kw_cell *find_cell(kw_lanes *all, const kw_request *r, uint64_t block)

@@ -86,6 +86,7 @@ typedef struct kw_lanes {
     uint64_t n_blocks;
     int64_t tokens; /* bytes that may be taken now, under the limit */
     bool limited;
+    bool no_memory; /* for a block that was asked for by its name */
 } kw_lanes;
 
 uint32_t kw_lanes_block_len(const kw_lanes *all, uint64_t block);

@@ -60,7 +60,10 @@ static kw_status get_base64(kw_str line, const char *what, uint8_t *out, size_t 
         memcpy(out, bytes.data, len);
     if (bytes.data)
         kw_crypto_wipe(bytes.data, bytes.len);
+    const bool lost = bytes.failed;
     kw_buf_free(&bytes);
+    if (lost)
+        return kw_fail(err, KW_E_NOMEM, "minisign: no memory for the %s", what);
     return good ? KW_OK
                 : kw_fail(err, KW_E_FORMAT, "minisign: the %s is not base64 of %zu bytes", what,
                           len);

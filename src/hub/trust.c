@@ -56,8 +56,12 @@ static void *grow(kw_arena *arena, void *items, size_t n, size_t *cap, size_t si
     return grown;
 }
 
-static kw_status too_many(const lines *l, kw_error *err)
+/* Why there is not one more of n. */
+static kw_status no_more(const lines *l, size_t n, kw_error *err)
 {
+    if (n < KW_TRUST_ROWS)
+        return kw_fail(err, KW_E_NOMEM, "%s, line %zu: no memory for a key or policy", l->subject,
+                       l->n);
     return kw_fail(err, KW_E_LIMIT, "%s, line %zu: more than %zu keys or policies", l->subject,
                    l->n, KW_TRUST_ROWS);
 }
@@ -81,13 +85,16 @@ static kw_status read_key(lines *l, kw_str line, kw_error *err)
         return bad_line(l, name, "wants \"key NAME RWQ...\"", err);
     if (key_of_name(out, name))
         return bad_line(l, name, "is the name of a key already", err);
-    if (kw_public_key_get(text, &key.key, NULL) != KW_OK)
+    const kw_status status = kw_public_key_get(text, &key.key, NULL);
+    if (status == KW_E_NOMEM)
+        return no_more(l, 0, err);
+    if (status != KW_OK)
         return bad_line(l, text, "is no public key of minisign", err);
     kw_trust_key *const keys =
         grow(&out->arena, out->keys, out->n_keys, &l->cap_keys, sizeof *keys);
     key.name = kw_arena_strdup(&out->arena, name);
     if (!keys || !key.name)
-        return too_many(l, err);
+        return no_more(l, out->n_keys, err);
     out->keys = keys;
     out->keys[out->n_keys++] = key;
     return KW_OK;
@@ -114,7 +121,7 @@ static kw_status read_rule_keys(lines *l, kw_str line, kw_trust_rule *rule, kw_e
             grow(&l->out->arena, rule->keys, rule->n_keys, &cap, sizeof *keys);
         const char *const copy = kw_arena_strdup(&l->out->arena, name);
         if (!keys || !copy)
-            return too_many(l, err);
+            return no_more(l, rule->n_keys, err);
         rule->keys = keys;
         rule->keys[rule->n_keys++] = copy;
     }
@@ -134,7 +141,7 @@ static kw_status read_policy(lines *l, kw_str line, kw_error *err)
         grow(&out->arena, out->rules, out->n_rules, &l->cap_rules, sizeof *rules);
     rule.pattern = kw_arena_strdup(&out->arena, pattern);
     if (!rules || !rule.pattern)
-        return too_many(l, err);
+        return no_more(l, out->n_rules, err);
     out->rules = rules;
     out->rules[out->n_rules++] = rule;
     return KW_OK;

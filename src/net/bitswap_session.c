@@ -570,8 +570,10 @@ void kw_bitswap_session_sweep(kw_bitswap *b)
 kw_status kw_bitswap_add_peer(kw_bitswap_session *session, const kw_peer_id *peer, kw_error *err)
 {
     bitswap_peer *const p = kw_bitswap_peer_get(session->bitswap, peer);
+    if (!p && session->bitswap->n_peers == BITSWAP_PEERS)
+        return kw_fail(err, KW_E_LIMIT, "bitswap: more than %d peers", BITSWAP_PEERS);
     if (!p)
-        return kw_fail(err, KW_E_LIMIT, "bitswap: more than %d peers, or no memory", BITSWAP_PEERS);
+        return kw_fail(err, KW_E_NOMEM, "bitswap: no memory for a peer");
     int i = slot_of(session, p);
     if (i < 0) {
         i = slot_of(session, NULL);

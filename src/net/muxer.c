@@ -18,10 +18,10 @@ kw_status kw_muxer_open(kw_muxer *muxer, kw_error *err)
 {
     if (!muxer->kind)
         muxer->kind = &kw_yamux;
-    muxer->n_buckets = 4;
-    muxer->buckets = calloc(muxer->n_buckets, sizeof *muxer->buckets);
+    muxer->buckets = calloc(4, sizeof *muxer->buckets);
     if (!muxer->buckets)
         return kw_fail(err, KW_E_NOMEM, "muxer: no memory for the table of streams");
+    muxer->n_buckets = 4;
     muxer->next_id = muxer->initiator ? 1 : 2;
     return KW_OK;
 }

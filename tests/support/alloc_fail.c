@@ -17,6 +17,8 @@ void *__real_realloc(void *block, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
 int __real_posix_memalign(void **block, size_t align, size_t size);
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+char *__real_strdup(const char *text);
+char *__real_realpath(const char *restrict path, char *restrict out);
 void __real_free(void *block);
 
 void *__wrap_malloc(size_t size);
@@ -25,6 +27,8 @@ void *__wrap_realloc(void *block, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
 int __wrap_posix_memalign(void **block, size_t align, size_t size);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+char *__wrap_strdup(const char *text);
+char *__wrap_realpath(const char *restrict path, char *restrict out);
 void __wrap_free(void *block);
 
 static atomic_long count, live, first = LONG_MAX, last = 0;
@@ -52,6 +56,11 @@ void kw_alloc_start(void)
 long kw_alloc_count(void)
 {
     return count;
+}
+
+bool kw_alloc_hit(void)
+{
+    return hit;
 }
 
 bool kw_alloc_stop(void)
@@ -121,6 +130,19 @@ int __wrap_posix_memalign(void **block, size_t align, size_t size)
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     return refused() ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return refused() ? NULL : counted(__real_strdup(text));
+}
+
+/* Its result is a block only when it gets no room for it. */
+char *__wrap_realpath(const char *restrict path, char *restrict out)
+{
+    if (out)
+        return __real_realpath(path, out);
+    return refused() ? NULL : counted(__real_realpath(path, NULL));
 }
 
 void __wrap_free(void *block)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* alloc_fail.h - counts allocations and makes chosen ones fail; for tests in tests/alloc/.
  *
- * Those tests are linked with --wrap for malloc, calloc, realloc, aligned_alloc, posix_memalign and
- * mmap, so every call made by the library's own objects (not by libc or other shared libraries)
- * comes through here. munmap and free are not wrapped: a leak is seen by kw_alloc_live, which
- * balances malloc's family only, because free is wrapped to count and nothing else.
+ * Those tests are linked with --wrap for malloc, calloc, realloc, aligned_alloc, posix_memalign,
+ * strdup, realpath and mmap, so every call made by the library's own objects (not by libc or other
+ * shared libraries) comes through here. munmap and free are not wrapped: a leak is seen by
+ * kw_alloc_live, which balances malloc's family only, because free is wrapped to count and nothing
+ * else.
  *
  * The usual test runs one operation until it succeeds, failing one allocation more each time:
  *
@@ -39,6 +40,8 @@ void kw_alloc_fail_from(long n);
 void kw_alloc_start(void);
 /* Allocations since the last start or fail. */
 long kw_alloc_count(void);
+/* Whether one was made to fail since then. */
+bool kw_alloc_hit(void);
 /* Nothing fails any more; true when an allocation was made to fail. */
 bool kw_alloc_stop(void);
 /* Blocks of malloc's family that are allocated by wrapped callers and not freed, since the start of
