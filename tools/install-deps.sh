@@ -42,6 +42,7 @@ packages='
 3 clang-format-19 o clang-format-19
 3 clang-tidy-19 o clang-tidy-19
 3 g++ o g++
+3 chromium o chromium
 4 valgrind o valgrind
 '
 
