@@ -662,11 +662,14 @@ static void take_early(kw_connection *c)
 {
     kw_fifo kept = c->early;
     c->early = (kw_fifo){0};
-    for (early head; kept.len > 0; kw_fifo_drop(&kept, head.len)) {
-        memcpy(&head, kw_fifo_view(&kept).data, sizeof head);
-        kw_fifo_drop(&kept, sizeof head);
-        take_event(c, head.event, head.channel, (kw_bytes){kw_fifo_view(&kept).data, head.len});
+    kw_bytes left = kw_fifo_view(&kept);
+    for (early head; left.data && left.len >= sizeof head;) {
+        memcpy(&head, left.data, sizeof head);
+        const kw_bytes bytes = {left.data + sizeof head, head.len};
+        take_event(c, head.event, head.channel, bytes);
+        left = (kw_bytes){bytes.data + head.len, left.len - sizeof head - head.len};
     }
+    kw_fifo_free(&kept);
 }
 
 static void on_channel(kw_connection *c, channel_event event, uint16_t channel, kw_bytes bytes,

@@ -7,6 +7,7 @@
 #include "net/dial.h"
 
 #include "base/check.h"
+#include "net/webrtc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 typedef struct target {
     struct sockaddr_storage address;
     kw_multiaddr addr;
-    bool ws;
+    bool ws, webrtc;
 } target;
 
 typedef struct waiter {
@@ -163,6 +164,13 @@ static void on_connect(uv_connect_t *request, int code)
         kw_link_fail(link, status, err.message);
 }
 
+/* By UDP the session of the link goes on by itself. */
+static kw_status open_link(kw_dial *dial, const target *t, kw_link **out, kw_error *err)
+{
+    return t->webrtc ? kw_webrtc_dial(dial->host, &t->addr, out, err)
+                     : kw_link_open(dial->host, false, out, err);
+}
+
 static void attempt(kw_dial *dial, const target *t)
 {
     kw_link *link;
@@ -173,7 +181,7 @@ static void attempt(kw_dial *dial, const target *t)
         set_why(dial, KW_E_CANCELLED, "not allowed");
         return;
     }
-    if (kw_link_open(dial->host, false, &link, &err) != KW_OK) {
+    if (open_link(dial, t, &link, &err) != KW_OK) {
         set_why(dial, err.code, err.message);
         return;
     }
@@ -182,6 +190,8 @@ static void attempt(kw_dial *dial, const target *t)
     link->expected = dial->peer;
     link->dial = dial;
     dial->n_live++;
+    if (t->webrtc)
+        return;
     link->connect.data = link;
     const int code = uv_tcp_connect(&link->connect, &link->tcp,
                                     (const struct sockaddr *)&t->address, on_connect);
@@ -224,6 +234,7 @@ static void add_target(kw_dial *dial, const struct sockaddr *address, const kw_m
                                           : sizeof(struct sockaddr_in));
     t->addr = *addr;
     t->ws = kw_multiaddr_find(addr, KW_MA_WS, &ws);
+    t->webrtc = kw_webrtc_dialable(addr);
 }
 
 static kw_dial *dial_of_lookup(const lookup *l)
@@ -311,6 +322,12 @@ static void add_address(kw_dial *dial, const kw_multiaddr *addr)
 {
     kw_multiaddr_part where;
     uint16_t port;
+    struct sockaddr_storage address;
+    if (kw_webrtc_dialable(addr) && !dial->host->config.psk) {
+        kw_socket_of_addr(addr, &address);
+        add_target(dial, (const struct sockaddr *)&address, addr);
+        return;
+    }
     if (!dialable(addr, &where, &port))
         return;
     if (where.code == KW_MA_IP4) {

@@ -112,6 +112,7 @@ struct kw_host {
     size_t n_links, n_connecting;
     kw_listener *listeners;
     kw_webrtc *webrtc;
+    kw_webrtc *webrtc_dials[2];         /* of IPv4 and IPv6, once they are needed */
     struct kw_certificate *certificate; /* owned; made when there is none in config */
     kw_peer_table peers;
     kw_book *book;
@@ -151,9 +152,11 @@ kw_status kw_link_let_in(kw_link *link, kw_error *err);
 
 /* ---- link.c ---- */
 kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err);
-/* An inbound one that something else carries. */
-kw_status kw_link_open_below(kw_host *host, const kw_link_below *below, void *user, kw_link **out,
-                             kw_error *err);
+/* One that something else carries, and, when we began it, that kw_link_carried says when it does.
+ */
+kw_status kw_link_open_below(kw_host *host, bool inbound, const kw_link_below *below, void *user,
+                             kw_link **out, kw_error *err);
+void kw_link_carried(kw_link *link);
 /* After the connection took bytes: what had to wait for the end of its turn. */
 void kw_link_settle(kw_link *link);
 /* The socket is connected (or accepted): reads begin. An outbound link shakes hands at once. */

@@ -395,20 +395,28 @@ kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err
     return KW_OK;
 }
 
-kw_status kw_link_open_below(kw_host *host, const kw_link_below *below, void *user, kw_link **out,
-                             kw_error *err)
+kw_status kw_link_open_below(kw_host *host, bool inbound, const kw_link_below *below, void *user,
+                             kw_link **out, kw_error *err)
 {
-    kw_link *link = new_link(host, true);
+    kw_link *link = new_link(host, inbound);
     if (!link)
         return kw_fail(err, KW_E_NOMEM, "host: out of memory for a connection");
     (void)uv_timer_init(kw_loop_uv(host->loop), &link->none);
     link->none.data = link;
     link->below = below;
     link->below_user = user;
-    link->mode = KW_LINK_BELOW;
+    link->mode = inbound ? KW_LINK_BELOW : KW_LINK_CONNECTING;
     add_link(link);
     *out = link;
     return KW_OK;
+}
+
+void kw_link_carried(kw_link *link)
+{
+    if (link->mode != KW_LINK_CONNECTING)
+        return;
+    link->host->n_connecting--;
+    link->mode = KW_LINK_BELOW;
 }
 
 kw_status kw_link_begin(kw_link *link, kw_error *err)

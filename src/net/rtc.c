@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* rtc.c - DTLS, SCTP and data channels joined to a connection. See rtc.h.
  *
- * A channel is free for another stream once both sides have closed their half of it. What must not
- * be lost (the opening of a channel, flags, the handshake) waits in `queue` when SCTP takes no
+ * A channel is free for another stream once both sides have closed their half of it. Ours are
+ * closed together, when all that was sent has been confirmed: see kw_sctp_end_streams. What must
+ * not be lost (the opening of a channel, flags, the handshake) waits in `queue` when SCTP takes no
  * more, and stream data does not pass it. */
 #include "net/rtc.h"
 
@@ -16,13 +17,13 @@
 #define QUEUE_MAX ((size_t)64 << 10) /* bytes that a peer may make us keep for it */
 #define PACKET_MAX 4096              /* of SCTP, that is read */
 
-/* Of a channel: its halves that are open; ours ends, and the peer has not confirmed it; it was
- * opened again before that came. */
-enum { OURS = 1, THEIRS = 2, ENDING = 4, STALE = 8 };
+/* Of a channel: its halves that are open; ours is to end; the peer was told; it was opened again
+ * before the peer's confirmation came. */
+enum { OURS = 1, THEIRS = 2, ENDING = 4, TOLD = 8, STALE = 16 };
 
 typedef struct waiting {
     struct waiting *next;
-    uint32_t payload; /* 0: the end of the stream */
+    uint32_t payload;
     uint16_t channel;
     size_t len;
     uint8_t bytes[];
@@ -41,6 +42,8 @@ struct kw_rtc {
     uint64_t now_ms;
     waiting *first, **last; /* owned */
     size_t queued;
+    size_t n_ending,
+        n_told; /* channels whose half is to end; that the peer was told to have ended */
     uint8_t halves[CHANNELS];
 };
 
@@ -54,18 +57,12 @@ static void lost(kw_rtc *rtc, kw_status why, const char *reason)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-static kw_sctp_sent send_now(kw_rtc *rtc, uint16_t channel, uint32_t payload, kw_bytes message)
-{
-    return payload ? kw_sctp_send(rtc->sctp, channel, payload, message)
-                   : kw_sctp_end_stream(rtc->sctp, channel);
-}
-
 /* False when it had to be queued and there was no room: the connection is over then. */
 static bool send_surely(kw_rtc *rtc, uint16_t channel, uint32_t payload, kw_bytes message)
 {
     if (rtc->over || !rtc->sctp)
         return false;
-    if (!rtc->first && send_now(rtc, channel, payload, message) != KW_SCTP_LATER)
+    if (!rtc->first && kw_sctp_send(rtc->sctp, channel, payload, message) != KW_SCTP_LATER)
         return true;
     waiting *w = rtc->queued + message.len <= QUEUE_MAX ? malloc(sizeof *w + message.len) : NULL;
     if (!w) {
@@ -91,7 +88,8 @@ static bool flush(kw_rtc *rtc)
     }
     while (rtc->first && !rtc->over) {
         waiting *const w = rtc->first;
-        if (send_now(rtc, w->channel, w->payload, (kw_bytes){w->bytes, w->len}) == KW_SCTP_LATER)
+        if (kw_sctp_send(rtc->sctp, w->channel, w->payload, (kw_bytes){w->bytes, w->len}) ==
+            KW_SCTP_LATER)
             return false;
         rtc->first = w->next;
         if (!rtc->first)
@@ -139,25 +137,49 @@ static bool on_message(void *user, uint16_t channel, kw_bytes message, bool must
     if (rtc->over || rtc->first)
         rtc->blocked = true;
     else
-        rtc->blocked = send_now(rtc, channel, KW_SCTP_BINARY, message) == KW_SCTP_LATER;
+        rtc->blocked = kw_sctp_send(rtc->sctp, channel, KW_SCTP_BINARY, message) == KW_SCTP_LATER;
     return !rtc->blocked;
 }
 
-/* Our half counts as open until the peer confirms (KW_SCTP_WE_CLOSED). */
+/* Our half counts as open until the peer confirms its end (KW_SCTP_WE_CLOSED). */
 static void end_ours(kw_rtc *rtc, uint16_t channel)
 {
     if (channel >= CHANNELS || (rtc->halves[channel] & (OURS | ENDING)) != OURS)
         return;
     rtc->halves[channel] |= ENDING;
-    (void)send_surely(rtc, channel, 0, (kw_bytes){0});
+    rtc->n_ending++;
+}
+
+/* Tells the peer of all that are to end, one list at a time; in the midst of traffic only when
+ * there are many. */
+static void tell_ends(kw_rtc *rtc)
+{
+    uint16_t list[CHANNELS];
+    size_t n = 0;
+    if (rtc->n_ending == 0 || rtc->n_told > 0 || rtc->first ||
+        (rtc->n_ending < CHANNELS / 4 && !kw_sctp_quiet(rtc->sctp)))
+        return;
+    for (uint16_t i = 0; i < CHANNELS; i++)
+        if ((rtc->halves[i] & (ENDING | TOLD)) == ENDING)
+            list[n++] = i;
+    if (n == 0 || kw_sctp_end_streams(rtc->sctp, list, n) != KW_SCTP_SENT)
+        return;
+    for (size_t i = 0; i < n; i++)
+        rtc->halves[list[i]] |= TOLD;
+    rtc->n_told = n;
+    rtc->n_ending = 0;
 }
 
 static void we_closed(kw_rtc *rtc, uint16_t channel)
 {
     if (channel >= CHANNELS)
         return;
-    const unsigned gone = rtc->halves[channel] & STALE ? STALE : OURS | ENDING;
-    rtc->halves[channel] &= (uint8_t)~gone;
+    const unsigned before = rtc->halves[channel];
+    if (!(before & (TOLD | STALE)))
+        return;
+    rtc->halves[channel] &= (uint8_t)~(before & STALE ? STALE : OURS | ENDING | TOLD);
+    if (rtc->n_told > 0)
+        rtc->n_told--;
 }
 
 static void on_close(void *user, uint16_t channel)
@@ -209,7 +231,7 @@ static void take_dcep(kw_rtc *rtc, const kw_sctp_event *event)
     if (said.kind == KW_DCEP_ACK)
         return;
     const unsigned before = event->stream < CHANNELS ? rtc->halves[event->stream] : THEIRS;
-    if (before != 0 && before != (OURS | ENDING)) {
+    if (before != 0 && before != (OURS | ENDING | TOLD)) {
         lost(rtc, KW_E_FORMAT, "dcep: a channel that is open was opened");
         return;
     }
@@ -279,6 +301,8 @@ static void drain(kw_rtc *rtc)
         rtc->blocked = false;
         kw_connection_writable(rtc->connection);
     }
+    if (!rtc->over && rtc->sctp)
+        tell_ends(rtc);
 }
 
 /* ---- what goes through DTLS ---------------------------------------------------------------- */

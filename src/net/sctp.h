@@ -56,7 +56,11 @@ void kw_sctp_next(kw_sctp *sctp, kw_sctp_event *out);
 
 typedef enum kw_sctp_sent { KW_SCTP_SENT, KW_SCTP_LATER, KW_SCTP_FAILED } kw_sctp_sent;
 kw_sctp_sent kw_sctp_send(kw_sctp *sctp, uint16_t stream, uint32_t payload, kw_bytes message);
-/* Nothing more is sent on it, behind what was. */
-kw_sctp_sent kw_sctp_end_stream(kw_sctp *sctp, uint16_t stream);
+/* Whether the peer has confirmed all that was sent. */
+bool kw_sctp_quiet(kw_sctp *sctp);
+/* Nothing more is sent on these streams (1 to KW_SCTP_STREAMS), behind what was; KW_SCTP_WE_CLOSED
+ * comes for each. Not before it has for those of the last call. Best when quiet: usrsctp forgets a
+ * request that overtakes data until more data comes. */
+kw_sctp_sent kw_sctp_end_streams(kw_sctp *sctp, const uint16_t *streams, size_t n);
 
 #endif

@@ -60,9 +60,16 @@ kw_sctp_sent kw_sctp_send(kw_sctp *sctp, uint16_t stream, uint32_t payload, kw_b
     return KW_SCTP_FAILED;
 }
 
-kw_sctp_sent kw_sctp_end_stream(kw_sctp *sctp, uint16_t stream)
+bool kw_sctp_quiet(kw_sctp *sctp)
 {
     (void)sctp;
-    (void)stream;
+    return true;
+}
+
+kw_sctp_sent kw_sctp_end_streams(kw_sctp *sctp, const uint16_t *streams, size_t n)
+{
+    (void)sctp;
+    (void)streams;
+    (void)n;
     return KW_SCTP_FAILED;
 }

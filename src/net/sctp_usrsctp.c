@@ -327,15 +327,26 @@ kw_sctp_sent kw_sctp_send(kw_sctp *sctp, uint16_t stream, uint32_t payload, kw_b
     return is_later(errno) ? KW_SCTP_LATER : KW_SCTP_FAILED;
 }
 
-kw_sctp_sent kw_sctp_end_stream(kw_sctp *sctp, uint16_t stream)
+bool kw_sctp_quiet(kw_sctp *sctp)
 {
-    _Alignas(struct sctp_reset_streams) uint8_t room[sizeof(struct sctp_reset_streams) + 2];
+    struct sctp_status status = {0};
+    socklen_t len = sizeof status;
+    return usrsctp_getsockopt(sctp->socket, IPPROTO_SCTP, SCTP_STATUS, &status, &len) == 0 &&
+           status.sstat_unackdata == 0 && status.sstat_penddata == 0;
+}
+
+kw_sctp_sent kw_sctp_end_streams(kw_sctp *sctp, const uint16_t *streams, size_t n)
+{
+    enum { head = sizeof(struct sctp_reset_streams) };
+    _Alignas(struct sctp_reset_streams) uint8_t room[head + KW_SCTP_STREAMS * sizeof *streams];
     struct sctp_reset_streams *const reset = (struct sctp_reset_streams *)(void *)room;
+    kw_assert(n > 0 && n <= KW_SCTP_STREAMS);
     *reset = (struct sctp_reset_streams){.srs_assoc_id = SCTP_ALL_ASSOC,
                                          .srs_flags = SCTP_STREAM_RESET_OUTGOING,
-                                         .srs_number_streams = 1};
-    memcpy(room + sizeof *reset, &stream, sizeof stream);
-    if (usrsctp_setsockopt(sctp->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, room, sizeof room) == 0)
+                                         .srs_number_streams = (uint16_t)n};
+    memcpy(room + head, streams, n * sizeof *streams);
+    if (usrsctp_setsockopt(sctp->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, room,
+                           (socklen_t)(head + n * sizeof *streams)) == 0)
         return KW_SCTP_SENT;
     return is_later(errno) ? KW_SCTP_LATER : KW_SCTP_FAILED;
 }

@@ -122,7 +122,7 @@ static kw_status integrity(const uint8_t *message, size_t at, kw_str password, u
                            kw_error *err)
 {
     uint8_t copy[KW_STUN_MAX];
-    kw_assert(at <= sizeof copy);
+    kw_assert(at <= KW_STUN_MAX);
     memcpy(copy, message, at);
     put_u16(copy + 2, at + ATTRIBUTE + INTEGRITY_LEN - KW_STUN_HEADER);
     const kw_bytes key = {(const uint8_t *)password.data, password.len};

@@ -5,13 +5,16 @@
  * DTLS goes to the session of its address, or asks for a cookie; only who sent that back becomes a
  * link, with the limits that every inbound link has. No answer is longer than what it answers until
  * then. A session whose address has been silent for long is over: browsers ask by STUN every few
- * seconds whether they are still welcome. */
+ * seconds whether they are still welcome. Who we dial is asked by STUN until it answers, then DTLS
+ * begins; all that are dialed share a socket. */
 #include "net/webrtc.h"
 
 #include "base/check.h"
+#include "crypto/crypto.h"
 #include "net/rtc.h"
 #include "net/stun.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +24,10 @@
 #define N_BUCKETS 256
 #define KEY_MAX 19
 #define STUN_PER_SECOND 50
+#define ASK_MS 100      /* until a dialed address has answered */
+#define CONSENT_MS 5000 /* and from then on (RFC 7675) */
+#define UFRAG "libp2p+webrtc+v1/"
+#define UFRAG_RANDOM 16 /* bytes, in hexadecimal */
 #define SOCKET_BUFFER (1 << 20)
 
 typedef struct session session;
@@ -46,7 +53,7 @@ struct kw_webrtc {
     kw_limits *stun; /* requests that an address may make */
     session *buckets[N_BUCKETS];
     size_t n_refs; /* the socket, and sessions */
-    bool closing;
+    bool closing, dials /* takes no strangers */;
 };
 
 struct session {
@@ -59,6 +66,11 @@ struct session {
     size_t key_len;
     uint64_t heard_ms;
     bool listed;
+    /* Of one that we dial: */
+    bool dials, answered;
+    uint64_t asked_ms;
+    uint8_t stun_id[12];
+    char ufrag[sizeof UFRAG + (size_t)2 * UFRAG_RANDOM];
 };
 
 /* ---- addresses ----------------------------------------------------------------------------- */
@@ -145,6 +157,32 @@ static void send_to(kw_webrtc *port, const struct sockaddr *to, kw_bytes datagra
 
 /* ---- the loop's share ---------------------------------------------------------------------- */
 
+/* Asks a dialed address by STUN: is it there, and, later, are we still welcome. */
+static void ask(session *s, uint64_t now)
+{
+    uint8_t request[KW_STUN_MAX];
+    char name[2 * sizeof s->ufrag];
+    size_t len;
+    (void)snprintf(name, sizeof name, "%s:%s", s->ufrag, s->ufrag);
+    s->asked_ms = now;
+    if (kw_crypto_random(s->stun_id, sizeof s->stun_id, NULL) == KW_OK &&
+        kw_stun_ask(s->stun_id, kw_str_from(name), kw_str_from(s->ufrag), request, &len, NULL) ==
+            KW_OK)
+        send_to(s->port, (const struct sockaddr *)&s->from, (kw_bytes){request, len});
+}
+
+static void tick_session(session *s, uint64_t now)
+{
+    if (s->dials && now - s->asked_ms >= (s->answered ? CONSENT_MS : ASK_MS))
+        ask(s, now);
+    if (s->dials && !s->answered)
+        return;
+    kw_rtc_tick(s->rtc, now);
+    kw_link_settle(s->link);
+    if (s->listed && now - s->heard_ms > SILENCE_MS)
+        kw_link_fail(s->link, KW_E_IO, "silent");
+}
+
 static void on_tick(void *user)
 {
     shared *all = user;
@@ -155,10 +193,7 @@ static void on_tick(void *user)
         for (size_t i = 0; i < N_BUCKETS; i++)
             for (session *s = port->buckets[i], *next; s; s = next) {
                 next = s->next; /* links, and so sessions, are freed by the loop alone */
-                kw_rtc_tick(s->rtc, now);
-                kw_link_settle(s->link);
-                if (s->listed && now - s->heard_ms > SILENCE_MS)
-                    kw_link_fail(s->link, KW_E_IO, "silent");
+                tick_session(s, now);
             }
 }
 
@@ -240,6 +275,8 @@ static kw_connection *on_up(void *user, const kw_connection_config *part)
     config.identity = host->identity;
     config.owner = &host->owner;
     config.user = s->link;
+    config.expected = s->link->expected;
+    kw_link_carried(s->link);
     return kw_connection_open(&config, &s->link->connection, NULL) == KW_OK ? s->link->connection
                                                                             : NULL;
 }
@@ -290,9 +327,10 @@ static void list(session *s)
     kw_timer_set(all->timer, TICK_MS, TICK_MS);
 }
 
-/* Its address is proven. dtls is owned from here. */
+/* dtls is owned from here. peer_hash: of who was dialed; NULL: somebody came, and his address is
+ * proven. */
 static kw_status open_session(kw_webrtc *port, const struct sockaddr *from, kw_dtls *dtls,
-                              session **out, kw_error *err)
+                              const uint8_t *peer_hash, session **out, kw_error *err)
 {
     static const kw_rtc_events events = {.send = on_send, .up = on_up, .lost = on_lost};
     const kw_stun_from at = where(from);
@@ -305,16 +343,17 @@ static kw_status open_session(kw_webrtc *port, const struct sockaddr *from, kw_d
     const kw_rtc_config config = {.stack = port->shared->stack,
                                   .dtls = dtls,
                                   .own_hash = port->hash,
-                                  .server = true,
+                                  .peer_hash = peer_hash,
+                                  .server = !peer_hash,
                                   .events = &events,
                                   .user = s,
                                   .now_ms = kw_loop_now(host->loop)};
-    *s = (session){.port = port, .heard_ms = config.now_ms};
+    *s = (session){.port = port, .heard_ms = config.now_ms, .dials = peer_hash != NULL};
     s->key_len = key_of(&at, s->key);
     memcpy(&s->from, from, at.ip6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     kw_status status = kw_rtc_open(&config, &s->rtc, err);
     if (status == KW_OK)
-        status = kw_link_open_below(host, &below, s, &s->link, err);
+        status = kw_link_open_below(host, !s->dials, &below, s, &s->link, err);
     if (status != KW_OK) {
         kw_rtc_free(s->rtc);
         free(s);
@@ -348,7 +387,7 @@ static void greet(kw_webrtc *port, const struct sockaddr *from, kw_bytes key, kw
         reply.len <= datagram.len && reply.len > 0)
         send_to(port, from, (kw_bytes){(const uint8_t *)reply.data, reply.len});
     kw_buf_free(&reply);
-    if (!dtls || open_session(port, from, dtls, &s, &err) != KW_OK)
+    if (!dtls || open_session(port, from, dtls, NULL, &s, &err) != KW_OK)
         return;
     const kw_status status = kw_link_let_in(s->link, &err);
     if (status != KW_OK) {
@@ -357,6 +396,15 @@ static void greet(kw_webrtc *port, const struct sockaddr *from, kw_bytes key, kw
     }
     list(s);
     take(s, datagram);
+}
+
+/* To what we asked last. */
+static bool is_answer(const session *s, kw_bytes message)
+{
+    kw_stun stun;
+    return kw_stun_read(message, &stun, NULL) == KW_OK && stun.type == KW_STUN_SUCCESS &&
+           memcmp(message.data + 8, s->stun_id, sizeof s->stun_id) == 0 &&
+           kw_stun_verify(&stun, kw_str_from(s->ufrag));
 }
 
 static void answer(kw_webrtc *port, const struct sockaddr *from, const kw_stun_from *at, session *s,
@@ -368,6 +416,11 @@ static void answer(kw_webrtc *port, const struct sockaddr *from, const kw_stun_f
     if (kw_limits_enter(port->stun, at->ip6, at->ip, now, NULL) != KW_OK)
         return;
     kw_limits_leave(port->stun, at->ip6, at->ip, now);
+    if (s && s->dials && is_answer(s, request)) {
+        s->answered = true;
+        s->heard_ms = now;
+        return;
+    }
     if (kw_stun_answer(request, at, out, &len, NULL) != KW_OK)
         return;
     if (s)
@@ -390,7 +443,7 @@ static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const str
         answer(port, from, &at, s, datagram);
     else if (datagram.data[0] >= 20 && datagram.data[0] < 64 && s)
         take(s, datagram);
-    else if (datagram.data[0] == 22) /* a handshake */
+    else if (datagram.data[0] == 22 && !port->dials) /* a handshake */
         greet(port, from, (kw_bytes){key, key_len}, datagram);
 }
 
@@ -444,14 +497,15 @@ static kw_status open_parts(kw_webrtc *port, kw_error *err)
     return KW_OK;
 }
 
-kw_status kw_webrtc_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err)
+/* Its end frees it, as soon as no session uses it. */
+static void close_port(kw_webrtc *port)
 {
-    size_t n = 0;
-    kw_webrtc **last = &host->webrtc;
-    for (; *last; last = &(*last)->next)
-        n++;
-    if (n >= MAX_PORTS)
-        return kw_fail(err, KW_E_LIMIT, "host: listens on %d ports of WebRTC", MAX_PORTS);
+    port->closing = true;
+    uv_close((uv_handle_t *)&port->udp, socket_gone);
+}
+
+static kw_status open_port(kw_host *host, const kw_multiaddr *addr, kw_webrtc **out, kw_error *err)
+{
     if (host->config.psk)
         return kw_fail(err, KW_E_UNSUPPORTED, "host: a private network has no WebRTC");
     kw_webrtc *port = calloc(1, sizeof *port);
@@ -470,12 +524,22 @@ kw_status kw_webrtc_listen(kw_host *host, const kw_multiaddr *addr, kw_error *er
     if (status == KW_OK)
         status = bind_socket(port, addr, err);
     if (status != KW_OK) {
-        port->closing = true;
-        uv_close((uv_handle_t *)&port->udp, socket_gone);
+        close_port(port);
         return status;
     }
-    *last = port;
+    *out = port;
     return KW_OK;
+}
+
+kw_status kw_webrtc_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err)
+{
+    size_t n = 0;
+    kw_webrtc **last = &host->webrtc;
+    for (; *last; last = &(*last)->next)
+        n++;
+    if (n >= MAX_PORTS)
+        return kw_fail(err, KW_E_LIMIT, "host: listens on %d ports of WebRTC", MAX_PORTS);
+    return open_port(host, addr, last, err);
 }
 
 void kw_webrtc_close_all(kw_host *host)
@@ -483,7 +547,77 @@ void kw_webrtc_close_all(kw_host *host)
     while (host->webrtc) {
         kw_webrtc *port = host->webrtc;
         host->webrtc = port->next;
-        port->closing = true;
-        uv_close((uv_handle_t *)&port->udp, socket_gone);
+        close_port(port);
     }
+    for (size_t i = 0; i < KW_COUNT(host->webrtc_dials); i++) {
+        if (host->webrtc_dials[i])
+            close_port(host->webrtc_dials[i]);
+        host->webrtc_dials[i] = NULL;
+    }
+}
+
+/* ---- dialing ------------------------------------------------------------------------------- */
+
+/* The SHA-256 that a certhash is of, or NULL. */
+static const uint8_t *hash_of(const kw_multiaddr *addr)
+{
+    kw_multiaddr_part part;
+    if (!kw_multiaddr_find(addr, KW_MA_CERTHASH, &part) || part.value.len != 34 ||
+        part.value.data[0] != 0x12 || part.value.data[1] != 32)
+        return NULL;
+    return part.value.data + 2;
+}
+
+bool kw_webrtc_dialable(const kw_multiaddr *addr)
+{
+    return kw_sctp_there() && kw_webrtc_is(addr) && hash_of(addr);
+}
+
+static kw_status dialing_port(kw_host *host, bool ip6, kw_webrtc **out, kw_error *err)
+{
+    static const uint8_t any[16];
+    kw_webrtc **place = &host->webrtc_dials[ip6];
+    if (!*place) {
+        const kw_multiaddr addr = kw_multiaddr_of_ip(ip6, any, 0, true);
+        KW_TRY(open_port(host, &addr, place, err));
+        (*place)->dials = true;
+    }
+    *out = *place;
+    return KW_OK;
+}
+
+static kw_status draw_ufrag(char out[sizeof UFRAG + (size_t)2 * UFRAG_RANDOM], kw_error *err)
+{
+    uint8_t random[UFRAG_RANDOM];
+    KW_TRY(kw_crypto_random(random, sizeof random, err));
+    memcpy(out, UFRAG, sizeof UFRAG);
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(out + sizeof UFRAG - 1 + 2 * i, 3, "%02x", random[i]);
+    return KW_OK;
+}
+
+kw_status kw_webrtc_dial(kw_host *host, const kw_multiaddr *addr, kw_link **out, kw_error *err)
+{
+    struct sockaddr_storage address;
+    kw_webrtc *port;
+    kw_dtls *dtls;
+    session *s;
+    kw_socket_of_addr(addr, &address);
+    const struct sockaddr *const to = (const struct sockaddr *)&address;
+    const kw_stun_from at = where(to);
+    uint8_t key[KEY_MAX];
+    KW_TRY(dialing_port(host, at.ip6, &port, err));
+    if (find(port, key, key_of(&at, key)))
+        return kw_fail(err, KW_E_IO, "webrtc: there is a connection to this address already");
+    KW_TRY(kw_dtls_dial(port->dtls, &dtls, err));
+    KW_TRY(open_session(port, to, dtls, hash_of(addr), &s, err));
+    const kw_status status = draw_ufrag(s->ufrag, err);
+    if (status != KW_OK) {
+        kw_link_fail(s->link, status, "no randomness");
+        return status;
+    }
+    list(s);
+    ask(s, kw_loop_now(host->loop));
+    *out = s->link;
+    return KW_OK;
 }

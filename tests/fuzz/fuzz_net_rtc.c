@@ -145,9 +145,17 @@ kw_sctp_sent kw_sctp_send(kw_sctp *sctp, uint16_t stream, uint32_t payload, kw_b
     return (kw_sctp_sent)(next_byte(sctp->script) % 3);
 }
 
-kw_sctp_sent kw_sctp_end_stream(kw_sctp *sctp, uint16_t stream)
+bool kw_sctp_quiet(kw_sctp *sctp)
 {
-    promise(!sctp->closed && stream < KW_SCTP_STREAMS);
+    promise(!sctp->closed);
+    return next_byte(sctp->script) % 2;
+}
+
+kw_sctp_sent kw_sctp_end_streams(kw_sctp *sctp, const uint16_t *streams, size_t n)
+{
+    promise(!sctp->closed && n > 0 && n <= KW_SCTP_STREAMS);
+    for (size_t i = 0; i < n; i++)
+        promise(streams[i] < KW_SCTP_STREAMS && (i == 0 || streams[i] > streams[i - 1]));
     return (kw_sctp_sent)(next_byte(sctp->script) % 3);
 }
 

@@ -15,7 +15,7 @@ const PERF = '/perf/1.0.0'
 const CHUNK = new Uint8Array(65536)
 
 const node = await createLibp2p({
-  addresses: { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'] },
+  addresses: { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws', '/ip4/127.0.0.1/udp/0/webrtc-direct'] },
   transports: [tcp(), webSockets(), webRTCDirect()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
