@@ -78,7 +78,7 @@ typedef struct kw_options {
     const char *kl_base, *imatrix, *output_type, *embedding_type;
     int kl_divergence, pure, leave_output, allow_requantize, dry_run;
     const char *sha256, *limit_rate, *from, *revision, *endpoint;
-    kw_text_list gateways;
+    kw_text_list gateways, routers;
     int offline;
     const char *key, *comment;
     int generate, force;

@@ -2,11 +2,9 @@
 /* listing.c - lists of files from their JSON. */
 #include "hub/listing.h"
 
-#include "base/json.h"
+#include "hub/json_read.h"
 
 #include <stdlib.h>
-
-#define MEMORY_MAX ((size_t)64 << 20)
 
 /* 64 hex digits. */
 static bool read_digest(kw_str text, uint8_t out[32])
@@ -23,56 +21,6 @@ static bool read_digest(kw_str text, uint8_t out[32])
     return true;
 }
 
-/* ---- members of objects ---- */
-
-typedef struct reading {
-    kw_json json;
-    kw_arena arena;
-} reading;
-
-static kw_status read_text(reading *r, kw_str *out, kw_error *err)
-{
-    kw_json_token t;
-    KW_TRY(kw_json_expect(&r->json, KW_JSON_STRING, &t, err));
-    return kw_json_string(&r->json, &t, &r->arena, out, err);
-}
-
-static kw_status read_number(reading *r, uint64_t *out, kw_error *err)
-{
-    kw_json_token t;
-    KW_TRY(kw_json_expect(&r->json, KW_JSON_NUMBER, &t, err));
-    return kw_json_u64(&r->json, &t, out, err);
-}
-
-/* The next key of the object that is open; false at its end. */
-static kw_status next_key(reading *r, kw_str *key, bool *more, kw_error *err)
-{
-    kw_json_token t;
-    KW_TRY(kw_json_next(&r->json, &t, err));
-    *more = t.kind == KW_JSON_KEY;
-    return *more ? kw_json_string(&r->json, &t, &r->arena, key, err) : KW_OK;
-}
-
-static kw_status skip_value(reading *r, kw_error *err)
-{
-    kw_json_token t;
-    KW_TRY(kw_json_next(&r->json, &t, err));
-    return kw_json_skip(&r->json, &t, err);
-}
-
-static kw_status open_object(reading *r, kw_error *err)
-{
-    kw_json_token t;
-    return kw_json_expect(&r->json, KW_JSON_OBJECT, &t, err);
-}
-
-static reading begin(kw_str json, const char *subject)
-{
-    reading r = {.arena = {.limit_bytes = MEMORY_MAX}};
-    kw_json_init(&r.json, json, subject);
-    return r;
-}
-
 /* ---- Hugging Face ---- */
 
 typedef struct entry {
@@ -80,41 +28,41 @@ typedef struct entry {
     uint64_t size;
 } entry;
 
-static kw_status read_lfs(reading *r, entry *e, kw_error *err)
+static kw_status read_lfs(kw_json_read *r, entry *e, kw_error *err)
 {
     kw_str key;
     bool more;
-    KW_TRY(open_object(r, err));
+    KW_TRY(kw_json_read_object(r, err));
     for (;;) {
-        KW_TRY(next_key(r, &key, &more, err));
+        KW_TRY(kw_json_read_key(r, &key, &more, err));
         if (!more)
             return KW_OK;
         if (kw_str_is(key, "oid"))
-            KW_TRY(read_text(r, &e->sha256, err));
+            KW_TRY(kw_json_read_text(r, &e->sha256, err));
         else
-            KW_TRY(skip_value(r, err));
+            KW_TRY(kw_json_read_skip(r, err));
     }
 }
 
-static kw_status read_entry(reading *r, entry *e, kw_error *err)
+static kw_status read_entry(kw_json_read *r, entry *e, kw_error *err)
 {
     kw_str key;
     bool more;
     *e = (entry){.size = KW_SIZE_UNKNOWN};
     for (;;) {
-        KW_TRY(next_key(r, &key, &more, err));
+        KW_TRY(kw_json_read_key(r, &key, &more, err));
         if (!more)
             return KW_OK;
         if (kw_str_is(key, "type"))
-            KW_TRY(read_text(r, &e->type, err));
+            KW_TRY(kw_json_read_text(r, &e->type, err));
         else if (kw_str_is(key, "path"))
-            KW_TRY(read_text(r, &e->path, err));
+            KW_TRY(kw_json_read_text(r, &e->path, err));
         else if (kw_str_is(key, "size"))
-            KW_TRY(read_number(r, &e->size, err));
+            KW_TRY(kw_json_read_number(r, &e->size, err));
         else if (kw_str_is(key, "lfs"))
             KW_TRY(read_lfs(r, e, err));
         else
-            KW_TRY(skip_value(r, err));
+            KW_TRY(kw_json_read_skip(r, err));
     }
 }
 
@@ -133,7 +81,7 @@ static kw_status take_entry(const entry *e, kw_listing *listing, kw_error *err)
     return KW_OK;
 }
 
-static kw_status read_tree(reading *r, kw_listing *listing, kw_error *err)
+static kw_status read_tree(kw_json_read *r, kw_listing *listing, kw_error *err)
 {
     kw_json_token t;
     KW_TRY(kw_json_expect(&r->json, KW_JSON_ARRAY, &t, err));
@@ -151,25 +99,25 @@ static kw_status read_tree(reading *r, kw_listing *listing, kw_error *err)
 
 kw_status kw_listing_huggingface(kw_str json, kw_listing *listing, kw_error *err)
 {
-    reading r = begin(json, "huggingface");
+    kw_json_read r = kw_json_read_begin(json, "huggingface");
     const kw_status status = read_tree(&r, listing, err);
     kw_arena_free(&r.arena);
     return status;
 }
 
-static kw_status read_commit(reading *r, char *out, size_t size, kw_error *err)
+static kw_status read_commit(kw_json_read *r, char *out, size_t size, kw_error *err)
 {
     kw_str key, sha = {0};
     bool more;
-    KW_TRY(open_object(r, err));
+    KW_TRY(kw_json_read_object(r, err));
     for (;;) {
-        KW_TRY(next_key(r, &key, &more, err));
+        KW_TRY(kw_json_read_key(r, &key, &more, err));
         if (!more)
             break;
         if (kw_str_is(key, "sha"))
-            KW_TRY(read_text(r, &sha, err));
+            KW_TRY(kw_json_read_text(r, &sha, err));
         else
-            KW_TRY(skip_value(r, err));
+            KW_TRY(kw_json_read_skip(r, err));
     }
     if (!sha.data || !kw_name_is_safe(sha) || sha.len >= size)
         return kw_fail(err, KW_E_FORMAT, "huggingface: \"%.*s\" is not a commit", KW_FMT(sha));
@@ -180,7 +128,7 @@ static kw_status read_commit(reading *r, char *out, size_t size, kw_error *err)
 
 kw_status kw_listing_commit(kw_str json, char *out, size_t size, kw_error *err)
 {
-    reading r = begin(json, "huggingface");
+    kw_json_read r = kw_json_read_begin(json, "huggingface");
     const kw_status status = read_commit(&r, out, size, err);
     kw_arena_free(&r.arena);
     return status;
@@ -234,27 +182,27 @@ static kw_status take_layer(kw_str type, kw_str digest, uint64_t size, kw_listin
     return KW_OK;
 }
 
-static kw_status read_layer(reading *r, kw_listing *listing, kw_error *err)
+static kw_status read_layer(kw_json_read *r, kw_listing *listing, kw_error *err)
 {
     kw_str key, type = {0}, digest = {0};
     uint64_t size = KW_SIZE_UNKNOWN;
     bool more;
     for (;;) {
-        KW_TRY(next_key(r, &key, &more, err));
+        KW_TRY(kw_json_read_key(r, &key, &more, err));
         if (!more)
             return take_layer(type, digest, size, listing, err);
         if (kw_str_is(key, "mediaType"))
-            KW_TRY(read_text(r, &type, err));
+            KW_TRY(kw_json_read_text(r, &type, err));
         else if (kw_str_is(key, "digest"))
-            KW_TRY(read_text(r, &digest, err));
+            KW_TRY(kw_json_read_text(r, &digest, err));
         else if (kw_str_is(key, "size"))
-            KW_TRY(read_number(r, &size, err));
+            KW_TRY(kw_json_read_number(r, &size, err));
         else
-            KW_TRY(skip_value(r, err));
+            KW_TRY(kw_json_read_skip(r, err));
     }
 }
 
-static kw_status read_layers(reading *r, kw_listing *listing, kw_error *err)
+static kw_status read_layers(kw_json_read *r, kw_listing *listing, kw_error *err)
 {
     kw_json_token t;
     KW_TRY(kw_json_expect(&r->json, KW_JSON_ARRAY, &t, err));
@@ -268,20 +216,20 @@ static kw_status read_layers(reading *r, kw_listing *listing, kw_error *err)
     }
 }
 
-static kw_status read_manifest(reading *r, kw_listing *listing, kw_error *err)
+static kw_status read_manifest(kw_json_read *r, kw_listing *listing, kw_error *err)
 {
     kw_str key;
     bool more;
     kw_json_token t;
-    KW_TRY(open_object(r, err));
+    KW_TRY(kw_json_read_object(r, err));
     for (;;) {
-        KW_TRY(next_key(r, &key, &more, err));
+        KW_TRY(kw_json_read_key(r, &key, &more, err));
         if (!more)
             break;
         if (kw_str_is(key, "layers"))
             KW_TRY(read_layers(r, listing, err));
         else
-            KW_TRY(skip_value(r, err));
+            KW_TRY(kw_json_read_skip(r, err));
     }
     KW_TRY(kw_json_expect(&r->json, KW_JSON_END, &t, err));
     if (!has_file(listing, "model.gguf"))
@@ -291,7 +239,7 @@ static kw_status read_manifest(reading *r, kw_listing *listing, kw_error *err)
 
 kw_status kw_listing_ollama(kw_str json, kw_listing *listing, kw_error *err)
 {
-    reading r = begin(json, "ollama");
+    kw_json_read r = kw_json_read_begin(json, "ollama");
     const kw_status status = read_manifest(&r, listing, err);
     kw_arena_free(&r.arena);
     return status;

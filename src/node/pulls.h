@@ -24,6 +24,8 @@
 #include "node/control.h"
 #include "wire/blocks.h"
 
+#define KW_PULL_GATEWAYS 8 /* of one */
+#define KW_PULL_PEERS 16
 #define KW_PULLS_MAX 16 /* at a time, with those whose end nobody has asked for */
 
 typedef struct kw_pulls kw_pulls;

@@ -14,8 +14,6 @@
 #include "os/sync.h"
 #include "os/thread.h"
 
-#define KW_PULL_GATEWAYS 8
-#define KW_PULL_PEERS 16
 #define KW_PULL_SOURCES (KW_PULL_GATEWAYS + 2) /* peers, and a web server */
 
 typedef struct kw_pull {

@@ -29,6 +29,7 @@ and DIR/registry/NAMESPACE/NAME:
     /ORG/NAME/resolve/SHA/FILE (a redirect to /cdn, which must not get a token)
     /v2/NAMESPACE/NAME/manifests/TAG, /v2/NAMESPACE/NAME/blobs/DIGEST
 
+    /routing/v1/providers/CID, as DIR/routing/CID says (a delegated router)
     /ipfs/CID?format=raw, for the blocks in DIR/ipfs; /badipfs/N/ipfs/CID: each Nth answer is another block
 
 A repository whose name begins with "private" wants "Authorization: Bearer token".
@@ -179,6 +180,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             where = "http://localhost:%d/cdn/hub/%s" % (
                 self.server.server_address[1], urllib.parse.quote("/".join(parts[:2] + parts[4:])))
             return self.refuse(302, Location=where)
+        if parts[:3] == ["routing", "v1", "providers"]:
+            try:
+                return self.send_json(json.loads(content("routing", parts[3])))
+            except OSError:
+                return self.refuse(404)
         if parts[-2:-1] == ["ipfs"] and url.query == "format=raw":
             return self.block(parts)
         if parts[0] == "cdn" and self.headers.get("Authorization"):

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "cli/net/owner.h"
+#include "node/control.h"
+#include "node/pulls.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +40,12 @@ static void put_value(kw_buf *out, const char *name, const char *value)
     }
 }
 
+/* Whether the line takes one more address, each byte of it written as three. */
+static bool has_room(const kw_buf *out)
+{
+    return out->len + 3 * (size_t)KW_MULTIADDR_TEXT_MAX < KW_CONTROL_LINE_MAX;
+}
+
 static void put_request(const kw_node_pull *pull, kw_buf *out)
 {
     char cid[KW_CID_TEXT_MAX];
@@ -62,6 +70,16 @@ static void put_request(const kw_node_pull *pull, kw_buf *out)
         put_value(out, "peer", pull->peers->items[i]);
     for (size_t i = 0; i < pull->gateways->n; i++)
         put_value(out, "gateway", pull->gateways->items[i]);
+    for (size_t i = 0; i < pull->routed->n_gateways && has_room(out); i++) {
+        if (pull->gateways->n + i < KW_PULL_GATEWAYS)
+            put_value(out, "gateway", pull->routed->gateways[i]);
+    }
+    for (size_t i = 0; i < pull->routed->n_peers && has_room(out); i++) {
+        char addr[KW_MULTIADDR_TEXT_MAX];
+        kw_multiaddr_text(&pull->routed->peers[i], addr);
+        if (pull->peers->n + i < KW_PULL_PEERS)
+            put_value(out, "peer", addr);
+    }
 }
 
 /* ---- the answers ---- */

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "hub/pull.h"
+#include "node/routing.h"
 
 typedef struct kw_node_pull {
     const char *dir, *model; /* of the home; in the store */
@@ -12,6 +13,7 @@ typedef struct kw_node_pull {
     bool http;               /* its URL may be used */
     uint64_t bytes_per_s;
     const kw_text_list *peers, *gateways;
+    const kw_routed *routed; /* more of both, as far as the node takes them */
     bool (*progress)(void *user, const kw_listed *file, const kw_fetch_progress *progress);
     void *user;
 } kw_node_pull;

@@ -10,6 +10,7 @@
 #include "cli/net/node_pull.h"
 #include "cli/net/owner.h"
 #include "cli/net/pull_manifest.h"
+#include "cli/net/pull_routes.h"
 #include "hub/gateway.h"
 #include "hub/listing.h"
 #include "hub/pull.h"
@@ -45,6 +46,7 @@ typedef struct job {
     kw_home home;
     kw_index *index;
     kw_web *web;
+    kw_routed routed; /* whom routers name */
     kw_pull_config config;
     kw_fetch_line line;
     kw_json_writer json;
@@ -328,6 +330,7 @@ static kw_status pull_by_node(job *j, const kw_listed *file, kw_buf *path, kw_fe
                                .gateways = !(j->from & FROM_IPFS) ? &none
                                            : o->gateways.n        ? &o->gateways
                                                                   : &otherwise,
+                               .routed = &j->routed,
                                .progress = on_progress,
                                .user = j};
     return kw_node_pull_run(&pull, path, result, there, err);
@@ -360,17 +363,17 @@ static kw_status pull_files(job *j, kw_error *err)
 /* What the sources are made of, for the time of a pull. */
 typedef struct origins {
     kw_web_source web;
-    kw_gateway gateways[GATEWAYS_MAX];
+    kw_gateway gateways[GATEWAYS_MAX + KW_ROUTED_GATEWAYS + 1];
     kw_peers_source *peers; /* owned */
-    kw_source sources[GATEWAYS_MAX + 2];
-    const kw_source *list[GATEWAYS_MAX + 2];
-    size_t n;
+    kw_source sources[GATEWAYS_MAX + KW_ROUTED_GATEWAYS + 3];
+    const kw_source *list[GATEWAYS_MAX + KW_ROUTED_GATEWAYS + 3];
+    size_t n, n_gateways;
 } origins;
 
 /* Other nodes, where a file has a name that they know it by. */
 static kw_status add_peers(job *j, origins *o, kw_error *err)
 {
-    kw_multiaddr peers[PEERS_MAX];
+    kw_multiaddr peers[PEERS_MAX + KW_ROUTED_PEERS];
     size_t n_peers;
     bool rooted = false;
     for (size_t i = 0; i < j->listing.n; i++)
@@ -381,6 +384,8 @@ static kw_status add_peers(job *j, origins *o, kw_error *err)
     if (!rooted || !(j->from & FROM_PEERS) || j->by_node)
         return KW_OK;
     KW_TRY(parse_peers(j, peers, &n_peers, err));
+    memcpy(&peers[n_peers], j->routed.peers, j->routed.n_peers * sizeof(peers[0]));
+    n_peers += j->routed.n_peers;
     const kw_peers_config config = {.agent = "kwaai/" KW_VERSION,
                                     .peers = peers,
                                     .n_peers = n_peers,
@@ -394,17 +399,21 @@ static kw_status add_peers(job *j, origins *o, kw_error *err)
 
 static void add_gateway(job *j, origins *o, const char *url)
 {
-    o->gateways[o->n] = (kw_gateway){.web = j->web, .url = url};
-    o->sources[o->n] = kw_gateway_make(&o->gateways[o->n]);
-    o->n++;
+    kw_gateway *const gateway = &o->gateways[o->n_gateways++];
+    *gateway = (kw_gateway){.web = j->web, .url = url};
+    o->sources[o->n++] = kw_gateway_make(gateway);
 }
 
 static kw_status make_sources(job *j, origins *o, kw_error *err)
 {
     const kw_text_list *const gateways = &j->cli->parsed.options.gateways;
+    if (j->from & FROM_IPFS)
+        kw_pull_routes(j->cli, j->web, &j->listing, &j->routed);
     for (size_t i = 0; i < gateways->n && i < GATEWAYS_MAX && (j->from & FROM_IPFS); i++)
         add_gateway(j, o, gateways->items[i]);
     KW_TRY(add_peers(j, o, err));
+    for (size_t i = 0; i < j->routed.n_gateways; i++)
+        add_gateway(j, o, j->routed.gateways[i]);
     if (gateways->n == 0 && (j->from & FROM_IPFS))
         add_gateway(j, o, USUAL_GATEWAY);
     o->web = (kw_web_source){.web = j->web, .token = token_of(j)};
@@ -538,7 +547,8 @@ const kw_command kw_command_pull = {
         "signed list that its publisher made (kwaai publish), and the trust file says whose is "
         "accepted.\n\n"
         "ipfs://CID[/FILE], from other nodes and from trustless gateways; every block is verified "
-        "here. Nodes are found at the addresses of --peer, on the local network and in the DHT.\n\n"
+        "here. Nodes are found at the addresses of --peer, on the local network, in the DHT and by "
+        "the routers of --router.\n\n"
         "A URL of http or https.\n\n"
         "What a store of this machine has already, by its SHA-256, is used where it is. What "
         "arrives "
