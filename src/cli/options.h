@@ -67,9 +67,9 @@ typedef struct kw_options {
     int64_t dry_allowed_length, dry_last_n, mirostat;
     const char *samplers, *grammar, *grammar_file, *json_schema, *json_schema_file;
     kw_text_list logit_bias, dry_breakers;
-    kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap;
+    kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap, through;
     int64_t count;
-    int perf, local;
+    int perf, local, relay;
     const char *ban_for;
     kw_text_list peers;
     const char *method, *weights, *base, *to;

@@ -7,6 +7,7 @@
 #include "net/dial.h"
 
 #include "base/check.h"
+#include "net/circuit.h"
 #include "net/webrtc.h"
 
 #include <stdio.h>
@@ -20,7 +21,7 @@
 typedef struct target {
     struct sockaddr_storage address;
     kw_multiaddr addr;
-    bool ws, webrtc;
+    bool ws, webrtc, relayed; /* relayed: address is not set */
 } target;
 
 typedef struct waiter {
@@ -168,7 +169,7 @@ static void on_connect(uv_connect_t *request, int code)
 static kw_status open_link(kw_dial *dial, const target *t, kw_link **out, kw_error *err)
 {
     return t->webrtc ? kw_webrtc_dial(dial->host, &t->addr, out, err)
-                     : kw_link_open(dial->host, false, out, err);
+                     : kw_link_open(dial->host, false, 0, out, err);
 }
 
 static void attempt(kw_dial *dial, const target *t)
@@ -176,7 +177,9 @@ static void attempt(kw_dial *dial, const target *t)
     kw_link *link;
     kw_error err;
     /* What a name stands for, not the name. */
-    const kw_multiaddr where = kw_addr_of_socket((const struct sockaddr *)&t->address);
+    const kw_multiaddr where =
+        t->relayed ? t->addr : kw_addr_of_socket((const struct sockaddr *)&t->address);
+    int code = 0;
     if (!kw_host_allows(dial->host, &dial->peer, &where, false)) {
         set_why(dial, KW_E_CANCELLED, "not allowed");
         return;
@@ -193,8 +196,14 @@ static void attempt(kw_dial *dial, const target *t)
     if (t->webrtc)
         return;
     link->connect.data = link;
-    const int code = uv_tcp_connect(&link->connect, &link->tcp,
-                                    (const struct sockaddr *)&t->address, on_connect);
+    if (t->relayed) {
+        const kw_status status = kw_circuit_dial(link, &err);
+        if (status != KW_OK)
+            kw_link_fail(link, status, err.message);
+        return;
+    }
+    code = uv_tcp_connect(&link->connect, &link->tcp, (const struct sockaddr *)&t->address,
+                          on_connect);
     if (code != 0)
         kw_link_fail(link, KW_E_IO, uv_strerror(code));
 }
@@ -222,13 +231,33 @@ static void on_timer(void *user)
 
 /* ---- addresses ---- */
 
+/* Ways through relays are tried after all others. */
+static target *new_target(kw_dial *dial, bool relayed)
+{
+    size_t i = dial->n++;
+    for (; !relayed && i > dial->at && dial->targets[i - 1].relayed; i--)
+        dial->targets[i] = dial->targets[i - 1];
+    memset(&dial->targets[i], 0, sizeof dial->targets[i]);
+    return &dial->targets[i];
+}
+
+static void add_relayed(kw_dial *dial, const kw_multiaddr *addr)
+{
+    kw_multiaddr relay_addr;
+    kw_peer_id relay;
+    if (dial->n == MAX_TARGETS || !kw_circuit_split(addr, &relay_addr, &relay))
+        return;
+    target *t = new_target(dial, true);
+    t->addr = *addr;
+    t->relayed = true;
+}
+
 static void add_target(kw_dial *dial, const struct sockaddr *address, const kw_multiaddr *addr)
 {
     if (dial->n == MAX_TARGETS)
         return;
     kw_multiaddr_part ws;
-    target *t = &dial->targets[dial->n++];
-    memset(t, 0, sizeof *t);
+    target *t = new_target(dial, false);
     memcpy(&t->address, address,
            address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                           : sizeof(struct sockaddr_in));
@@ -323,6 +352,10 @@ static void add_address(kw_dial *dial, const kw_multiaddr *addr)
     kw_multiaddr_part where;
     uint16_t port;
     struct sockaddr_storage address;
+    if (kw_multiaddr_find(addr, KW_MA_P2P_CIRCUIT, &where)) {
+        add_relayed(dial, addr);
+        return;
+    }
     if (kw_webrtc_dialable(addr) && !dial->host->config.psk) {
         kw_socket_of_addr(addr, &address);
         add_target(dial, (const struct sockaddr *)&address, addr);

@@ -59,6 +59,10 @@ void kw_host_close(kw_host *host, void (*done)(void *user), void *user);
 kw_status kw_host_listen(kw_host *host, const kw_multiaddr *addr, kw_error *err);
 /* The addresses that others may use, at most n; how many there are. */
 size_t kw_host_addrs(const kw_host *host, kw_multiaddr *out, size_t n);
+/* Addresses that are told to others besides those we listen on, at most KW_ALSO_ADDRS of a kind. */
+typedef enum kw_host_also { KW_ALSO_RELAYED, KW_ALSO_OBSERVED, KW_ALSO } kw_host_also;
+#define KW_ALSO_ADDRS 8
+void kw_host_set_also(kw_host *host, kw_host_also kind, const kw_multiaddr *addrs, size_t n);
 const kw_peer_id *kw_host_id(const kw_host *host);
 kw_loop *kw_host_loop(const kw_host *host);
 
@@ -67,13 +71,16 @@ kw_loop *kw_host_loop(const kw_host *host);
 /* A peer opened a stream: kw_stream_listen it, or return false to refuse. */
 typedef bool (*kw_incoming_fn)(void *user, kw_stream *stream);
 /* max_per_peer: inbound streams of one peer at the same time. hidden: spoken, and not listed in
- * identify (the Kademlia protocol of a client). protocol is borrowed. */
+ * identify (the Kademlia protocol of a client). protocol is borrowed. Streams for what is not
+ * `limited` are neither opened nor taken over a limited connection. */
 typedef struct kw_protocol {
     const char *id;
     kw_incoming_fn incoming;
     void *user;
     size_t max_per_peer;
     bool hidden;
+    bool limited; /* may run over a connection through a relay that counts bytes and time */
+    bool direct;  /* is refused over any relay */
 } kw_protocol;
 kw_status kw_host_speak(kw_host *host, const kw_protocol *protocol, kw_error *err);
 void kw_host_unspeak(kw_host *host, const char *id);
@@ -97,6 +104,9 @@ void kw_host_enforce(kw_host *host);
 bool kw_host_peer_addr(const kw_host *host, const kw_peer_id *peer, kw_multiaddr *out);
 /* A protocol tells `fault` of a peer that is connected. */
 void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault);
+/* Connections of the peer do not end for being idle, as often as this was said with true. It is
+ * forgotten when the last connection is gone. */
+void kw_host_keep(kw_host *host, const kw_peer_id *peer, bool keep);
 bool kw_host_connected(const kw_host *host, const kw_peer_id *peer);
 /* Round trip in microseconds by the ping protocol. */
 typedef void (*kw_ping_fn)(void *user, kw_status status, uint64_t rtt_us);
@@ -120,7 +130,7 @@ size_t kw_host_peers(const kw_host *host, kw_peer_info *out, size_t n);
  */
 bool kw_host_peer_speaks(const kw_host *host, const kw_peer_id *peer, const char *protocol);
 
-/* Tells when peers come (identify done), go, and change what they speak. Up to 8 watchers. */
+/* Tells when peers come (identify done), go, and change what they speak. Up to 16 watchers. */
 typedef struct kw_host_watch {
     void (*joined)(void *user, const kw_peer_id *peer);
     void (*left)(void *user, const kw_peer_id *peer);

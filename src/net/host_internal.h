@@ -6,6 +6,7 @@
  *   link.c       one connection over its socket: bytes both ways, and its end
  *   webrtc.c     ports of UDP, whose sessions are links without a socket of their own
  *   carrier.c    WebSocket, HTTP and private networks between the two
+ *   circuit.c    links over a stream to a relay instead of a socket
  *   dial.c       several addresses of one peer at once, the first that answers wins
  *   peers.c      which connections lead to whom; streams and connections that were asked for
  *   identify.c   identify and push
@@ -22,7 +23,7 @@
 #include "net/limits.h"
 #include "net/loop_uv.h"
 
-#define KW_MAX_WATCHES 8
+#define KW_MAX_WATCHES 16
 #define KW_MAX_PROTOCOLS 64
 #define KW_DIALS_AT_ONCE 64 /* sockets of a host that are connecting */
 #define KW_READ_BUFFER ((size_t)256 << 10)
@@ -31,6 +32,7 @@ typedef struct kw_link kw_link;
 typedef struct kw_dial kw_dial;
 typedef struct kw_listener kw_listener;
 typedef struct kw_carrier kw_carrier; /* of carrier.c */
+typedef struct kw_circuit kw_circuit; /* of circuit.c */
 typedef struct kw_request kw_request; /* of peers.c */
 typedef struct kw_webrtc kw_webrtc;   /* of webrtc.c: a port */
 
@@ -41,6 +43,7 @@ typedef struct kw_peer {
     kw_buf protocols; /* from identify, each ended by a zero byte */
     char agent[64];   /* likewise */
     bool joined;      /* the watchers were told */
+    unsigned n_kept;  /* kw_host_keep: its connections do not end for being idle */
 } kw_peer;
 
 /* Where bytes of the socket go. */
@@ -77,8 +80,10 @@ struct kw_link {
     kw_dial *dial;             /* outbound: until it has won or failed */
     kw_connection *connection; /* owned; NULL before the handshake begins */
     kw_carrier *carrier;       /* owned; NULL: none */
+    kw_circuit *circuit;       /* the way through a relay; the socket is never opened then */
     kw_peer_id expected;       /* outbound: who must answer */
     kw_multiaddr addr;         /* of the other side, without /p2p */
+    kw_multiaddr observed;     /* ours, as the other side says in identify */
     kw_buf flight, pending;    /* being written; waiting for that */
     kw_link_mode mode;
     uint8_t first[4]; /* bytes that did not say yet what comes */
@@ -86,6 +91,8 @@ struct kw_link {
     bool inbound, counted; /* counted: by kw_limits_enter */
     bool ws;               /* outbound: by WebSocket */
     bool ip6;
+    bool relayed, limited; /* through a relay; which counts bytes and time */
+    bool own_port;         /* outbound: from the port that we listen on */
     uint8_t ip[16];
     bool secured, started; /* started: kw_link_started has run */
     bool retired;          /* another connection to the peer is preferred */
@@ -109,7 +116,7 @@ struct kw_host {
     kw_connection_owner owner;
     kw_link *links;
     kw_link *turns; /* whose connections have something to tell */
-    size_t n_links, n_connecting;
+    size_t n_links, n_connecting, n_circuits;
     kw_listener *listeners;
     kw_webrtc *webrtc;
     kw_webrtc *webrtc_dials[2];         /* of IPv4 and IPv6, once they are needed */
@@ -129,6 +136,8 @@ struct kw_host {
     size_t buffered, window_budget;
     kw_http_fn http;
     void *http_user;
+    kw_multiaddr also[KW_ALSO][KW_ALSO_ADDRS]; /* addresses besides those of listeners, by kind */
+    size_t n_also[KW_ALSO];
     bool push_due, closing;
     size_t n_handles; /* sockets and lookups whose end has not come back from libuv */
     void (*closed)(void *user);
@@ -151,7 +160,8 @@ void kw_socket_of_addr(const kw_multiaddr *addr, struct sockaddr_storage *out);
 kw_status kw_link_let_in(kw_link *link, kw_error *err);
 
 /* ---- link.c ---- */
-kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err);
+/* family: AF_INET or AF_INET6 for a socket now, 0 for one later or never. */
+kw_status kw_link_open(kw_host *host, bool inbound, int family, kw_link **out, kw_error *err);
 /* One that something else carries, and, when we began it, that kw_link_carried says when it does.
  */
 kw_status kw_link_open_below(kw_host *host, bool inbound, const kw_link_below *below, void *user,
@@ -178,6 +188,8 @@ void kw_link_write(kw_link *link, kw_bytes bytes);
 void kw_link_take(kw_link *link, kw_bytes bytes);
 kw_status kw_link_shake_hands(kw_link *link, const kw_peer_id *expected, kw_error *err);
 void kw_link_finish(kw_link *link);
+/* What carries its bytes has room again. */
+void kw_link_drained(kw_link *link);
 
 /* ---- dial.c ---- */
 /* A link of a dial has come through, or has failed. */
@@ -195,6 +207,8 @@ void kw_peer_left(kw_link *link);
 kw_peer *kw_peer_find(const kw_host *host, const kw_peer_id *id);
 /* The connection that new streams take, or NULL. */
 kw_link *kw_peer_link(const kw_peer *peer);
+/* The IP address of a peer that is connected without a relay. */
+bool kw_peer_ip(const kw_host *host, const kw_peer_id *peer, bool *ip6, uint8_t ip[16]);
 /* Gives the answers that wait in host->soon. */
 void kw_requests_run(kw_host *host);
 

@@ -33,7 +33,7 @@ static kw_status write_identify(kw_host *host, kw_stream *stream)
         if (!host->protocols[i].hidden)
             say->protocols[say->n_protocols++] = kw_str_from(host->protocols[i].id);
     const kw_link *link = kw_peer_link(kw_peer_find(host, kw_stream_peer(stream)));
-    if (link)
+    if (link && !link->relayed)
         say->observed = link->addr;
     kw_buf message = {0};
     kw_identify_put(say, &message);
@@ -113,6 +113,8 @@ static bool on_message(void *user, kw_bytes message)
         if (said->agent.len > 0)
             kw_identify_text(said->agent, peer->agent, sizeof peer->agent);
         kw_host_learn(h->host, &h->peer, said->addrs, said->n_addrs, LEARNED_MS);
+        if (h->link && !h->link->relayed && said->observed.len > 0)
+            h->link->observed = said->observed;
         h->n_messages++;
     }
     free(said);
@@ -224,10 +226,13 @@ void kw_identify_push(kw_host *host)
 
 kw_status kw_identify_serve(kw_host *host, kw_error *err)
 {
-    const kw_protocol answers = {
-        .id = identify_id, .incoming = on_question, .user = host, .max_per_peer = 2};
+    const kw_protocol answers = {.id = identify_id,
+                                 .incoming = on_question,
+                                 .user = host,
+                                 .max_per_peer = 2,
+                                 .limited = true};
     const kw_protocol pushes = {
-        .id = push_id, .incoming = on_push, .user = host, .max_per_peer = 2};
+        .id = push_id, .incoming = on_push, .user = host, .max_per_peer = 2, .limited = true};
     KW_TRY(kw_host_speak(host, &answers, err));
     return kw_host_speak(host, &pushes, err);
 }

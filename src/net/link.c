@@ -10,6 +10,7 @@
 #include "net/carrier.h"
 
 #include "base/check.h"
+#include "net/circuit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,8 @@ static void close_socket(kw_link *link)
         return;
     kw_host *host = link->host;
     link->socket_gone = true;
+    if (link->circuit)
+        kw_circuit_leave(link);
     if (link->next)
         link->next->prev = link->prev;
     *(link->prev ? &link->prev->next : &host->links) = link->next;
@@ -108,7 +111,7 @@ static void flush(kw_link *link);
 static void backlog(kw_link *link)
 {
     const kw_host *host = link->host;
-    size_t bytes = link->flight.len + link->pending.len;
+    size_t bytes = link->flight.len + link->pending.len + kw_circuit_queued(link);
     if (bytes > 0 && host->buffered > host->limits.buffered_bytes)
         bytes += host->limits.buffered_bytes;
     if (!link->over && link->connection)
@@ -127,8 +130,13 @@ static void written(uv_write_t *write, int code)
         kw_link_fail(link, KW_E_IO, uv_strerror(code));
         return;
     }
+    kw_link_drained(link);
+}
+
+void kw_link_drained(kw_link *link)
+{
     flush(link);
-    if (link->over && link->flight.len == 0) {
+    if (link->over && link->flight.len + link->pending.len == 0) {
         close_socket(link);
     } else if (!link->over) {
         backlog(link);
@@ -136,10 +144,27 @@ static void written(uv_write_t *write, int code)
     }
 }
 
+static void flush_circuit(kw_link *link)
+{
+    kw_buf *const pending = &link->pending;
+    const size_t n =
+        kw_circuit_write(link, (kw_bytes){(const uint8_t *)pending->data, pending->len});
+    link->host->buffered -= n;
+    pending->len -= n;
+    if (pending->len > 0)
+        memmove(pending->data, pending->data + n, pending->len);
+    else
+        kw_buf_free(pending);
+}
+
 static void flush(kw_link *link)
 {
     if (link->pending.len == 0 || link->flight.len > 0 || link->socket_gone)
         return;
+    if (link->relayed) {
+        flush_circuit(link);
+        return;
+    }
     link->flight = link->pending;
     link->pending = (kw_buf){0};
     link->write.data = link;
@@ -156,7 +181,13 @@ void kw_link_write(kw_link *link, kw_bytes bytes)
 {
     if (link->socket_gone || bytes.len == 0)
         return;
-    if (link->flight.len + link->pending.len == 0) {
+    if (link->relayed && link->pending.len == 0) {
+        const size_t n = kw_circuit_write(link, bytes);
+        bytes = (kw_bytes){bytes.data + n, bytes.len - n};
+        backlog(link);
+        if (bytes.len == 0)
+            return;
+    } else if (link->flight.len + link->pending.len == 0) {
         const uv_buf_t buf = {.base = (char *)(uintptr_t)bytes.data, .len = bytes.len};
         const int n = kw_loop_try_write(link->host->loop, (uv_stream_t *)&link->tcp, &buf);
         if (n > 0) {
@@ -304,6 +335,8 @@ static bool on_incoming(void *user, kw_stream *stream, const char *id)
 {
     const kw_link *link = user;
     const kw_protocol *protocol = kw_host_protocol(link->host, id);
+    if (protocol && ((link->limited && !protocol->limited) || (link->relayed && protocol->direct)))
+        return false;
     return protocol && link->peer && within_limit(link, protocol) &&
            protocol->incoming(protocol->user, stream);
 }
@@ -378,12 +411,12 @@ static void add_link(kw_link *link)
         host->n_connecting++;
 }
 
-kw_status kw_link_open(kw_host *host, bool inbound, kw_link **out, kw_error *err)
+kw_status kw_link_open(kw_host *host, bool inbound, int family, kw_link **out, kw_error *err)
 {
     kw_link *link = new_link(host, inbound);
     if (!link)
         return kw_fail(err, KW_E_NOMEM, "host: out of memory for a connection");
-    const int code = uv_tcp_init(kw_loop_uv(host->loop), &link->tcp);
+    const int code = uv_tcp_init_ex(kw_loop_uv(host->loop), &link->tcp, (unsigned)family);
     if (code != 0) {
         free(link);
         return kw_uv_fail(err, "host: a socket", code);
@@ -461,6 +494,8 @@ static void tick_connection(kw_link *link, uint64_t now_ms)
     kw_identify_tick(link, now_ms);
     kw_connection_tick(link->connection, now_ms);
     const uint64_t patience = link->retired ? KW_MIN(idle_ms, RETIRED_MS) : idle_ms;
+    if (link->peer && link->peer->n_kept > 0 && !link->retired)
+        link->busy_ms = now_ms;
     if (!link->over && link->secured && now_ms - link->busy_ms > patience)
         kw_link_close(link);
 }

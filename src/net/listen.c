@@ -38,8 +38,8 @@ static bool make_room(kw_host *host)
 {
     kw_link *idlest = NULL;
     for (kw_link *l = host->links; l; l = l->next)
-        if (l->secured && !l->over && kw_connection_streams(l->connection) == 0 &&
-            (!idlest || l->busy_ms < idlest->busy_ms))
+        if (l->secured && !l->over && l->peer->n_kept == 0 &&
+            kw_connection_streams(l->connection) == 0 && (!idlest || l->busy_ms < idlest->busy_ms))
             idlest = l;
     if (!idlest || kw_loop_now(host->loop) - idlest->busy_ms < host->limits.idle_ms / 4)
         return false;
@@ -86,7 +86,7 @@ static void on_connection(uv_stream_t *server, int code)
     const kw_listener *listener = server->data;
     kw_link *link;
     kw_error err;
-    if (code != 0 || kw_link_open(listener->host, true, &link, &err) != KW_OK)
+    if (code != 0 || kw_link_open(listener->host, true, 0, &link, &err) != KW_OK)
         return;
     if (uv_accept(server, (uv_stream_t *)&link->tcp) != 0) {
         kw_link_fail(link, KW_E_IO, "not accepted");
@@ -336,5 +336,20 @@ size_t kw_host_addrs(const kw_host *host, kw_multiaddr *out, size_t n)
         add_all(&list, &(spoken){.listener = l}, &l->addr);
     for (const kw_webrtc *w = NULL; (w = kw_webrtc_next(host, w)) != NULL;)
         add_all(&list, &(spoken){.webrtc = w}, kw_webrtc_bound(w));
+    for (size_t kind = 0; kind < KW_ALSO; kind++)
+        for (size_t i = 0; i < host->n_also[kind]; i++)
+            add_one(&list, &host->also[kind][i]);
     return list.n;
+}
+
+void kw_host_set_also(kw_host *host, kw_host_also kind, const kw_multiaddr *addrs, size_t n)
+{
+    n = KW_MIN(n, KW_ALSO_ADDRS);
+    bool same = n == host->n_also[kind];
+    for (size_t i = 0; i < n; i++) {
+        same = same && kw_multiaddr_equal(&host->also[kind][i], &addrs[i]);
+        host->also[kind][i] = addrs[i];
+    }
+    host->n_also[kind] = n;
+    host->push_due = host->push_due || !same;
 }

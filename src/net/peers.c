@@ -4,16 +4,21 @@
  * When two peers dial each other at once there are two connections. Both ends prefer the one that
  * the smaller peer id began, so that they agree without a word; the other is retired: no new
  * streams, and it closes when it has none. Of two that the same end began, that end retires the
- * later one. */
+ * later one. A connection through a relay is the last choice, and is retired when there is another.
+ */
 #include "net/dial.h"
 
 #include "base/check.h"
+#include "net/relay_message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LEARNED_MS 3600000 /* an address that answered */
+
+static const char only_relayed[] =
+    "the peer is reached through a relay alone, which does not carry this";
 
 /* ---- peers and their links ---- */
 
@@ -29,7 +34,7 @@ static int rank(const kw_link *link, const kw_peer_id *other)
     int order = memcmp(self->bytes, other->bytes, KW_MIN(self->len, other->len));
     if (order == 0)
         order = self->len < other->len ? -1 : 1;
-    return (order < 0) == link->inbound;
+    return 2 * link->relayed + ((order < 0) == link->inbound);
 }
 
 kw_link *kw_peer_link(const kw_peer *peer)
@@ -221,6 +226,16 @@ static void ask_stream(kw_request *r, kw_link *link)
                          on_opened, r);
 }
 
+/* A relay that counts bytes is for arranging a direct connection, not for files; and no relay is
+ * asked through another one. */
+static bool may_run(const kw_link *link, const char *protocol)
+{
+    const kw_protocol *row = kw_host_protocol(link->host, protocol);
+    if (link->relayed && strcmp(protocol, KW_RELAY_HOP_ID) == 0)
+        return false;
+    return !link->limited || (row && row->limited);
+}
+
 static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, const char *why)
 {
     kw_request *r = user;
@@ -230,10 +245,13 @@ static void on_dialed(void *user, const kw_peer_id *peer, kw_status status, cons
         set_answer(r, KW_E_IO, "the connection is gone already");
     else
         set_answer(r, status, why);
-    if (link && r->opened)
+    if (link && r->opened && may_run(link, r->protocols[0])) {
         ask_stream(r, link);
-    else
-        answer(r);
+        return;
+    }
+    if (link && r->opened)
+        set_answer(r, KW_E_LIMIT, only_relayed);
+    answer(r);
 }
 
 void kw_host_stream(kw_host *host, const kw_peer_id *peer, const char *const *protocols,
@@ -250,6 +268,8 @@ void kw_host_stream(kw_host *host, const kw_peer_id *peer, const char *const *pr
     kw_link *link = kw_peer_link(kw_peer_find(host, peer));
     if (host->closing) {
         answer_soon(r, KW_E_CANCELLED, "the host closes");
+    } else if (link && !may_run(link, protocols[0])) {
+        answer_soon(r, KW_E_LIMIT, only_relayed);
     } else if (link) {
         r->inside = true;
         ask_stream(r, link);
@@ -341,7 +361,9 @@ void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault)
     kw_multiaddr addr = {.len = 0};
     if (!host->config.fault)
         return;
-    (void)kw_host_peer_addr(host, peer, &addr);
+    const kw_link *link = kw_peer_link(kw_peer_find(host, peer));
+    if (link && !link->relayed) /* a relay is not to blame for whom it carries */
+        addr = link->addr;
     host->config.fault(host->config.allow_user, peer, &addr, fault);
 }
 
@@ -356,8 +378,32 @@ void kw_link_blame(const kw_link *link, kw_host_fault fault)
      * until it is known who is there, nobody is to blame. */
     if (!link->peer && (!link->inbound || kw_multiaddr_find(&link->addr, KW_MA_UDP, &udp)))
         return;
+    const kw_multiaddr nowhere = {.len = 0};
     host->config.fault(host->config.allow_user, link->peer ? &link->peer->node.id : &nobody,
-                       &link->addr, fault);
+                       link->relayed ? &nowhere : &link->addr, fault);
+}
+
+void kw_host_keep(kw_host *host, const kw_peer_id *peer, bool keep)
+{
+    kw_peer *p = kw_peer_find(host, peer);
+    if (p && keep)
+        p->n_kept++;
+    else if (p && p->n_kept > 0)
+        p->n_kept--;
+}
+
+bool kw_peer_ip(const kw_host *host, const kw_peer_id *peer, bool *ip6, uint8_t ip[16])
+{
+    const kw_link *link = kw_peer_link(kw_peer_find(host, peer));
+    kw_multiaddr_part part;
+    memset(ip, 0, 16);
+    if (!link || link->relayed)
+        return false;
+    *ip6 = kw_multiaddr_find(&link->addr, KW_MA_IP6, &part);
+    if (!*ip6 && !kw_multiaddr_find(&link->addr, KW_MA_IP4, &part))
+        return false;
+    memcpy(ip, part.value.data, part.value.len);
+    return true;
 }
 
 bool kw_host_connected(const kw_host *host, const kw_peer_id *peer)
@@ -394,6 +440,7 @@ size_t kw_host_peers(const kw_host *host, kw_peer_info *out, size_t n)
             out[i] = (kw_peer_info){.id = peer->node.id,
                                     .addr = link->addr,
                                     .inbound = link->inbound,
+                                    .relayed = link->relayed,
                                     .since_ms = link->opened_ms};
             memcpy(out[i].agent, peer->agent, sizeof out[i].agent);
             kw_connection_get_info(link->connection, &out[i].traffic);

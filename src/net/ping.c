@@ -49,7 +49,9 @@ static bool on_incoming(void *user, kw_stream *stream)
 kw_status kw_ping_serve(kw_host *host, kw_error *err)
 {
     return kw_host_speak(
-        host, &(kw_protocol){.id = ping_id, .incoming = on_incoming, .max_per_peer = 2}, err);
+        host,
+        &(kw_protocol){.id = ping_id, .incoming = on_incoming, .max_per_peer = 2, .limited = true},
+        err);
 }
 
 /* ---- asking ---- */

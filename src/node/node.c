@@ -87,6 +87,7 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
         kw_log_print(&config->log, KW_LOG_WARN, "not found on the local network: %s", why.message);
     }
     KW_TRY(open_registry(node, err));
+    KW_TRY(kw_node_open_reach(node, err));
     return config->perf ? kw_perf_serve(node->host, err) : KW_OK;
 }
 
@@ -182,6 +183,7 @@ void kw_node_close(kw_node *node)
             kw_timer_close(node->stop_timer);
         if (node->bootstrap_timer)
             kw_timer_close(node->bootstrap_timer);
+        kw_node_close_reach(node);
         if (node->mdns)
             kw_mdns_close(node->mdns);
         kw_offers_close(node->offers);

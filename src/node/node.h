@@ -32,6 +32,9 @@ typedef struct kw_node_config {
     size_t n_listen;
     const kw_multiaddr *bootstrap; /* peers to stay connected to; borrowed during open */
     size_t n_bootstrap;
+    const kw_multiaddr *through; /* relays to be reached through; borrowed during open */
+    size_t n_through;
+    bool be_relay;                /* for others */
     const char *socket;           /* of the owner; NULL: none */
     const uint8_t *psk;           /* [32], or NULL */
     bool perf;                    /* answers what peers ask of /perf/1.0.0 */

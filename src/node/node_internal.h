@@ -4,8 +4,10 @@
 #define KW_NODE_NODE_INTERNAL_H
 
 #include "net/bitswap.h"
+#include "net/hop.h"
 #include "net/kad.h"
 #include "net/mdns.h"
+#include "net/relay.h"
 #include "node/control.h"
 #include "node/guard.h"
 #include "node/node.h"
@@ -27,10 +29,17 @@ struct kw_node {
     kw_offers *offers; /* NULL: no index */
     kw_pulls *pulls;
     kw_block_store blocks; /* what it serves: of config, and what is being pulled */
+    kw_relay *relay;
+    kw_hop *hop; /* NULL: is no relay */
     kw_control *control;
     kw_timer *stop_timer, *bootstrap_timer;
     uint64_t started_ms;
 };
+
+/* reach.c: how others reach it. */
+kw_status kw_node_open_reach(kw_node *node, kw_error *err);
+void kw_node_close_reach(kw_node *node);
+void kw_node_put_reach(const kw_node *node, kw_buf *out); /* members of the status */
 
 /* words.c: what the owner says. */
 void kw_node_word(void *user, kw_control_call *call, char *const *words, size_t n);

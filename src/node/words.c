@@ -71,10 +71,12 @@ static void say_status(kw_node *node, kw_control_call *call, char *const *words)
     kw_buf_printf(
         &out,
         ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"dht_peers\": %zu, \"provided\": %zu, "
-        "\"offered\": %zu, \"asked\": %llu}",
+        "\"offered\": %zu, \"asked\": %llu",
         (unsigned long long)blocks.blocks_in, (unsigned long long)blocks.blocks_out,
         kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided, registry.n_offered,
         (unsigned long long)registry.n_answered);
+    kw_node_put_reach(node, &out);
+    kw_buf_printf(&out, "}");
     answer(call, &out);
 }
 

@@ -110,12 +110,14 @@ static kw_status provide_row(void *user, const kw_index_row *row, kw_error *err)
 static kw_status start(kw_cli *cli, kw_error *err)
 {
     const kw_options *const options = &cli->parsed.options;
-    kw_multiaddr listen[LISTEN_MAX], first[LISTEN_MAX];
+    kw_multiaddr listen[LISTEN_MAX], first[LISTEN_MAX], through[LISTEN_MAX];
     const kw_text_list otherwise = {.items = (const char **)(uintptr_t)standard,
                                     .n = kw_sctp_there() ? 2 : 1};
     kw_node_config config = {.agent = "kwaai/" KW_VERSION,
                              .listen = listen,
                              .bootstrap = first,
+                             .through = through,
+                             .be_relay = options->relay,
                              .perf = options->perf,
                              .local = options->local,
                              .stop = interrupted,
@@ -123,6 +125,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
     KW_TRY(parse_addrs(options->listen.n ? &options->listen : &otherwise, listen, &config.n_listen,
                        err));
     KW_TRY(parse_addrs(&options->bootstrap, first, &config.n_bootstrap, err));
+    KW_TRY(parse_addrs(&options->through, through, &config.n_through, err));
     kw_home home;
     kw_identity identity = {0};
     kw_certificate *certificate = NULL;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* reach.c - how others reach a node: places at relays, and being a relay for others. */
+#include "node/node_internal.h"
+
+#include "base/check.h"
+
+kw_status kw_node_open_reach(kw_node *node, kw_error *err)
+{
+    const kw_node_config *const config = &node->config;
+    KW_TRY(kw_relay_open(node->host, &node->relay, err));
+    for (size_t i = 0; i < config->n_through; i++)
+        KW_TRY(kw_relay_reserve(node->relay, &config->through[i], err));
+    return config->be_relay ? kw_hop_open(node->host, NULL, &node->hop, err) : KW_OK;
+}
+
+void kw_node_close_reach(kw_node *node)
+{
+    if (node->relay)
+        kw_relay_close(node->relay);
+    if (node->hop)
+        kw_hop_close(node->hop);
+}
+
+static void put_reservation(kw_buf *out, const kw_reservation *r)
+{
+    char id[KW_PEER_ID_TEXT_MAX];
+    kw_peer_id_text(&r->relay, id);
+    kw_buf_printf(out, "{\"relay\": \"%s\", \"held\": %s, \"%s\": %llu", id,
+                  r->held ? "true" : "false", r->held ? "left_s" : "next_try_s",
+                  (unsigned long long)(r->left_ms / 1000));
+    if (r->held) {
+        kw_buf_printf(out, ", \"limit_s\": %lu, \"limit_bytes\": %llu",
+                      (unsigned long)r->duration_s, (unsigned long long)r->data_bytes);
+    } else {
+        kw_buf_printf(out, ", \"why\": ");
+        kw_buf_json(out, kw_str_from(r->why));
+    }
+    kw_buf_printf(out, "}");
+}
+
+void kw_node_put_reach(const kw_node *node, kw_buf *out)
+{
+    kw_reservation places[KW_RELAYS_MAX];
+    const size_t n = kw_relay_reservations(node->relay, places, KW_COUNT(places));
+    kw_buf_printf(out, ", \"reservations\": [");
+    for (size_t i = 0; i < n && i < KW_COUNT(places); i++) {
+        kw_buf_printf(out, i ? ", " : "");
+        put_reservation(out, &places[i]);
+    }
+    kw_buf_printf(out, "]");
+    if (!node->hop)
+        return;
+    kw_hop_info info;
+    kw_hop_get_info(node->hop, &info);
+    kw_buf_printf(out,
+                  ", \"relay_for\": %zu, \"relay_circuits\": %zu, \"relay_opened\": %llu, "
+                  "\"relay_bytes\": %llu",
+                  info.n_reservations, info.n_circuits, (unsigned long long)info.n_relayed,
+                  (unsigned long long)info.bytes);
+}
