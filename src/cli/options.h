@@ -69,8 +69,8 @@ typedef struct kw_options {
     kw_text_list logit_bias, dry_breakers;
     kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap, through;
     int64_t count;
-    int perf, local, relay;
-    const char *ban_for;
+    int perf, local, relay, metered;
+    const char *ban_for, *contribute, *store_cap;
     kw_text_list peers;
     const char *method, *weights, *base, *to;
     const char *pooling, *decoder_tokens;

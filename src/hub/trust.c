@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "os/file.h"
 
 const char *kw_policy_name(kw_policy policy)
 {
@@ -201,6 +202,20 @@ kw_status kw_trust_get(kw_str text, const char *subject, kw_trust *out, kw_error
     const kw_status status = read_lines(&l, err);
     if (status != KW_OK)
         kw_trust_free(out);
+    return status;
+}
+
+kw_status kw_trust_read(const char *path, kw_trust *out, bool *there, kw_error *err)
+{
+    kw_map map;
+    *out = (kw_trust){0};
+    *there = kw_file_exists(path);
+    if (!*there)
+        return KW_OK;
+    KW_TRY(kw_map_open(path, true, &map, err)); /* a copy: an editor may shorten it meanwhile */
+    const kw_status status =
+        kw_trust_get((kw_str){(const char *)map.data, map.len}, path, out, err);
+    kw_map_close(&map);
     return status;
 }
 

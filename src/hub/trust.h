@@ -44,6 +44,8 @@ typedef struct kw_trust {
 
 /* subject names the file in errors, which say the line. A rule that names an unknown key is one. */
 kw_status kw_trust_get(kw_str text, const char *subject, kw_trust *out, kw_error *err);
+/* The same from a file; one that is not there is empty, and *there is false. */
+kw_status kw_trust_read(const char *path, kw_trust *out, bool *there, kw_error *err);
 void kw_trust_free(kw_trust *trust);
 kw_policy kw_trust_policy(const kw_trust *trust, const char *model);
 /* NULL when the file has no key of this id. */

@@ -49,13 +49,35 @@ static kw_status listen_all(kw_node *node, kw_error *err)
     return KW_OK;
 }
 
-/* The manifests that are offered here. */
+/* Whether this peer gets anything now. */
+static bool serves(void *user, const kw_peer_id *peer)
+{
+    const kw_node *const node = user;
+    (void)peer;
+    return kw_contribution_gives(node->contribution, NULL);
+}
+
+/* The manifests that are offered here, and those of whom is followed. */
 static kw_status open_registry(kw_node *node, kw_error *err)
 {
-    kw_index *const index = node->config.index;
-    const kw_registry_config config = {.host = node->host, .index = index};
-    KW_TRY(kw_registry_open(&config, &node->registry, err));
-    return index ? kw_offers_open(node->loop, node->kad, index, &node->offers, err) : KW_OK;
+    const kw_node_config *const config = &node->config;
+    const kw_registry_config registry = {
+        .host = node->host, .index = config->index, .serves = serves, .user = node};
+    KW_TRY(kw_registry_open(&registry, &node->registry, err));
+    if (config->index)
+        KW_TRY(kw_offers_open(node->loop, node->kad, config->index, &node->offers, err));
+    const kw_follow_config follow = {.host = node->host,
+                                     .bitswap = node->bitswap,
+                                     .kad = node->kad,
+                                     .registry = node->registry,
+                                     .index = config->index,
+                                     .list = config->following,
+                                     .trust = config->trust,
+                                     .store = config->store,
+                                     .cap_bytes = config->store_cap,
+                                     .sha_extension = config->sha_extension,
+                                     .log = &config->log};
+    return config->following ? kw_follow_open(&follow, &node->follow, err) : KW_OK;
 }
 
 /* What a node speaks besides what every host does. */
@@ -75,8 +97,13 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
         .host = node->host, .networks = networks, .n_networks = sizeof networks / sizeof *networks};
     const kw_mdns_config mdns = {.host = node->host};
     kw_error why;
+    const kw_contribution_config contribution = {.policy = config->contribute,
+                                                 .read = config->conditions,
+                                                 .user = config->user,
+                                                 .log = &config->log};
     KW_TRY(kw_pulls_open(node, &node->pulls, err));
-    node->blocks = kw_pulls_store(node->pulls);
+    KW_TRY(kw_contribution_open(node->loop, &contribution, &node->contribution, err));
+    node->blocks = kw_contribution_store(node->contribution, kw_pulls_store(node->pulls));
     KW_TRY(kw_bitswap_open(&bitswap, &node->bitswap, err));
     KW_TRY(kw_kad_open(&kad, &node->kad, err));
     KW_TRY(kw_pulls_begin(node->pulls, err));
@@ -186,6 +213,7 @@ void kw_node_close(kw_node *node)
         kw_node_close_reach(node);
         if (node->mdns)
             kw_mdns_close(node->mdns);
+        kw_follow_close(node->follow);
         kw_offers_close(node->offers);
         kw_registry_close(node->registry);
         kw_pulls_close(node->pulls);
@@ -199,6 +227,7 @@ void kw_node_close(kw_node *node)
             kw_host_close(node->host, host_closed, node);
         while (node->host)
             kw_loop_step(node->loop, 100);
+        kw_contribution_close(node->contribution);
         kw_guard_close(node->guard);
         kw_loop_step(node->loop, 0);
         kw_loop_close(node->loop);

@@ -14,6 +14,7 @@
  *   pull CID NAME=VALUE...   fetches a file, and shares it while it comes (pulls.h)
  *   pulled ID           how far that is
  *   unpull ID           ends it; what has arrived is kept
+ *   follow              looks for what is followed now
  *   stop                ends the node */
 #ifndef KW_NODE_NODE_H
 #define KW_NODE_NODE_H
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "hub/index.h"
 #include "net/host.h"
+#include "node/contribution.h"
 #include "wire/blocks.h"
 
 typedef struct kw_node kw_node;
@@ -42,8 +44,13 @@ typedef struct kw_node_config {
     const kw_block_store *blocks; /* what it serves; borrowed; NULL: nothing */
     kw_index *index;   /* whose manifests it offers, and that knows what it pulls; borrowed; NULL */
     const char *store; /* where it puts what it pulls; borrowed */
-    uint64_t bytes_per_second; /* of blocks to all peers; 0: no cap */
-    bool sha_extension;        /* the processor has it */
+    /* Whom it follows, as in follow.h, and the trust file; NULL: nobody. Needs index and store. */
+    const char *following, *trust;
+    uint64_t store_cap; /* bytes, for what is followed; 0: none */
+    kw_contribute contribute;
+    void (*conditions)(void *user, kw_conditions *out); /* see contribution.h; may be NULL */
+    uint64_t bytes_per_second;                          /* of blocks to all peers; 0: no cap */
+    bool sha_extension;                                 /* the processor has it */
     /* Of WebRTC; borrowed; NULL: a new one. */
     const struct kw_certificate *certificate;
     const char *reputation; /* the database of scores and bans; borrowed; NULL: they end with it */

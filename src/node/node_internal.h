@@ -9,6 +9,7 @@
 #include "net/mdns.h"
 #include "net/relay.h"
 #include "node/control.h"
+#include "node/follow.h"
 #include "node/guard.h"
 #include "node/node.h"
 #include "node/offers.h"
@@ -30,7 +31,9 @@ struct kw_node {
     kw_pulls *pulls;
     kw_block_store blocks; /* what it serves: of config, and what is being pulled */
     kw_relay *relay;
-    kw_hop *hop; /* NULL: is no relay */
+    kw_hop *hop;       /* NULL: is no relay */
+    kw_follow *follow; /* NULL: nobody */
+    kw_contribution *contribution;
     kw_control *control;
     kw_timer *stop_timer, *bootstrap_timer;
     uint64_t started_ms;

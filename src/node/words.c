@@ -32,6 +32,22 @@ static size_t peers_of(const kw_node *node, kw_peer_info **out)
     return peers ? KW_MIN(kw_host_peers(node->host, peers, PEERS_SHOWN), (size_t)PEERS_SHOWN) : 0;
 }
 
+/* Whether it gives, and what it takes. */
+static void say_services(const kw_node *node, kw_buf *out)
+{
+    const char *why;
+    const bool gives = kw_contribution_gives(node->contribution, &why);
+    kw_buf_printf(out, ", \"gives\": %s, ", gives ? "true" : "false");
+    add_text(out, "because", why);
+    if (!node->follow)
+        return;
+    kw_follow_info follow;
+    kw_follow_get_info(node->follow, &follow);
+    kw_buf_printf(out, ", \"follows\": %zu, \"fetched\": %llu, \"refused\": %llu, ", follow.n_keys,
+                  (unsigned long long)follow.n_fetched, (unsigned long long)follow.n_refused);
+    add_text(out, "fetching", follow.fetching);
+}
+
 static void say_status(kw_node *node, kw_control_call *call, char *const *words)
 {
     (void)words;
@@ -76,6 +92,7 @@ static void say_status(kw_node *node, kw_control_call *call, char *const *words)
         kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided, registry.n_offered,
         (unsigned long long)registry.n_answered);
     kw_node_put_reach(node, &out);
+    say_services(node, &out);
     kw_buf_printf(&out, "}");
     answer(call, &out);
 }
@@ -320,6 +337,14 @@ static void say_disconnect(kw_node *node, kw_control_call *call, char *const *wo
     kw_control_answer(call, KW_STR("{}"));
 }
 
+static void say_follow(kw_node *node, kw_control_call *call, char *const *words)
+{
+    (void)words;
+    if (node->follow)
+        kw_follow_look(node->follow);
+    kw_control_answer(call, KW_STR("{}"));
+}
+
 static void say_stop(kw_node *node, kw_control_call *call, char *const *words)
 {
     (void)words;
@@ -345,7 +370,7 @@ static const struct {
     {"status", 1, say_status}, {"peers", 1, say_peers},   {"connect", 2, say_connect},
     {"ping", 2, say_ping},     {"perf", 4, say_perf},     {"provide", 2, say_provide},
     {"find", 2, say_find},     {"stop", 1, say_stop},     {"disconnect", 2, say_disconnect},
-    {"pulled", 2, say_pulled}, {"unpull", 2, say_unpull},
+    {"pulled", 2, say_pulled}, {"unpull", 2, say_unpull}, {"follow", 1, say_follow},
 };
 
 void kw_node_word(void *user, kw_control_call *call, char *const *words, size_t n)

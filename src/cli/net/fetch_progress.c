@@ -110,8 +110,7 @@ kw_status kw_parse_rate(const char *option, const char *text, uint64_t *out, kw_
     }
     if (!kw_decimal_f64((kw_str){text, len}, &value) || !(value * factor >= 1) ||
         value * factor > 1e15)
-        return kw_fail(err, KW_E_ARG,
-                       "--%s is \"%.40s\": a number of bytes a second, as 500K or 2M", option,
+        return kw_fail(err, KW_E_ARG, "--%s is \"%.40s\": a number of bytes, as 500K or 2M", option,
                        text);
     *out = (uint64_t)(value * factor);
     return KW_OK;

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "cli/interrupt.h"
 #include "cli/net/bans.h"
+#include "cli/net/fetch_progress.h"
+#include "cli/net/follow.h"
 #include "cli/net/owner.h"
 #include "hub/local_blocks.h"
 #include "net/sctp.h"
@@ -107,6 +109,43 @@ static kw_status provide_row(void *user, const kw_index_row *row, kw_error *err)
     return row->rooted ? kw_node_provide(user, &row->root, err) : KW_OK;
 }
 
+/* What this machine is like now. */
+static void conditions(void *user, kw_conditions *out)
+{
+    const kw_cli *const cli = user;
+    const char *const root = cli->env("KWAAI_POWER_ROOT");
+    kw_power_read(root && root[0] ? root : KW_POWER_ROOT, &out->power);
+    out->metered = cli->parsed.options.metered;
+}
+
+/* What it gives and takes. */
+static kw_status read_services(kw_cli *cli, const kw_home *home, kw_node_config *config,
+                               kw_error *err)
+{
+    const kw_options *const options = &cli->parsed.options;
+    if (!kw_contribute_parse(kw_str_from(options->contribute), &config->contribute))
+        return kw_fail(err, KW_E_ARG, "--contribute is \"%.40s\": when-optimal, always or never",
+                       options->contribute);
+    KW_TRY(kw_parse_rate("store-cap", options->store_cap, &config->store_cap, err));
+    config->conditions = conditions;
+    config->user = cli;
+    config->trust = home->trust;
+    config->store = home->store;
+    config->following = kw_following_path(home);
+    return config->following ? KW_OK : kw_fail(err, KW_E_NOMEM, "no memory for a path");
+}
+
+static kw_status run_until_stopped(kw_cli *cli, kw_index *index, kw_node *node, kw_error *err)
+{
+    const kw_index_query all = {0};
+    KW_TRY(kw_index_each(index, &all, provide_row, node, err));
+    kw_interrupt_watch_service();
+    announce(cli, node);
+    kw_node_run(node);
+    kw_interrupt_clear();
+    return KW_OK;
+}
+
 static kw_status start(kw_cli *cli, kw_error *err)
 {
     const kw_options *const options = &cli->parsed.options;
@@ -138,6 +177,8 @@ static kw_status start(kw_cli *cli, kw_error *err)
     KW_TRY(kw_home_open(cli, true, &home, err));
     kw_status status = kw_owner_socket(home.dir, &path, err);
     if (status == KW_OK)
+        status = read_services(cli, &home, &config, err);
+    if (status == KW_OK)
         status = open_shelf(&home, config.sha_extension, &s, err);
     if (status == KW_OK)
         status = kw_owner_identity(home.dir, true, &identity, err);
@@ -152,22 +193,15 @@ static kw_status start(kw_cli *cli, kw_error *err)
         config.blocks = &s.store;
         config.reputation = home.node;
         config.index = s.index;
-        config.store = home.store;
         status = kw_node_open(&config, &node, err);
     }
-    const kw_index_query all = {0};
     if (status == KW_OK)
-        status = kw_index_each(s.index, &all, provide_row, node, err);
-    if (status == KW_OK) {
-        kw_interrupt_watch_service();
-        announce(cli, node);
-        kw_node_run(node);
-        kw_interrupt_clear();
-    }
+        status = run_until_stopped(cli, s.index, node, err);
     kw_node_close(node);
     kw_identity_wipe(&identity);
     kw_certificate_free(certificate);
     close_shelf(&s);
+    free((char *)(uintptr_t)config.following);
     free(path);
     kw_home_close(&home);
     return status;
@@ -370,6 +404,30 @@ static kw_status ping(kw_cli *cli, const char *whom, kw_error *err)
     return runs == KW_OK ? ping_by_node(cli, whom, err) : ping_from_here(cli, whom, err);
 }
 
+/* ---- following ---- */
+
+/* A node that runs looks at once; the next one that starts does anyway. */
+static void tell_node(kw_cli *cli)
+{
+    kw_buf reply = {0};
+    (void)ask(cli, "follow", &reply, NULL);
+    kw_buf_free(&reply);
+}
+
+static kw_status follow(kw_cli *cli, const char *whom, kw_error *err)
+{
+    KW_TRY(kw_cli_follow(cli, whom, err));
+    tell_node(cli);
+    return KW_OK;
+}
+
+static kw_status unfollow(kw_cli *cli, const char *whom, kw_error *err)
+{
+    KW_TRY(kw_cli_unfollow(cli, whom, err));
+    tell_node(cli);
+    return KW_OK;
+}
+
 /* ---- the command --------------------------------------------------------------------------- */
 
 static int run_node(kw_cli *cli)
@@ -381,12 +439,21 @@ static int run_node(kw_cli *cli)
         kw_status (*run_with)(kw_cli *cli, const char *argument, kw_error *err);
         const char *words; /* asked of the node */
     } table[] = {
-        {"start", 1, start, NULL, NULL},        {"ping", 2, NULL, ping, NULL},
-        {"status", 1, NULL, NULL, "status"},    {"peers", 1, NULL, NULL, "peers"},
-        {"connect", 2, NULL, NULL, "connect"},  {"disconnect", 2, NULL, NULL, "disconnect"},
-        {"provide", 2, NULL, NULL, "provide"},  {"find", 2, NULL, NULL, "find"},
-        {"bans", 1, kw_cli_bans, NULL, NULL},   {"ban", 2, NULL, kw_cli_ban, NULL},
-        {"unban", 2, NULL, kw_cli_unban, NULL}, {"stop", 1, NULL, NULL, "stop"},
+        {"start", 1, start, NULL, NULL},
+        {"ping", 2, NULL, ping, NULL},
+        {"status", 1, NULL, NULL, "status"},
+        {"peers", 1, NULL, NULL, "peers"},
+        {"connect", 2, NULL, NULL, "connect"},
+        {"disconnect", 2, NULL, NULL, "disconnect"},
+        {"provide", 2, NULL, NULL, "provide"},
+        {"find", 2, NULL, NULL, "find"},
+        {"bans", 1, kw_cli_bans, NULL, NULL},
+        {"ban", 2, NULL, kw_cli_ban, NULL},
+        {"unban", 2, NULL, kw_cli_unban, NULL},
+        {"stop", 1, NULL, NULL, "stop"},
+        {"follow", 2, NULL, follow, NULL},
+        {"unfollow", 2, NULL, unfollow, NULL},
+        {"following", 1, kw_cli_following, NULL, NULL},
         {"perf", 4, NULL, NULL, "perf"},
     };
     const kw_parsed *const parsed = &cli->parsed;
@@ -421,9 +488,8 @@ static int run_node(kw_cli *cli)
 const kw_command kw_command_node = {
     .name = "node",
     .summary = "run a peer that shares models, and ask it",
-    .usage = "start|status|peers|ping|perf|find|provide|connect|disconnect|bans|ban|unban|stop "
-             "[ADDR|PEER|IP|CID "
-             "[UP DOWN]]",
+    .usage = "start|status|peers|ping|perf|find|provide|connect|disconnect|follow|unfollow|"
+             "following|bans|ban|unban|stop [ADDR|PEER|IP|CID|KEY [UP DOWN]]",
     .description =
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
         "~/.kwaai/identity.key (which it makes on the first start), and speaks libp2p with other "
@@ -438,13 +504,21 @@ const kw_command kw_command_node = {
         "bad "
         "blocks, broken messages, floods and stalls take points, time and good blocks give them "
         "back, and whoever has lost 80 is banned for a while. ban and unban do the same by hand, "
-        "for a peer or an address (of IPv6: its /64); a node that runs follows within a second.",
+        "for a peer or an address (of IPv6: its /64); a node that runs follows within a second."
+        "\n\n"
+        "follow KEY, a publisher's public key or the name that the trust file has for one, lets "
+        "the "
+        "node fetch what that publisher publishes elsewhere, as long as the store stays below "
+        "--store-cap: so a model that is published on one device appears on the others. unfollow "
+        "ends it, following lists whom.",
     .examples = "  kwaai node start\n"
                 "  kwaai node start --listen /ip4/127.0.0.1/tcp/0 --json\n"
                 "  kwaai node ping /ip4/192.0.2.7/tcp/4001 --count 3\n"
                 "  kwaai node peers --json\n"
-                "  kwaai node ban 192.0.2.7 --for 12h\n",
-    .choices = "start status peers ping perf find provide connect disconnect bans ban unban stop",
+                "  kwaai node ban 192.0.2.7 --for 12h\n"
+                "  kwaai node follow RWRgjTsEClhdhw3iikkV/ueRRP81/cT3+jr0q2PyI5rhkfGWimJiBNQr\n",
+    .choices = "start status peers ping perf find provide connect disconnect follow unfollow "
+               "following bans ban unban stop",
     .max_args = 4,
     .run = run_node,
 };

@@ -32,16 +32,7 @@ kw_status kw_cli_read_text(const char *path, size_t limit, char **out, size_t *l
 
 kw_status kw_cli_trust(const kw_home *home, kw_trust *out, bool *there, kw_error *err)
 {
-    char *text;
-    size_t len;
-    *out = (kw_trust){0};
-    *there = kw_file_exists(home->trust);
-    if (!*there)
-        return KW_OK;
-    KW_TRY(kw_cli_read_text(home->trust, KW_TRUST_FILE_MAX, &text, &len, err));
-    const kw_status status = kw_trust_get((kw_str){text, len}, home->trust, out, err);
-    free(text);
-    return status;
+    return kw_trust_read(home->trust, out, there, err);
 }
 
 /* ---- one model ---- */

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* follow.c - looking for what followed publishers have. See follow.h.
+ *
+ * A look goes through the keys: search who knows the publisher, collect what is newer than what is
+ * here, then ask for one manifest after the other and take its files. */
+#include "node/follow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "node/follow_job.h"
+#include "node/peers_source.h"
+#include "os/thread.h"
+
+#define FIRST_MS 1000
+#define LOOK_MS 30000
+#define WANTS_MAX 64  /* newer models of one publisher in one look */
+#define WANT_PEERS 8  /* who has them */
+#define FAILED_MAX 64 /* manifests that are left alone for a while */
+#define FAILED_MS (600 * 1000)
+
+typedef struct wanted {
+    kw_registry_entry entry;
+    kw_peer_id peers[WANT_PEERS];
+    size_t n_peers, n_asked;
+} wanted;
+
+typedef struct failed {
+    uint8_t sha256[32];
+    uint64_t until_ms;
+} failed;
+
+struct kw_follow {
+    kw_follow_config config;
+    kw_timer *timer;
+    kw_trust list, trust;
+    bool has_trust, looking, again, closing;
+    size_t key; /* whom the look is at */
+    kw_registry_search *search;
+    wanted wants[WANTS_MAX];
+    size_t n_wants, want;
+    kw_registry_ask *ask;
+    kw_follow_job *job;
+    kw_thread *thread;
+    kw_peers_source *peers;
+    failed failed[FAILED_MAX];
+    size_t n_failed;
+    kw_follow_info info;
+};
+
+static kw_loop *loop_of(const kw_follow *f)
+{
+    return kw_host_loop(f->config.host);
+}
+
+static void next_want(kw_follow *f);
+static void next_key(kw_follow *f);
+
+/* ---- what failed ---- */
+
+static bool is_failed(const kw_follow *f, const uint8_t sha256[32])
+{
+    const uint64_t now = kw_loop_now(loop_of(f));
+    for (size_t i = 0; i < KW_MIN(f->n_failed, (size_t)FAILED_MAX); i++)
+        if (memcmp(f->failed[i].sha256, sha256, 32) == 0 && now < f->failed[i].until_ms)
+            return true;
+    return false;
+}
+
+static void fail(kw_follow *f, const wanted *w, const kw_error *err)
+{
+    failed *const place = &f->failed[f->n_failed++ % FAILED_MAX];
+    memcpy(place->sha256, w->entry.sha256, 32);
+    place->until_ms = kw_loop_now(loop_of(f)) + FAILED_MS;
+    f->info.n_refused++;
+    kw_log_print(f->config.log, KW_LOG_WARN, "not taken: %s", err->message);
+}
+
+/* ---- fetching ---- */
+
+static void job_done(void *user)
+{
+    kw_follow *const f = user;
+    kw_follow_job *const job = f->job;
+    kw_thread_join(f->thread);
+    f->thread = NULL;
+    kw_peers_source_close(f->peers);
+    f->peers = NULL;
+    f->job = NULL;
+    f->info.fetching[0] = '\0';
+    if (job->status == KW_OK) {
+        f->info.n_fetched++;
+        kw_log_print(f->config.log, KW_LOG_INFO, "%s is here, version %llu", job->manifest.model,
+                     (unsigned long long)job->version);
+    } else if (job->status != KW_E_CANCELLED) {
+        fail(f, &f->wants[f->want], &job->err);
+    }
+    kw_follow_job_free(job);
+    f->want++;
+    if (!f->closing)
+        next_want(f);
+}
+
+static void run_job(void *user)
+{
+    kw_follow *const f = user;
+    kw_follow_job_run(f->job);
+    while (kw_loop_post(loop_of(f), job_done, f, NULL) != KW_OK)
+        kw_cpu_relax(); /* without memory for the post there is nobody else to tell */
+}
+
+static kw_status open_source(kw_follow *f, kw_error *err)
+{
+    const kw_peers_parts parts = {.loop = loop_of(f),
+                                  .host = f->config.host,
+                                  .bitswap = f->config.bitswap,
+                                  .kad = f->config.kad};
+    const kw_peers_config config = {.parts = &parts, .sha_extension = f->config.sha_extension};
+    return kw_peers_source_open(&config, &f->peers, err);
+}
+
+static kw_status start_job(kw_follow *f, kw_error *err)
+{
+    const wanted *const w = &f->wants[f->want];
+    KW_TRY(open_source(f, err));
+    f->job->source = kw_peers_source_make(f->peers);
+    memcpy(f->info.fetching, w->entry.name, sizeof f->info.fetching);
+    kw_log_print(f->config.log, KW_LOG_INFO, "fetching %s of %s", w->entry.name,
+                 f->list.keys[f->key].name);
+    return kw_thread_start(&f->thread, run_job, f, err);
+}
+
+static void drop_job(kw_follow *f)
+{
+    kw_peers_source_close(f->peers);
+    f->peers = NULL;
+    kw_follow_job_free(f->job);
+    f->job = NULL;
+    f->info.fetching[0] = '\0';
+}
+
+static kw_status make_job(kw_follow *f, const kw_registry_answer *answer, kw_error *err)
+{
+    const kw_follow_config *const config = &f->config;
+    f->job = calloc(1, sizeof *f->job);
+    if (!f->job)
+        return kw_fail(err, KW_E_NOMEM, "follow: no memory");
+    f->job->index = config->index;
+    f->job->store = config->store;
+    f->job->cap_bytes = config->cap_bytes;
+    f->job->sha_extension = config->sha_extension;
+    return kw_follow_accept(f->job, &f->wants[f->want].entry, answer, &f->list.keys[f->key],
+                            f->has_trust ? &f->trust : NULL, err);
+}
+
+static void on_manifest(void *user, kw_status status, const kw_registry_answer *answer)
+{
+    kw_follow *const f = user;
+    kw_error err = {0};
+    f->ask = NULL;
+    if (status != KW_OK) {
+        next_want(f); /* of the next peer that has it */
+        return;
+    }
+    status = make_job(f, answer, &err);
+    if (status == KW_OK)
+        status = start_job(f, &err);
+    if (status == KW_OK)
+        return;
+    drop_job(f);
+    fail(f, &f->wants[f->want], &err);
+    f->want++;
+    next_want(f);
+}
+
+/* Asks for the manifest of the want under way, or of the next one that somebody may have. */
+static void next_want(kw_follow *f)
+{
+    while (f->want < f->n_wants) {
+        wanted *const w = &f->wants[f->want];
+        kw_registry_question question = {.by = KW_REGISTRY_BY_MANIFEST};
+        memcpy(question.sha256, w->entry.sha256, 32);
+        if (w->n_asked == w->n_peers) {
+            f->want++;
+            continue;
+        }
+        if (kw_registry_ask_peer(f->config.registry, &w->peers[w->n_asked++], &question,
+                                 on_manifest, f, &f->ask, NULL) == KW_OK)
+            return;
+        f->ask = NULL;
+    }
+    f->key++;
+    next_key(f);
+}
+
+/* ---- looking ---- */
+
+static void add_peer(wanted *w, const kw_peer_id *peer)
+{
+    if (w->n_peers < WANT_PEERS)
+        w->peers[w->n_peers++] = *peer;
+}
+
+static void take_entry(kw_follow *f, const kw_registry_entry *entry, const kw_peer_id *from)
+{
+    uint64_t seen;
+    if (is_failed(f, entry->sha256) ||
+        kw_index_seen_version(f->config.index, entry->name, &seen, NULL) != KW_OK ||
+        entry->version <= seen)
+        return;
+    for (size_t i = 0; i < f->n_wants; i++) {
+        wanted *const w = &f->wants[i];
+        if (strcmp(w->entry.name, entry->name) != 0)
+            continue;
+        if (memcmp(w->entry.sha256, entry->sha256, 32) == 0) {
+            add_peer(w, from);
+        } else if (entry->version > w->entry.version) {
+            *w = (wanted){.entry = *entry};
+            add_peer(w, from);
+        }
+        return;
+    }
+    if (f->n_wants == WANTS_MAX)
+        return; /* the next look has room */
+    wanted *const w = &f->wants[f->n_wants++];
+    *w = (wanted){.entry = *entry};
+    add_peer(w, from);
+}
+
+static void on_list(void *user, const kw_peer_id *from, const kw_registry_answer *answer)
+{
+    kw_registry_entry entry;
+    size_t at = 0;
+    while (kw_registry_next(answer, &at, &entry))
+        take_entry(user, &entry, from);
+}
+
+static void on_idle(void *user)
+{
+    kw_follow *const f = user;
+    kw_registry_search_close(f->search);
+    f->search = NULL;
+    f->want = 0;
+    next_want(f);
+}
+
+static void end_look(kw_follow *f)
+{
+    f->looking = false;
+    kw_timer_set(f->timer, f->again ? 0 : LOOK_MS, 0);
+    f->again = false;
+}
+
+static void next_key(kw_follow *f)
+{
+    static const kw_registry_search_events events = {.answer = on_list, .idle = on_idle};
+    for (; f->key < f->list.n_keys; f->key++) {
+        kw_registry_question question = {.by = KW_REGISTRY_BY_PUBLISHER};
+        memcpy(question.publisher, f->list.keys[f->key].key.id, KW_KEY_ID_LEN);
+        f->n_wants = 0;
+        if (kw_registry_search_open(f->config.registry, f->config.kad, &question, &events, f,
+                                    &f->search, NULL) == KW_OK)
+            return;
+        f->search = NULL;
+    }
+    end_look(f);
+}
+
+/* Reads the two files anew. A trust file that cannot be read allows nothing. */
+static kw_status read_files(kw_follow *f, kw_error *err)
+{
+    bool there;
+    kw_trust_free(&f->list);
+    kw_trust_free(&f->trust);
+    f->has_trust = false;
+    KW_TRY(kw_trust_read(f->config.list, &f->list, &there, err));
+    return f->config.trust ? kw_trust_read(f->config.trust, &f->trust, &f->has_trust, err) : KW_OK;
+}
+
+static void look(void *user)
+{
+    kw_follow *const f = user;
+    kw_error err = {0};
+    f->looking = true;
+    f->key = 0;
+    if (read_files(f, &err) != KW_OK) {
+        kw_log_print(f->config.log, KW_LOG_WARN, "nobody is followed: %s", err.message);
+        kw_trust_free(&f->list);
+    }
+    f->info.n_keys = f->list.n_keys;
+    next_key(f);
+}
+
+void kw_follow_look(kw_follow *f)
+{
+    if (f->looking)
+        f->again = true;
+    else
+        kw_timer_set(f->timer, 0, 0);
+}
+
+kw_status kw_follow_open(const kw_follow_config *config, kw_follow **out, kw_error *err)
+{
+    kw_follow *f = calloc(1, sizeof *f);
+    if (!f)
+        return kw_fail(err, KW_E_NOMEM, "follow: no memory");
+    f->config = *config;
+    const kw_status status = kw_timer_open(loop_of(f), look, f, &f->timer, err);
+    if (status != KW_OK) {
+        free(f);
+        return status;
+    }
+    kw_timer_set(f->timer, FIRST_MS, 0);
+    *out = f;
+    return KW_OK;
+}
+
+void kw_follow_close(kw_follow *f)
+{
+    if (!f)
+        return;
+    f->closing = true;
+    kw_timer_close(f->timer);
+    if (f->search)
+        kw_registry_search_close(f->search);
+    if (f->ask)
+        kw_registry_cancel(f->ask);
+    if (f->job)
+        atomic_store(&f->job->cancelled, true);
+    while (f->thread)
+        kw_loop_step(loop_of(f), 50);
+    kw_trust_free(&f->list);
+    kw_trust_free(&f->trust);
+    free(f);
+}
+
+void kw_follow_get_info(const kw_follow *f, kw_follow_info *out)
+{
+    *out = f->info;
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# kw-test: timeout 180
+# follow.sh - what is published on one device appears on another that follows the publisher, within its cap;
+# and a node gives while the machine's power lets it.
+source "$(dirname "$0")/common.bash"
+kwaai node --help >help 2>&1 || true
+grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+
+start() { # HOME WORDS...
+    local home=$1
+    shift
+    mkdir -p "$home"
+    rm -f "$home.start"
+    KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
+    pids="$pids $!"
+    for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done
+    failed "the node of $home does not start: $(cat "$home.err")"
+}
+pids=''
+trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
+addr() { sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$1.start"; }
+becomes() { # SECONDS WHAT COMMAND...: the command succeeds within this time
+    local until=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $until ] || failed "$what: $(cat ./*.err)"
+        sleep 0.3
+    done
+}
+look() { KWAAI_HOME=$1 "$KWAAI" node follow "$2" >/dev/null 2>&1; }
+status_says() { KWAAI_HOME=$1 "$KWAAI" node status --json | grep -q "$2"; }
+
+run 2 node follow
+run 1 node follow nobody
+says err 'neither a public key'
+KWAAI_HOME=b run 0 node following
+[ ! -s out ] || failed "somebody is followed from the start"
+
+mkdir one two
+head -c 2500000 /dev/urandom >one/weights.bin
+head -c 100 /dev/urandom >one/old.json
+head -c 1000000 /dev/urandom >two/weights.bin
+KWAAI_HOME=a run 0 publish one me/one
+key=$(sed -n 2p a/publisher.pub)
+KWAAI_HOME=b run 0 node follow "$key"
+KWAAI_HOME=b run 0 node following --json
+is_json out
+grep -qF "$key" out || failed "who is followed is not listed"
+start a
+start b --bootstrap "$(addr a)"
+becomes 30 "what was published does not come" cmp one/weights.bin b/store/me/one/weights.bin
+becomes 10 "it is not offered on" status_says b '"offered": 1'
+cmp one/old.json b/store/me/one/old.json || failed "a file differs"
+KWAAI_HOME=b run 0 verify me/one
+holds "what is published on one device appears on another that follows it, verified"
+
+KWAAI_HOME=a run 0 publish two me/two
+sleep 2
+look b "$key"
+becomes 30 "what is published later does not come" cmp two/weights.bin b/store/me/two/weights.bin
+rm one/old.json
+echo renewed >one/weights.bin
+KWAAI_HOME=a run 0 publish one me/one
+sleep 2
+look b "$key"
+becomes 30 "a new version does not come" cmp one/weights.bin b/store/me/one/weights.bin
+becomes 10 "what the new version has not stays" test ! -e b/store/me/one/old.json
+holds "so does what is published while both run, and a new version"
+
+# Somebody else's model, and too much.
+KWAAI_HOME=x run 0 publish two other/two
+start x --bootstrap "$(addr a)"
+start c --bootstrap "$(addr a)" --bootstrap "$(addr x)" --store-cap 500K
+look c "$key"
+becomes 30 "the cap is not kept" status_says c '"refused": 1'
+becomes 30 "what fits does not come" cmp one/weights.bin c/store/me/one/weights.bin
+[ ! -e c/store/me/two ] || failed "the store is above its cap"
+[ ! -e c/store/other ] || failed "a stranger's model was fetched"
+grep -q 'above the cap' c.err || failed "nothing is said of the cap"
+KWAAI_HOME=c run 0 node unfollow "$key"
+KWAAI_HOME=c run 0 node following
+[ ! -s out ] || failed "unfollow does not end it"
+holds "the cap of the store is kept, and nobody else is followed"
+
+KWAAI_HOME=a run 0 node stop
+mkdir -p d
+printf 'key me %s\npolicy * enforce\n' "$key" >d/trust.conf
+KWAAI_HOME=d run 0 pull me/two --from peers --no-mdns --peer "$(addr b)"
+same "$(cat out)" two/weights.bin
+holds "who follows gives on what he fetched"
+
+# A laptop: unplugged, then plugged in.
+mkdir -p power/AC power/BAT
+echo Mains >power/AC/type
+echo 0 >power/AC/online
+echo Battery >power/BAT/type
+echo 90 >power/BAT/capacity
+echo Discharging >power/BAT/status
+export KWAAI_POWER_ROOT=$PWD/power
+cp -r d e
+run 2 node start --contribute sometimes
+KWAAI_HOME=e run 0 publish me/two
+start e
+KWAAI_HOME=e run 0 node status --json
+is_json out
+says out '"gives": false'
+says out 'on battery'
+code=0
+KWAAI_HOME=f timeout 20 "$KWAAI" pull me/two --from peers --no-mdns --peer "$(addr e)" >out 2>err || code=$?
+[ $code != 0 ] || failed "a node on battery gives"
+echo 1 >power/AC/online
+becomes 20 "a node that is plugged in does not give" status_says e '"gives": true'
+KWAAI_HOME=f run 0 pull me/two --from peers --no-mdns --peer "$(addr e)"
+same "$(cat out)" two/weights.bin
+echo 40 >power/BAT/capacity
+becomes 20 "a node whose battery is low still gives" status_says e '"gives": false'
+holds "a node gives while it is plugged in and its battery above half"
