@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define STAGGER_MS 250
+#define PUNCH_MS 4000 /* for a dial at the same time as the other side's */
 #define MAX_TARGETS 32
 #define MAX_OF_NAME 4 /* addresses of one name that are tried */
 
@@ -42,6 +43,9 @@ struct kw_dial {
     kw_timer *timer;
     waiter *waiters, **last_waiter;
     uint64_t until_ms;
+    bool own_port;      /* from the port that we listen on, where that is free */
+    bool punch;         /* kw_dial_punch */
+    bool responder;     /* likewise */
     bool ended, counts; /* counts: a failure lengthens the peer's backoff */
     kw_peer_id who;     /* who answered */
     kw_status status;
@@ -150,6 +154,8 @@ void kw_dial_close_all(kw_host *host)
 
 /* ---- attempts ---- */
 
+static void add_address(kw_dial *dial, const kw_multiaddr *addr);
+
 static void on_connect(uv_connect_t *request, int code)
 {
     kw_link *link = request->data;
@@ -157,8 +163,17 @@ static void on_connect(uv_connect_t *request, int code)
     if (link->socket_gone || !link->dial)
         return;
     if (code != 0) {
+        if (link->own_port && !link->dial->punch) {
+            link->dial->own_port = false; /* an earlier connection may be in the way */
+            add_address(link->dial, &link->addr);
+        }
         kw_link_fail(link, KW_E_IO, uv_strerror(code));
         return;
+    }
+    if (link->dial->responder) {
+        link->host->n_connecting--;
+        link->inbound = true;
+        link->mode = KW_LINK_SNIFFING;
     }
     const kw_status status = kw_link_begin(link, &err);
     if (status != KW_OK)
@@ -168,8 +183,12 @@ static void on_connect(uv_connect_t *request, int code)
 /* By UDP the session of the link goes on by itself. */
 static kw_status open_link(kw_dial *dial, const target *t, kw_link **out, kw_error *err)
 {
-    return t->webrtc ? kw_webrtc_dial(dial->host, &t->addr, out, err)
-                     : kw_link_open(dial->host, false, 0, out, err);
+    if (t->webrtc)
+        return kw_webrtc_dial(dial->host, &t->addr, out, err);
+    const bool bound = dial->own_port && !t->relayed;
+    KW_TRY(kw_link_open(dial->host, false, bound ? t->address.ss_family : 0, out, err));
+    (*out)->own_port = bound && kw_listen_bind(dial->host, *out, t->address.ss_family);
+    return KW_OK;
 }
 
 static void attempt(kw_dial *dial, const target *t)
@@ -223,8 +242,10 @@ static void on_timer(void *user)
         set_end(dial);
         return;
     }
-    if (dial->at < dial->n && host->n_connecting < KW_DIALS_AT_ONCE)
-        attempt(dial, &dial->targets[dial->at++]);
+    do {
+        if (dial->at < dial->n && host->n_connecting < KW_DIALS_AT_ONCE)
+            attempt(dial, &dial->targets[dial->at++]);
+    } while (dial->punch && dial->at < dial->n && host->n_connecting < KW_DIALS_AT_ONCE);
     if (dial->at == dial->n && dial->n_live == 0 && dial->n_resolving == 0)
         set_end(dial);
 }
@@ -392,7 +413,7 @@ static kw_status wait_for(kw_dial *dial, kw_connected_fn done, void *user, kw_er
 static kw_dial *dial_to(const kw_host *host, const kw_peer_id *peer)
 {
     kw_dial *dial = host->dials;
-    while (dial && (dial->ended || !kw_peer_id_equal(&dial->peer, peer)))
+    while (dial && (dial->ended || dial->punch || !kw_peer_id_equal(&dial->peer, peer)))
         dial = dial->next;
     return dial;
 }
@@ -463,4 +484,33 @@ kw_status kw_dial_start(kw_host *host, const kw_peer_id *peer, const kw_multiadd
         add_known(dial, addr);
     kw_timer_set(dial->timer, 0, STAGGER_MS);
     return KW_OK;
+}
+
+kw_status kw_dial_punch(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addrs, size_t n,
+                        bool responder, kw_connected_fn done, void *user, kw_error *err)
+{
+    kw_dial *dial;
+    if (host->closing)
+        return kw_fail(err, KW_E_CANCELLED, "the host closes");
+    KW_TRY(new_dial(host, peer, &dial, err));
+    dial->punch = dial->own_port = true;
+    dial->responder = responder;
+    dial->until_ms = kw_loop_now(host->loop) + KW_MIN(host->limits.dial_ms, PUNCH_MS);
+    const kw_status status = wait_for(dial, done, user, err);
+    if (status != KW_OK) {
+        unlink_dial(dial);
+        free_dial(dial);
+        return status;
+    }
+    for (size_t i = 0; i < n; i++)
+        add_address(dial, &addrs[i]);
+    kw_timer_set(dial->timer, 0, STAGGER_MS);
+    return KW_OK;
+}
+
+void kw_dial_from_own_port(kw_host *host, const kw_peer_id *peer)
+{
+    kw_dial *dial = dial_to(host, peer);
+    if (dial && dial->at == 0)
+        dial->own_port = true;
 }

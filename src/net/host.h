@@ -98,6 +98,10 @@ typedef void (*kw_connected_fn)(void *user, const kw_peer_id *peer, kw_status st
  * NULL. */
 void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
                      kw_connected_fn done, void *user);
+/* The same from the port that we listen on where that is possible: the peer then sees how a NAT
+ * shows that port to others. */
+void kw_host_connect_from_port(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
+                               kw_connected_fn done, void *user);
 void kw_host_disconnect(kw_host *host, const kw_peer_id *peer);
 /* Asks `allow` about every connection again, and ends those that it does not want any more. */
 void kw_host_enforce(kw_host *host);

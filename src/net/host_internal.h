@@ -158,6 +158,8 @@ void kw_host_released(kw_host *host);
 /* ---- listen.c ---- */
 void kw_listen_close_all(kw_host *host);
 kw_multiaddr kw_addr_of_socket(const struct sockaddr *address);
+/* Binds a socket of this family to the port that we listen on; false: not bound. */
+bool kw_listen_bind(const kw_host *host, const kw_link *link, int family);
 /* Of an address that begins with /ip/tcp or /ip/udp. */
 void kw_socket_of_addr(const kw_multiaddr *addr, struct sockaddr_storage *out);
 /* Counts an inbound link whose address is known; an error: it is not wanted. */

@@ -257,7 +257,7 @@ static kw_status choose(kw_link *link, kw_error *err)
     if (!hidden && memcmp(link->first, multistream, sizeof multistream) != 0)
         return kw_fail(err, KW_E_FORMAT, "neither libp2p nor HTTP");
     link->mode = hidden ? KW_LINK_CARRIED : KW_LINK_RAW;
-    return kw_link_shake_hands(link, NULL, err);
+    return kw_link_shake_hands(link, &link->expected, err);
 }
 
 static void receive(kw_link *link, kw_bytes bytes)

@@ -224,6 +224,15 @@ static kw_listener *listening(const kw_host *host, const struct sockaddr_storage
     return l;
 }
 
+/* Once nobody else can have taken the port by it: our own dials may go out from it. */
+static void share_port(const uv_tcp_t *tcp)
+{
+    const int on = 1;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
 static int bind_and_listen(kw_listener *listener, const struct sockaddr_storage *address)
 {
     struct sockaddr_storage bound;
@@ -237,7 +246,27 @@ static int bind_and_listen(kw_listener *listener, const struct sockaddr_storage 
         code = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&bound, &size);
     if (code == 0)
         listener->addr = kw_addr_of_socket((const struct sockaddr *)&bound);
+    if (code == 0)
+        share_port(&listener->tcp);
     return code;
+}
+
+bool kw_listen_bind(const kw_host *host, const kw_link *link, int family)
+{
+    const int on = 1;
+    uv_os_fd_t fd;
+    struct sockaddr_storage address;
+    const socklen_t size =
+        family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    for (const kw_listener *l = host->listeners; l; l = l->next) {
+        kw_socket_of_addr(&l->addr, &address);
+        if (address.ss_family != family || uv_fileno((const uv_handle_t *)&link->tcp, &fd) != 0)
+            continue;
+        return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+               setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0 &&
+               bind(fd, (const struct sockaddr *)&address, size) == 0;
+    }
+    return false;
 }
 
 static kw_status new_listener(kw_host *host, kw_listener **out, kw_error *err)

@@ -303,8 +303,8 @@ static kw_status whom(const kw_host *host, const kw_peer_id *peer, const kw_mult
     return host->closing ? kw_fail(err, KW_E_CANCELLED, "the host closes") : KW_OK;
 }
 
-void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
-                     kw_connected_fn done, void *user)
+static void connect_to(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
+                       bool own_port, kw_connected_fn done, void *user)
 {
     kw_error err = {.message = ""};
     kw_multiaddr without;
@@ -326,6 +326,20 @@ void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *
     status = kw_dial_start(host, &id, without.len > 0 ? &without : NULL, on_dialed, r, &err);
     if (status != KW_OK)
         answer_soon(r, status, err.message);
+    else if (own_port)
+        kw_dial_from_own_port(host, &id);
+}
+
+void kw_host_connect(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
+                     kw_connected_fn done, void *user)
+{
+    connect_to(host, peer, addr, false, done, user);
+}
+
+void kw_host_connect_from_port(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addr,
+                               kw_connected_fn done, void *user)
+{
+    connect_to(host, peer, addr, true, done, user);
 }
 
 /* ---- asking about peers ---- */

@@ -252,7 +252,8 @@ static void ask(kw_relay *relay, size_t at)
                     .frames = {.max = KW_RELAY_MESSAGE_MAX},
                     .since_ms = now_of(relay)};
     p->question = q;
-    kw_host_connect(relay->host, &p->peer, p->addr.len > 0 ? &p->addr : NULL, on_connected, q);
+    kw_host_connect_from_port(relay->host, &p->peer, p->addr.len > 0 ? &p->addr : NULL,
+                              on_connected, q);
 }
 
 static void on_tick(void *user)

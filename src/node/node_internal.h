@@ -4,6 +4,7 @@
 #define KW_NODE_NODE_INTERNAL_H
 
 #include "net/bitswap.h"
+#include "net/dcutr.h"
 #include "net/hop.h"
 #include "net/kad.h"
 #include "net/mdns.h"
@@ -31,6 +32,7 @@ struct kw_node {
     kw_pulls *pulls;
     kw_block_store blocks; /* what it serves: of config, and what is being pulled */
     kw_relay *relay;
+    kw_dcutr *dcutr;
     kw_hop *hop;       /* NULL: is no relay */
     kw_follow *follow; /* NULL: nobody */
     kw_contribution *contribution;

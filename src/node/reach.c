@@ -8,6 +8,7 @@ kw_status kw_node_open_reach(kw_node *node, kw_error *err)
 {
     const kw_node_config *const config = &node->config;
     KW_TRY(kw_relay_open(node->host, &node->relay, err));
+    KW_TRY(kw_dcutr_open(node->host, &node->dcutr, err));
     for (size_t i = 0; i < config->n_through; i++)
         KW_TRY(kw_relay_reserve(node->relay, &config->through[i], err));
     return config->be_relay ? kw_hop_open(node->host, NULL, &node->hop, err) : KW_OK;
@@ -15,6 +16,8 @@ kw_status kw_node_open_reach(kw_node *node, kw_error *err)
 
 void kw_node_close_reach(kw_node *node)
 {
+    if (node->dcutr)
+        kw_dcutr_close(node->dcutr);
     if (node->relay)
         kw_relay_close(node->relay);
     if (node->hop)
@@ -47,7 +50,10 @@ void kw_node_put_reach(const kw_node *node, kw_buf *out)
         kw_buf_printf(out, i ? ", " : "");
         put_reservation(out, &places[i]);
     }
-    kw_buf_printf(out, "]");
+    kw_dcutr_info punched;
+    kw_dcutr_get_info(node->dcutr, &punched);
+    kw_buf_printf(out, "], \"punch_tried\": %llu, \"punch_direct\": %llu",
+                  (unsigned long long)punched.n_tried, (unsigned long long)punched.n_direct);
     if (!node->hop)
         return;
     kw_hop_info info;

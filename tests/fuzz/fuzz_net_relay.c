@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* fuzz_net_relay.c - any bytes as a message to a relay, as one from it, and as a signed envelope:
+/* fuzz_net_relay.c - any bytes as a message to a relay, as one from it, as a signed envelope, and
+ * as one of those that arrange a direct connection:
  * what was read can be written and reads the same again. The first byte chooses. */
+#include "net/dcutr_message.h"
 #include "net/envelope.h"
 #include "net/relay_message.h"
 
@@ -36,6 +38,21 @@ static void message(kw_relay_side side, kw_bytes in)
     kw_buf_free(&out);
 }
 
+static void hole_punch(kw_bytes in)
+{
+    static kw_dcutr_message first, again;
+    kw_buf out = {0};
+    if (kw_dcutr_message_get(in, &first, NULL) != KW_OK)
+        return;
+    kw_dcutr_message_put(&first, &out);
+    require(kw_dcutr_message_get((kw_bytes){(const uint8_t *)out.data, out.len}, &again, NULL) ==
+            KW_OK);
+    require(again.type == first.type && again.n_addrs == first.n_addrs);
+    for (size_t i = 0; i < first.n_addrs; i++)
+        require(kw_multiaddr_equal(&again.addrs[i], &first.addrs[i]));
+    kw_buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t type[] = {0x03, 0x02};
@@ -44,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     const kw_bytes in = {data + 1, size - 1};
-    if (data[0] % 3 < 2)
-        message(data[0] % 3 == 0 ? KW_RELAY_HOP : KW_RELAY_STOP, in);
+    if (data[0] % 4 == 3)
+        hole_punch(in);
+    else if (data[0] % 4 < 2)
+        message(data[0] % 4 == 0 ? KW_RELAY_HOP : KW_RELAY_STOP, in);
     else if (kw_envelope_open(in, KW_STR("libp2p-relay-rsvp"), (kw_bytes){type, sizeof type},
                               &signer, &payload, NULL) == KW_OK)
         require(signer.len > 0 && payload.len <= in.len);

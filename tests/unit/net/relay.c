@@ -2,6 +2,7 @@
 /* relay.c - hosts that reach each other through a third one. */
 #include "nodes.h"
 
+#include "net/dcutr.h"
 #include "net/hop.h"
 #include "net/relay.h"
 
@@ -221,12 +222,79 @@ static void ends_at_any_time(void **state)
     }
 }
 
+static bool is_direct(const node *n, const kw_peer_id *peer)
+{
+    kw_peer_info infos[4];
+    const size_t count = kw_host_peers(n->host, infos, 4);
+    for (size_t i = 0; i < count && i < 4; i++)
+        if (kw_peer_id_equal(&infos[i].id, peer))
+            return !infos[i].relayed;
+    return false;
+}
+
+/* listens: who is it that others can dial, the guest (bit 0) or who is hidden (bit 1). */
+static void becomes_direct(int listens)
+{
+    trio t;
+    kw_dcutr *dcutr[2];
+    kw_dcutr_info info;
+    open_trio(&t, NULL, NULL);
+    if (listens & 1)
+        (void)node_listen(&t.guest);
+    if (listens & 2)
+        (void)node_listen(&t.hidden);
+    assert_int_equal(kw_dcutr_open(t.guest.host, &dcutr[0], NULL), KW_OK);
+    assert_int_equal(kw_dcutr_open(t.hidden.host, &dcutr[1], NULL), KW_OK);
+    wait_held(&t, true);
+    assert_int_equal(connect_through(&t).status, KW_OK);
+    for (int i = 0; i < 800 && !(is_direct(&t.guest, &t.hidden.identity.id) &&
+                                 is_direct(&t.hidden, &t.guest.identity.id));
+         i++)
+        kw_loop_step(t.loop, 20);
+    assert_true(is_direct(&t.guest, &t.hidden.identity.id));
+    assert_true(is_direct(&t.hidden, &t.guest.identity.id));
+    assert_int_equal(perf_through(&t, 3 << 20, 2 << 20).status, KW_OK);
+    for (int i = 0; i < 400 && info_of(&t).n_circuits > 0; i++)
+        kw_loop_step(t.loop, 20);
+    assert_int_equal(info_of(&t).n_circuits, 0); /* the way through the relay is given up */
+    wait_ms(t.loop, 300);
+    kw_dcutr_get_info(dcutr[1], &info);
+    assert_int_equal(info.n_tried, 1);
+    assert_int_equal(info.n_direct, 1);
+    kw_dcutr_close(dcutr[0]);
+    kw_dcutr_close(dcutr[1]);
+    close_trio(&t);
+}
+
+static void a_guest_that_listens_is_dialed(void **state)
+{
+    (void)state;
+    becomes_direct(1);
+}
+
+static void who_is_hidden_is_dialed_on_sync(void **state)
+{
+    (void)state;
+    becomes_direct(2);
+}
+
+static void both_dial_at_once(void **state)
+{
+    (void)state;
+    becomes_direct(3);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reaches_who_is_hidden), cmocka_unit_test(a_limit_keeps_files_away),
-        cmocka_unit_test(bytes_are_counted),     cmocka_unit_test(time_is_counted),
-        cmocka_unit_test(places_are_counted),    cmocka_unit_test(a_place_is_kept),
-        cmocka_unit_test(ends_at_any_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reaches_who_is_hidden),
+                                       cmocka_unit_test(a_limit_keeps_files_away),
+                                       cmocka_unit_test(bytes_are_counted),
+                                       cmocka_unit_test(time_is_counted),
+                                       cmocka_unit_test(places_are_counted),
+                                       cmocka_unit_test(a_place_is_kept),
+                                       cmocka_unit_test(ends_at_any_time),
+                                       cmocka_unit_test(a_guest_that_listens_is_dialed),
+                                       cmocka_unit_test(who_is_hidden_is_dialed_on_sync),
+                                       cmocka_unit_test(both_dial_at_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
