@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* index.c - scans of stores as other programs lay them out, what a changed or removed file does to
  * the index, leaves found by their digest, and a writer that is killed in the middle.
- * kw-test: timeout 60 */
+ * kw-test: timeout 60
+ * kw-test: labels threads */
 #include "hub/index.h"
 
 #include "hub_test.h"
@@ -13,6 +14,7 @@
 
 #include "base/sha256.h"
 #include "hub/stores.h"
+#include "os/thread.h"
 
 static kw_index *open_index(const fixture *f)
 {
@@ -322,9 +324,59 @@ static void killed(void **state)
     }
 }
 
+/* One index of several threads: each scans, hashes, looks blocks up and keeps a manifest. */
+typedef struct worker {
+    const fixture *f;
+    kw_index *index;
+    const uint8_t *digest; /* of a leaf that is there all along */
+    unsigned n;
+} worker;
+
+static void work(void *user)
+{
+    const worker *const w = user;
+    char model[16];
+    snprintf(model, sizeof model, "me/m%u", w->n);
+    const kw_index_manifest manifest = {.model = model, .body = KW_STR("x"), .time = 1};
+    for (int round = 0; round < 30; round++) {
+        kw_index_leaf leaf;
+        assert_int_equal(kw_index_find_leaf(w->index, w->digest, 0, &leaf, NULL), KW_OK);
+        free(leaf.path);
+        assert_int_equal(kw_index_put_manifest(w->index, &manifest, NULL), KW_OK);
+        if (round % 8 == (int)w->n)
+            scan(w->index, w->f);
+        first row = {0};
+        const kw_index_query query = {.model = "me/mine"};
+        assert_int_equal(kw_index_each(w->index, &query, take_first, &row, NULL), KW_E_CANCELLED);
+        assert_true(row.id > 0);
+    }
+}
+
+static void many_threads(void **state)
+{
+    const fixture *const f = *state;
+    kw_index *const index = open_index(f);
+    kw_file_hash hash;
+    worker workers[4];
+    kw_thread *threads[4];
+    write_file(in_dir(f, "store/me/mine/a.gguf"), 5000, 1);
+    scan(index, f);
+    hash_model(index, "me/mine", &hash);
+    for (unsigned i = 0; i < 4; i++) {
+        workers[i] = (worker){f, index, hash.leaves[0], i};
+        assert_int_equal(kw_thread_start(&threads[i], work, &workers[i], NULL), KW_OK);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        kw_thread_join(threads[i]);
+    expect(index, "store me/mine@:a.gguf 5000 hashed\n");
+    kw_file_hash_free(&hash);
+    kw_index_close(index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(many_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(stores, setup, teardown),
         cmocka_unit_test_setup_teardown(hashes_follow_the_file, setup, teardown),
         cmocka_unit_test_setup_teardown(folders, setup, teardown),
