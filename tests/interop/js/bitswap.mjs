@@ -32,7 +32,9 @@ await helia.libp2p.dial(multiaddr(addr))
 await new Promise(resolve => setTimeout(resolve, 500)) // identify
 const fs = unixfs(helia)
 let got = 0
+const begin = performance.now()
 for await (const piece of fs.cat(CID.parse(root), { signal: AbortSignal.timeout(60000) })) got += piece.length
+console.error(`took ${Math.round(performance.now() - begin)} ms`)
 console.log(`got ${got}`)
 const cid = await fs.addBytes(randomBytes(Number(mib) << 20), { rawLeaves: true, cidVersion: 1,
   chunker: fixedSize({ chunkSize: 1048576 }), layout: balanced({ maxChildrenPerNode: 1024 }), reduceSingleLeafToSelf: true })
