@@ -21,6 +21,7 @@
 #define MESSAGE_MAX ((size_t)64 << 10)
 #define REST 64 /* doors that are not used again at once */
 #define CLOSING_MS 100
+#define HEARTBEAT_MS 10000 /* so that a peer which is there is heard, whatever its ICE does */
 
 typedef struct door {
     struct door *next; /* in the pool */
@@ -155,7 +156,8 @@ static bool set_options(struct socket *s)
                                            .assoc_value = SCTP_ENABLE_RESET_STREAM_REQ};
     const struct sctp_initmsg init = {.sinit_num_ostreams = KW_SCTP_STREAMS,
                                       .sinit_max_instreams = KW_SCTP_STREAMS};
-    const struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE,
+    const struct sctp_paddrparams path = {.spp_flags = SPP_PMTUD_DISABLE | SPP_HB_ENABLE,
+                                          .spp_hbinterval = HEARTBEAT_MS,
                                           .spp_pathmtu = KW_SCTP_PACKET - 12};
     bool good = usrsctp_set_non_blocking(s, 1) == 0 &&
                 option(s, SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof abort_at_once) &&

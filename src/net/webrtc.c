@@ -504,7 +504,8 @@ static void close_port(kw_webrtc *port)
     uv_close((uv_handle_t *)&port->udp, socket_gone);
 }
 
-static kw_status open_port(kw_host *host, const kw_multiaddr *addr, kw_webrtc **out, kw_error *err)
+static kw_status open_port(kw_host *host, const kw_multiaddr *addr, bool dials, kw_webrtc **out,
+                           kw_error *err)
 {
     if (host->config.psk)
         return kw_fail(err, KW_E_UNSUPPORTED, "host: a private network has no WebRTC");
@@ -518,6 +519,7 @@ static kw_status open_port(kw_host *host, const kw_multiaddr *addr, kw_webrtc **
     }
     port->udp.data = port;
     port->host = host;
+    port->dials = dials;
     port->n_refs = 1;
     host->n_handles++;
     kw_status status = open_parts(port, err);
@@ -539,7 +541,7 @@ kw_status kw_webrtc_listen(kw_host *host, const kw_multiaddr *addr, kw_error *er
         n++;
     if (n >= MAX_PORTS)
         return kw_fail(err, KW_E_LIMIT, "host: listens on %d ports of WebRTC", MAX_PORTS);
-    return open_port(host, addr, last, err);
+    return open_port(host, addr, false, last, err);
 }
 
 void kw_webrtc_close_all(kw_host *host)
@@ -576,13 +578,12 @@ bool kw_webrtc_dialable(const kw_multiaddr *addr)
 static kw_status dialing_port(kw_host *host, bool ip6, kw_webrtc **out, kw_error *err)
 {
     static const uint8_t any[16];
-    kw_webrtc **place = &host->webrtc_dials[ip6];
-    if (!*place) {
-        const kw_multiaddr addr = kw_multiaddr_of_ip(ip6, any, 0, true);
-        KW_TRY(open_port(host, &addr, place, err));
-        (*place)->dials = true;
-    }
-    *out = *place;
+    *out = host->webrtc_dials[ip6];
+    if (*out)
+        return KW_OK;
+    const kw_multiaddr addr = kw_multiaddr_of_ip(ip6, any, 0, true);
+    KW_TRY(open_port(host, &addr, true, &host->webrtc_dials[ip6], err));
+    *out = host->webrtc_dials[ip6];
     return KW_OK;
 }
 
