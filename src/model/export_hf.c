@@ -7,6 +7,7 @@
 #include "base/decimal.h"
 #include "model/names.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ static void say_otherwise(const kw_net *net, const char *field, bool *out)
     else if (strcmp(field, "tied_head") == 0)
         *out = !has(file, "output.weight");
     else if (strcmp(field, "attention_bias") == 0)
-        *out = has(file, "blk.0.attn_q.bias") || has(file, "blk.0.attn_qkv.bias");
+        *out = has(file, "blk.0.attn_output.bias"); /* Qwen's queries have theirs without a word */
     else if (strcmp(field, "mlp_bias") == 0)
         *out = has(file, "blk.0.ffn_up.bias");
     else if (strcmp(field, "grouped") == 0)
@@ -53,8 +54,34 @@ static void count_otherwise(const kw_net *net, const char *field, int64_t *out)
         *out = has(net->file, "blk.0.attn_norm_2.weight") ? 2 : 1;
 }
 
-/* As briefly as it is still the same f32, which is all that GGUF has: 1e-05. */
-static void print_number(double number, kw_buf *out)
+static double number_field(const kw_net *net, const char *name)
+{
+    double value = 0;
+    for (const kw_field *f = NULL; (f = kw_family_next_field(net->family, f));)
+        if (strcmp(f->name, name) == 0 && f->type == KW_FIELD_FLOAT)
+            memcpy(&value, (const unsigned char *)net->config + f->offset, sizeof value);
+    return value;
+}
+
+/* The same of a number: what Gemma divides scores by the root of, where GGUF has their factor. */
+static void scale_otherwise(const kw_net *net, const char *field, double *out)
+{
+    const double scale = number_field(net, "attention_scale");
+    if (strcmp(field, "query_scalar") == 0)
+        *out = scale > 0 ? rint(1.0 / (scale * scale)) : (double)kw_net_int_field(net, "head_dim");
+}
+
+/* The same of a name: T5's feed-forward layer has a gate, or none. */
+static void name_otherwise(const kw_net *net, const char *field, kw_str *out)
+{
+    const kw_model_file *const file = net->file;
+    if (strcmp(field, "projection") == 0 && out->len == 0)
+        *out = has(file, "enc.blk.0.ffn_gate.weight") ? KW_STR("gated-gelu") : KW_STR("relu");
+}
+
+/* As briefly as it is still the same f32, which is all that GGUF has: 1e-05. transformers wants a
+ * point in what it calls a float, and none in a count. */
+static void print_number(double number, bool count, kw_buf *out)
 {
     char text[32] = "";
     double back = 0.0;
@@ -64,7 +91,12 @@ static void print_number(double number, kw_buf *out)
             !((float)back > (float)number))
             break;
     }
-    kw_buf_printf(out, "%s", text);
+    kw_buf_printf(out, "%s%s", text, count || strpbrk(text, ".e") ? "" : ".0");
+}
+
+static bool is_count(const char *field)
+{
+    return strcmp(field, "query_scalar") == 0 || strcmp(field, "rope.original_context") == 0;
 }
 
 /* The value as JSON; false, and nothing printed, for those that mean "none". */
@@ -84,8 +116,9 @@ static bool print_value(const kw_net *net, const kw_field *f, kw_buf *out)
         return whole > 0;
     case KW_FIELD_FLOAT:
         memcpy(&number, at, sizeof number);
+        scale_otherwise(net, f->name, &number);
         if (number > 0 && number < 1e30)
-            print_number(number, out);
+            print_number(number, is_count(f->name), out);
         return number > 0 && number < 1e30;
     case KW_FIELD_BOOL:
         memcpy(&flag, at, sizeof flag);
@@ -94,6 +127,7 @@ static bool print_value(const kw_net *net, const kw_field *f, kw_buf *out)
         return true;
     case KW_FIELD_STRING:
         memcpy(&text, at, sizeof text);
+        name_otherwise(net, f->name, &text);
         if (text.len > 0)
             kw_buf_json(out, text);
         return text.len > 0;
@@ -106,7 +140,11 @@ static bool key_of(const kw_net *net, const kw_field *f, kw_str *object, kw_str 
 {
     if (!f->hf || !kw_net_field_applies(net, f))
         return false;
-    kw_str full = {f->hf, strcspn(f->hf, "|")};
+    const char *first = f->hf;
+    const char *const dots = strchr(first, '.'), *const other = strchr(first, '|');
+    if (dots && other && strchr(dots + 1, '.') && strchr(dots + 1, '.') < other)
+        first = other + 1; /* of two spellings the one without an object in an object */
+    kw_str full = {first, strcspn(first, "|")};
     if (strcmp(f->name, "experts") == 0 && strcmp(net->family->name, "llama") != 0)
         full = KW_STR("num_experts"); /* the other of its two names */
     const char *const dot = memchr(full.data, '.', full.len);
@@ -172,6 +210,8 @@ static kw_str model_type(const kw_net *net)
 {
     if (is_mixtral(net))
         return KW_STR("mixtral");
+    if (kw_str_is(net->arch, "gemma3"))
+        return KW_STR("gemma3_text"); /* of several parts that is one */
     return kw_str_is(net->arch, "qwen3moe") ? KW_STR("qwen3_moe") : net->arch;
 }
 
@@ -220,6 +260,11 @@ static const int64_t *inverse(kw_arena *arena, const int64_t *order, int64_t row
 /* A tensor of factors follows from the configuration; any other must have a name. */
 static kw_status drop(const kw_tensor_view *view, kw_net_export *out, kw_error *err)
 {
+    if (kw_str_starts(view->name, KW_STR("rope_factors")))
+        return kw_fail(err, KW_E_UNSUPPORTED,
+                       "convert: the factors of LongRoPE (\"%.*s\") are not written into "
+                       "config.json",
+                       KW_FMT(view->name));
     if (!kw_str_starts(view->name, KW_STR("rope_")))
         return kw_fail(err, KW_E_UNSUPPORTED,
                        "convert: tensor \"%.*s\" has no name in Hugging Face's code that is known "

@@ -121,6 +121,25 @@ for model in mixtral qwen3moe; do
 done
 holds "experts in one tensor become one each under their names, and compute the same"
 
+for name in gemma3 qwen2 qwen3; do
+    from=$source_dir/tests/golden/decoders/$name
+    run 0 convert "$from" there.gguf
+    run 0 convert there.gguf back-$name --to safetensors
+    run 0 logits "$from" --tokens 1,2,3,9,17,30,4,4 --out want
+    run 0 logits back-$name --tokens 1,2,3,9,17,30,4,4 --out got
+    same want got
+done
+from=$source_dir/tests/golden/t5
+run 0 convert "$from" there.gguf
+run 0 convert there.gguf back-t5 --to safetensors
+run 0 logits "$from" --tokens 3,4,9 --decoder-tokens 0,5 --out want
+run 0 logits back-t5 --tokens 3,4,9 --decoder-tokens 0,5 --out got
+same want got
+run 0 convert "$source_dir/tests/golden/decoders/phi3-short" there.gguf
+run 1 convert there.gguf back-phi3 --to safetensors
+says err 'LongRoPE'
+holds "config.json says of a family what its GGUF says by other means, or nothing is written"
+
 fused=$source_dir/tests/golden/lora-fused
 for from in "$fused/falcon-7b" "$fused/falcon-40b" "$shared"/golden/falcon/*; do
     [ -d "$from" ] || { skipped "no $from: one of Falcon's layouts is not converted"; continue; }
