@@ -39,6 +39,9 @@ typedef struct kw_bitswap_config {
     /* Told of every peer that misbehaves, in a session or not; the peer has left its sessions when
      * it is called, but for a first stall. May be NULL. */
     void (*fault)(void *user, const kw_peer_id *peer, kw_bitswap_fault fault);
+    /* How little a peer is to be relied upon, 0 to 100, asked when it joins a session: at 10 it is
+     * asked as if it took twice the time. NULL: all alike. */
+    unsigned (*distrust)(void *user, const kw_peer_id *peer);
     void *user;
 } kw_bitswap_config;
 

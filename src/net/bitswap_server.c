@@ -6,7 +6,8 @@
  * block, so that what is queued for a peer is bounded by the stream's limit.
  *
  * A want for what is not here is answered so and remembered, at most KW_BITSWAP_LATER_WANTS a peer:
- * when the block comes, the peer is told or sent it. Its latest word about a block counts. */
+ * when the block comes, the peer is told that it is here. It is sent the block only when it did not
+ * ask for an answer: who was told "no" may have asked somebody else meanwhile. */
 #include "net/bitswap_internal.h"
 
 #include "base/check.h"
@@ -104,7 +105,7 @@ void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, b
     if (has && !entry->have && enqueue(peer, &entry->cid, again))
         return;
     if (served && !has)
-        put_later(peer, &entry->cid, entry->have);
+        put_later(peer, &entry->cid, entry->have || entry->send_dont_have);
     if (peer->presence.len < PRESENCE_MAX && (entry->send_dont_have || (has && entry->have)))
         kw_bitswap_put_presence(&peer->presence, &entry->cid, has && entry->have);
 }
@@ -161,8 +162,8 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
         kw_stream_write(peer->out, block.data, NULL) != KW_OK)
         kw_stream_reset(peer->out); /* half a message cannot be taken back */
     store->release(store->user, &block);
-    kw_bucket_spend(&peer->bucket, (double)size);
-    kw_bucket_spend(&b->bucket, (double)size);
+    peer->bucket.left -= (int64_t)size;
+    b->bucket.left -= (int64_t)size;
     b->info.blocks_out++;
     b->info.bytes_out += size;
     peer->recent[peer->n_recent++ % BITSWAP_RECENT] =
@@ -173,9 +174,8 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
 void kw_bitswap_serve(bitswap_peer *peer)
 {
     const uint64_t now = kw_bitswap_now(peer->bitswap);
-    while (peer->out && peer->n_queue > 0 &&
-           kw_bucket_has(&peer->bucket, &peer->bitswap->peer_rate, now) &&
-           kw_bucket_has(&peer->bitswap->bucket, &peer->bitswap->rate, now)) {
+    while (peer->out && peer->n_queue > 0 && kw_bitswap_bucket_has(&peer->bucket, now) &&
+           kw_bitswap_bucket_has(&peer->bitswap->bucket, now)) {
         if (!send_block(peer, queued(peer, 0)))
             return;
         peer->first = (peer->first + 1) % BITSWAP_SERVED_WANTS;

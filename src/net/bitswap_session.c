@@ -23,10 +23,11 @@ enum {
     STALLS_MAX = 3, /* in a row, without a block in between */
     SCAN_MAX = 512,
     AHEAD_MS = 2000, /* a peer is asked for what it sends in so long */
-    SILENT_MIN_MS = 3000,
+    SILENT_MIN_MS = 4000,
+    SLEPT_MS = 1000,
     ASK_AGAIN_MS = 10000, /* for what nobody had */
-    END_WANTS = 8,        /* so few are left: a block may be asked of a second peer */
-    HURRY_MIN_MS = 1000
+    END_WANTS = 4,        /* so few are left: a block may be asked of a second peer */
+    HURRY_MIN_MS = 2000
 };
 
 typedef struct want {
@@ -46,7 +47,7 @@ typedef struct slot {
     uint64_t progress_ms; /* the last block, or when the first was asked for */
     uint64_t pace;        /* 1/16 ms a block, averaged; a first guess is the time of an answer */
     uint64_t told_ms;     /* when it was first told of a want */
-    unsigned stalls;
+    unsigned stalls, distrust;
 } slot;
 
 struct kw_bitswap_session {
@@ -58,7 +59,9 @@ struct kw_bitswap_session {
     want *waiting, *asked; /* lists */
     want **waiting_end;
     size_t n_wants;
-    uint64_t serial; /* of the last block it was given */
+    uint64_t serial;    /* of the last block it was given */
+    uint64_t silent_ms; /* a peer may be silent for so long; grows with what comes after that */
+    uint64_t ticked_ms;
     bool closed;
     bool dirty, starved;      /* for the next turn: something may be asked; no peer is left */
     kw_bitswap_session *next; /* of those that are open, or of those that were closed */
@@ -179,7 +182,8 @@ static int pick(const kw_bitswap_session *s, const want *w, bool *room)
         if (!at->peer || at->asked >= at->window)
             continue;
         *room = true;
-        const uint64_t cost = (at->asked + 1) * (at->pace + 16) * (w->have & bit ? 1 : 2);
+        const uint64_t cost =
+            (at->asked + 1) * (at->pace + 16) * (at->distrust + 10) * (w->have & bit ? 1 : 2);
         if (!(w->lack & bit) && cost < best_cost) {
             best_cost = cost;
             best = i;
@@ -353,10 +357,8 @@ void kw_bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid
             w->missing_ms = 0;
         w->have = has ? w->have | bit : w->have & ~bit;
         w->lack = has ? w->lack & ~bit : w->lack | bit;
-        if (!has && w->slot == i) {
-            kw_bitswap_entry_add(from, cid, true, false); /* told when it comes, not sent */
+        if (!has && w->slot == i)
             release(s, w);
-        }
         touch(s);
     }
 }
@@ -426,9 +428,25 @@ void kw_bitswap_session_drop(kw_bitswap *b, bitswap_peer *peer)
 static bool is_silent(const kw_bitswap_session *s, const slot *at, uint64_t now)
 {
     const uint64_t most = s->bitswap->config.stall_ms;
-    const uint64_t usual = KW_MAX(at->pace / 4, (uint64_t)SILENT_MIN_MS);
+    const uint64_t usual = KW_MAX(at->pace / 4, s->silent_ms);
     const uint64_t heard = KW_MAX(at->progress_ms, at->peer->heard_ms);
     return now - heard > KW_MIN(usual, most) || now - at->progress_ms > 6 * most;
+}
+
+void kw_bitswap_session_late(kw_bitswap *b, bitswap_peer *from)
+{
+    for (kw_bitswap_session *s = b->sessions; s; s = s->next)
+        if (slot_of(s, from) >= 0)
+            s->silent_ms = KW_MIN(s->silent_ms + s->silent_ms / 4, b->config.stall_ms);
+}
+
+/* When this process was not run for a while, nobody's silence means anything. */
+static void forgive(kw_bitswap_session *s, uint64_t now)
+{
+    const bool slept = s->ticked_ms != 0 && now - s->ticked_ms > SLEPT_MS;
+    s->ticked_ms = now;
+    for (int i = 0; slept && i < KW_BITSWAP_SESSION_PEERS; i++)
+        s->slots[i].progress_ms = now;
 }
 
 static void check_stalls(kw_bitswap_session *s, uint64_t now)
@@ -473,7 +491,7 @@ static void hurry(kw_bitswap_session *s, uint64_t now)
     for (want *w = s->asked, *next; w; w = next) {
         next = w->next;
         const slot *const at = &s->slots[w->slot];
-        const uint64_t late_ms = KW_MAX((uint64_t)HURRY_MIN_MS, at->pace * (at->asked + 2) / 8);
+        const uint64_t late_ms = KW_MAX((uint64_t)HURRY_MIN_MS, at->pace * (at->asked + 2) / 4);
         bool room;
         if (now - w->asked_ms < late_ms || w->hurried)
             continue;
@@ -507,6 +525,7 @@ void kw_bitswap_session_turn(kw_bitswap *b)
 void kw_bitswap_session_tick(kw_bitswap *b, uint64_t now_ms)
 {
     for (kw_bitswap_session *s = b->sessions; s; s = s->next) {
+        forgive(s, now_ms);
         check_stalls(s, now_ms);
         ask_again(s, now_ms);
         hurry(s, now_ms);
@@ -527,6 +546,7 @@ kw_status kw_bitswap_session_open(kw_bitswap *bitswap, const kw_bitswap_events *
     s->events = events;
     s->user = user;
     s->waiting_end = &s->waiting;
+    s->silent_ms = SILENT_MIN_MS;
     s->next = bitswap->sessions;
     bitswap->sessions = s;
     bitswap->info.n_sessions++;
@@ -586,6 +606,9 @@ kw_status kw_bitswap_add_peer(kw_bitswap_session *session, const kw_peer_id *pee
     clear_bits(session, i);
     session->slots[i].window = BITSWAP_WINDOW_FIRST;
     session->slots[i].stalls = 0;
+    const kw_bitswap_config *const config = &session->bitswap->config;
+    session->slots[i].distrust =
+        config->distrust ? KW_MIN(config->distrust(config->user, peer), 100U) : 0;
     touch(session);
     return KW_OK;
 }

@@ -118,9 +118,18 @@ void kw_guard_gate(kw_guard *guard, kw_host_config *host)
     host->allow_user = guard;
 }
 
+/* What is held against a peer, whose score goes down to -100. */
+static unsigned distrust(void *user, const kw_peer_id *peer)
+{
+    const kw_guard *const guard = user;
+    const double score = kw_reputation_score(guard->reputation, peer);
+    return score < 0 ? (unsigned)-score : 0;
+}
+
 void kw_guard_bitswap(kw_guard *guard, kw_bitswap_config *bitswap)
 {
     bitswap->fault = on_bitswap_fault;
+    bitswap->distrust = distrust;
     bitswap->user = guard;
 }
 

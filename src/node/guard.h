@@ -22,7 +22,7 @@ void kw_guard_attach(kw_guard *guard, kw_host *host);
 void kw_guard_close(kw_guard *guard);
 /* Fills `allow`, `fault` and their user of a host's configuration. */
 void kw_guard_gate(kw_guard *guard, kw_host_config *host);
-/* Fills `fault` and its user of bitswap's. */
+/* Fills `fault`, `distrust` and their user of bitswap's. */
 void kw_guard_bitswap(kw_guard *guard, kw_bitswap_config *bitswap);
 /* A verified block came from a peer. */
 void kw_guard_good(kw_guard *guard, const kw_peer_id *peer, size_t bytes);

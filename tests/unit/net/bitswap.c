@@ -121,28 +121,6 @@ bool kw_host_connected(const kw_host *host, const kw_peer_id *peer)
     return false;
 }
 
-bool kw_host_request(kw_host *host, const kw_peer_id *peer, double cost)
-{
-    (void)host;
-    (void)peer;
-    (void)cost;
-    return true;
-}
-
-void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault)
-{
-    (void)host;
-    (void)peer;
-    (void)fault;
-    fail_msg("nobody floods here");
-}
-
-void kw_stream_pause(kw_stream *stream, bool paused)
-{
-    (void)stream;
-    (void)paused;
-}
-
 void kw_host_unspeak(kw_host *host, const char *id)
 {
     (void)id;
@@ -300,6 +278,7 @@ typedef struct node {
     kw_block_store store;
     bool lies;
     unsigned lacks; /* each n-th block; 0: none */
+    int first;      /* block that it has; those before it come later */
     size_t n_served;
     uint8_t lie[4096];
 } node;
@@ -318,7 +297,7 @@ static bool store_has(void *user, const kw_cid *cid, size_t *size)
 {
     const node *const n = user;
     const int i = index_of(cid);
-    if (i < 0 || (n->lacks && (unsigned)i % n->lacks == 0))
+    if (i < n->first || i < 0 || (n->lacks && (unsigned)i % n->lacks == 0))
         return false;
     *size = lengths[i];
     return true;
@@ -353,6 +332,7 @@ typedef struct fetch {
     uint8_t got[BLOCKS];
     unsigned faults[NODES][4];
     size_t close_after; /* blocks; 0: never */
+    bool keeps;         /* what is missing stays wanted */
 } fetch;
 
 static void got_block(void *user, const kw_cid *cid, kw_bytes data, const kw_peer_id *from)
@@ -371,7 +351,8 @@ static void got_missing(void *user, const kw_cid *cid)
 {
     fetch *const f = user;
     f->n_missing++;
-    kw_bitswap_unwant(f->session, cid);
+    if (!f->keeps)
+        kw_bitswap_unwant(f->session, cid);
 }
 
 static void got_starved(void *user)
@@ -589,6 +570,79 @@ static void two_sessions(void **state)
     kw_bitswap_session_close(g.session);
 }
 
+/* Nobody has the first blocks; then they come to one, who says so without being asked again. */
+static void blocks_that_come_later(void **state)
+{
+    (void)state;
+    fetch f = {.keeps = true};
+    nodes[1].first = BLOCKS;
+    nodes[2].first = 100;
+    fetch_all(&f, 2, 200000);
+    assert_true(f.n_got == BLOCKS - 100 && f.n_missing >= 100);
+    assert_int_equal(kw_bitswap_wanted(f.session), 100);
+    nodes[1].first = 50;
+    kw_bitswap_arrived(nodes[1].bitswap, names + 50, BLOCKS - 50);
+    const uint64_t before = sim.now;
+    for (size_t i = 0; i < 2000 && f.n_got < BLOCKS - 50; i++)
+        step();
+    assert_int_equal(f.n_got, BLOCKS - 50);
+    assert_true(sim.now - before < 5000); /* it was told: nothing is asked anew for ten seconds */
+    for (size_t i = 50; i < BLOCKS; i++)
+        assert_int_equal(f.got[i], 1);
+    kw_bitswap_session_close(f.session);
+    /* Who has closed its session is not told and sent nothing. */
+    for (size_t i = 0; i < 2000; i++)
+        step();
+    const size_t served = nodes[1].n_served;
+    nodes[1].first = 0;
+    kw_bitswap_arrived(nodes[1].bitswap, names, BLOCKS);
+    for (size_t i = 0; i < 2000; i++)
+        step();
+    assert_int_equal(nodes[1].n_served, served);
+}
+
+static unsigned distrust_one(void *user, const kw_peer_id *peer)
+{
+    (void)user;
+    return kw_peer_id_equal(peer, &sim.hosts[1].id) ? 100 : 0;
+}
+
+/* Who has misbehaved is asked last: while others have room, not at all. */
+static void distrusted(void **state)
+{
+    (void)state;
+    fetch f = {0};
+    kw_bitswap_close(nodes[0].bitswap);
+    const kw_bitswap_config config = {.host = &sim.hosts[0], .distrust = distrust_one};
+    assert_int_equal(kw_bitswap_open(&config, &nodes[0].bitswap, NULL), KW_OK);
+    assert_int_equal(kw_bitswap_session_open(nodes[0].bitswap, &events, &f, &f.session, NULL),
+                     KW_OK);
+    for (size_t i = 1; i <= 3; i++)
+        assert_int_equal(kw_bitswap_add_peer(f.session, &sim.hosts[i].id, NULL), KW_OK);
+    assert_int_equal(kw_bitswap_want(f.session, names, 12, NULL), KW_OK);
+    for (size_t i = 0; i < 20000 && f.n_got < 12; i++)
+        step();
+    assert_int_equal(f.n_got, 12);
+    assert_int_equal(nodes[1].n_served, 0);
+    assert_true(nodes[2].n_served > 0 && nodes[3].n_served > 0);
+    kw_bitswap_session_close(f.session);
+}
+
+/* A block is asked of a second peer at the end alone: what comes twice is bounded. */
+static void few_duplicates(void **state)
+{
+    (void)state;
+    fetch f = {0};
+    kw_bitswap_info info;
+    nodes[1].lacks = 2;
+    nodes[2].lacks = 3;
+    fetch_all(&f, 4, 400000);
+    assert_all(&f);
+    kw_bitswap_get_info(nodes[0].bitswap, &info);
+    assert_true(info.duplicates <= 8);
+    kw_bitswap_session_close(f.session);
+}
+
 /* ---- the server alone ---- */
 
 /* A cap of 40,000 bytes a second: after five seconds no more than that went out. */
@@ -744,6 +798,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_peer, begin, end),
         cmocka_unit_test_setup_teardown(several_peers, begin, end),
         cmocka_unit_test_setup_teardown(peers_that_lack, begin, end),
+        cmocka_unit_test_setup_teardown(blocks_that_come_later, begin, end),
+        cmocka_unit_test_setup_teardown(distrusted, begin, end),
+        cmocka_unit_test_setup_teardown(few_duplicates, begin, end),
         cmocka_unit_test_setup_teardown(a_liar, begin, end),
         cmocka_unit_test_setup_teardown(silent_and_unreachable, begin, end),
         cmocka_unit_test_setup_teardown(starving, begin, end),
