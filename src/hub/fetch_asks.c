@@ -76,7 +76,7 @@ static uint64_t span_of(const kw_fetch_job *f, const kw_lane *lane)
         rate = KW_MIN(rate, f->config->bytes_per_s / 2);
     const uint64_t free_cells = all->n_cells - all->n_used - all->n_reserved;
     uint64_t want = KW_MAX(2 * rate / all->block_size, UINT64_C(1));
-    if (f->config->scatter)
+    if (f->config->scatter && !all->limited)
         want = lane->span; /* the more it knows of, the better it can choose what is rare */
     return KW_MIN(KW_MIN(want, lane->span), free_cells);
 }
@@ -140,7 +140,11 @@ static bool is_free(const kw_fetch_job *f, const kw_lane *lane)
     if (!lane->opened || lane->share.dropped || lane->n_asks >= lane->parallel ||
         kw_clock_ns() < lane->retry_at_ns)
         return false;
-    return lane->pauses || !f->all.limited || f->all.tokens > 0;
+    if (lane->pauses || !f->all.limited)
+        return true;
+    /* What has been asked for comes at any rate: at most two seconds of it. */
+    const uint64_t asked = (uint64_t)f->all.n_reserved * f->all.block_size;
+    return f->all.tokens > 0 && asked <= 2 * f->config->bytes_per_s;
 }
 
 /* Whether the sources that are preferred to this one still have their chance, or do well. */
