@@ -84,13 +84,14 @@ static void say_status(kw_node *node, kw_control_call *call, char *const *words)
                   "], \"uptime_s\": %llu, \"peers\": %zu, \"bytes_in\": %llu, \"bytes_out\": %llu",
                   (unsigned long long)((kw_loop_now(node->loop) - node->started_ms) / 1000),
                   n_peers, (unsigned long long)in, (unsigned long long)sent);
-    kw_buf_printf(
-        &out,
-        ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"dht_peers\": %zu, \"provided\": %zu, "
-        "\"offered\": %zu, \"asked\": %llu",
-        (unsigned long long)blocks.blocks_in, (unsigned long long)blocks.blocks_out,
-        kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided, registry.n_offered,
-        (unsigned long long)registry.n_answered);
+    kw_buf_printf(&out,
+                  ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"blocks_twice\": %llu, "
+                  "\"dht_peers\": %zu, \"provided\": %zu, "
+                  "\"offered\": %zu, \"asked\": %llu",
+                  (unsigned long long)blocks.blocks_in, (unsigned long long)blocks.blocks_out,
+                  (unsigned long long)blocks.duplicates,
+                  kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided,
+                  registry.n_offered, (unsigned long long)registry.n_answered);
     kw_node_put_reach(node, &out);
     say_services(node, &out);
     kw_buf_printf(&out, "}");
