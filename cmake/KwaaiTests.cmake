@@ -154,6 +154,9 @@ if(KWAAI_NETWORK)
         add_executable(interop-${stem} ${file})
         target_link_libraries(interop-${stem} PRIVATE kw_net kw_flags)
     endforeach()
+    # A node that serves badly, for tests/swarm/run.
+    add_executable(swarm-peer ${CMAKE_SOURCE_DIR}/tests/swarm/peer.c)
+    target_link_libraries(swarm-peer PRIVATE kw_node kw_hub kw_net kw_flags)
 endif()
 
 # What the thread sanitizer's run needs, and no more.
