@@ -304,7 +304,9 @@ static kw_status after(kw_dtls *dtls, int result, kw_error *err)
     case SSL_ERROR_ZERO_RETURN:
         return refused(err, KW_E_IO, "the peer has closed");
     default:
-        return refused(err, KW_E_FORMAT, dtls->secured ? "broken" : "the handshake failed");
+        /* Before it is secured anybody can forge what ends it: the peer is not to blame. */
+        return dtls->secured ? refused(err, KW_E_FORMAT, "broken")
+                             : refused(err, KW_E_IO, "the handshake failed");
     }
 }
 

@@ -793,7 +793,7 @@ void kw_connection_get_info(const kw_connection *c, kw_connection_info *out)
                                 .bytes_out = c->muxer.bytes_out,
                                 .rtt_ms = c->muxer.rtt_ms,
                                 .n_streams = c->muxer.n_streams,
-                                .memory_bytes = sizeof *c + c->key.len + c->in.cap +
-                                                (c->plain ? PLAIN_MAX : 0) + c->out_cap +
-                                                kw_muxer_memory(&c->muxer)};
+                                .memory_bytes = sizeof *c + c->key.len + c->in.cap + c->part.cap +
+                                                c->early.cap + (c->plain ? PLAIN_MAX : 0) +
+                                                c->out_cap + kw_muxer_memory(&c->muxer)};
 }

@@ -3,7 +3,7 @@
  *
  * A channel is free for another stream once both sides have closed their half of it. Ours are
  * closed together, when all that was sent has been confirmed: see kw_sctp_end_streams. What must
- * not be lost (the opening of a channel, flags, the handshake) waits in `queue` when SCTP takes no
+ * not be lost (the opening of a channel, flags, the handshake) waits in a queue when SCTP takes no
  * more, and stream data does not pass it. */
 #include "net/rtc.h"
 
@@ -39,11 +39,12 @@ struct kw_rtc {
     const uint8_t *own_hash;
     uint8_t peer_hash[32]; /* that it must have */
     bool any_peer, server, blocked, over;
+    bool overflowed; /* what must not be lost was: the next turn ends it */
     uint64_t now_ms;
     waiting *first, **last; /* owned */
     size_t queued;
-    size_t n_ending,
-        n_told; /* channels whose half is to end; that the peer was told to have ended */
+    size_t n_ending; /* channels whose half of ours is to end */
+    size_t n_told;   /* of which the peer was told, and has not confirmed it */
     uint8_t halves[CHANNELS];
 };
 
@@ -60,14 +61,13 @@ static void lost(kw_rtc *rtc, kw_status why, const char *reason)
 /* False when it had to be queued and there was no room: the connection is over then. */
 static bool send_surely(kw_rtc *rtc, uint16_t channel, uint32_t payload, kw_bytes message)
 {
-    if (rtc->over || !rtc->sctp)
+    if (rtc->over || rtc->overflowed || !rtc->sctp)
         return false;
     if (!rtc->first && kw_sctp_send(rtc->sctp, channel, payload, message) != KW_SCTP_LATER)
         return true;
     waiting *w = rtc->queued + message.len <= QUEUE_MAX ? malloc(sizeof *w + message.len) : NULL;
     if (!w) {
-        /* The next tick tells: the caller may be within the connection now. */
-        rtc->queued = SIZE_MAX;
+        rtc->overflowed = true; /* told later: the caller may be within the connection now */
         return false;
     }
     *w = (waiting){.payload = payload, .channel = channel, .len = message.len};
@@ -82,7 +82,7 @@ static bool send_surely(kw_rtc *rtc, uint16_t channel, uint32_t payload, kw_byte
 /* Whether nothing waits any more. */
 static bool flush(kw_rtc *rtc)
 {
-    if (rtc->queued == SIZE_MAX) {
+    if (rtc->overflowed) {
         lost(rtc, KW_E_LIMIT, "webrtc: the peer asks and does not read the answers");
         return false;
     }
