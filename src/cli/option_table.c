@@ -972,7 +972,7 @@ const kw_option kw_option_table[] = {
      .section = KW_SECTION_NETWORK,
      .commands = KW_CMD_NODE,
      AT(metered),
-     .help = "start: each byte of this network costs"},
+     .help = "start: each byte of this network costs, whatever NetworkManager says"},
     {.name = "store-cap",
      .kind = KW_OPT_TEXT,
      .meta = "SIZE",

@@ -12,6 +12,7 @@
 #include "hub/local_blocks.h"
 #include "net/sctp.h"
 #include "node/node.h"
+#include "os/metered.h"
 #include "os/system.h"
 
 #include <stdlib.h>
@@ -109,13 +110,27 @@ static kw_status provide_row(void *user, const kw_index_row *row, kw_error *err)
     return row->rooted ? kw_node_provide(user, &row->root, err) : KW_OK;
 }
 
+#define METERED_NS UINT64_C(30000000000) /* between questions to NetworkManager */
+
+/* What the conditions are read from. */
+typedef struct machine {
+    const kw_cli *cli;
+    kw_metered metered;
+    uint64_t asked_ns; /* 0: never */
+} machine;
+
 /* What this machine is like now. */
 static void conditions(void *user, kw_conditions *out)
 {
-    const kw_cli *const cli = user;
-    const char *const root = cli->env("KWAAI_POWER_ROOT");
+    machine *const m = user;
+    const char *const root = m->cli->env("KWAAI_POWER_ROOT");
     kw_power_read(root && root[0] ? root : KW_POWER_ROOT, &out->power);
-    out->metered = cli->parsed.options.metered;
+    const uint64_t now = kw_clock_ns();
+    if (m->asked_ns == 0 || now - m->asked_ns > METERED_NS) {
+        m->metered = kw_metered_read(KW_METERED_BUS);
+        m->asked_ns = now;
+    }
+    out->metered = m->cli->parsed.options.metered || m->metered == KW_METERED_YES;
 }
 
 /* What it gives and takes. */
@@ -128,7 +143,6 @@ static kw_status read_services(kw_cli *cli, const kw_home *home, kw_node_config 
                        options->contribute);
     KW_TRY(kw_parse_rate("store-cap", options->store_cap, &config->store_cap, err));
     config->conditions = conditions;
-    config->user = cli;
     config->trust = home->trust;
     config->store = home->store;
     config->following = kw_following_path(home);
@@ -160,6 +174,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
                              .perf = options->perf,
                              .local = options->local,
                              .stop = interrupted,
+                             .user = &(machine){.cli = cli},
                              .log = {.write = log_line, .user = cli, .level = KW_LOG_INFO}};
     KW_TRY(parse_addrs(options->listen.n ? &options->listen : &otherwise, listen, &config.n_listen,
                        err));
