@@ -41,8 +41,10 @@ KWAAI_HOME=b run 0 show me/model --json
 says out '"manifest": true'
 holds "a model comes from a peer by its name alone"
 
-sleep 1
-pull 0 c me/model --peer "$(addr hub)"
+for _ in $(seq 20); do # until the hub has been told
+    KWAAI_HOME=c "$KWAAI" pull --from cache,peers --no-mdns me/model --peer "$(addr hub)" >out 2>err && break
+    sleep 0.5
+done
 same c/store/me/model/weights.bin model/weights.bin
 holds "who has its manifest is found in the DHT"
 
