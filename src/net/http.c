@@ -137,6 +137,7 @@ static const char *reason(unsigned status)
                    {400, "Bad Request"},
                    {404, "Not Found"},
                    {405, "Method Not Allowed"},
+                   {406, "Not Acceptable"},
                    {412, "Precondition Failed"},
                    {416, "Range Not Satisfiable"},
                    {429, "Too Many Requests"},
@@ -179,7 +180,8 @@ void kw_http_reply(kw_http_request *request, const kw_http_reply_t *reply)
     kw_buf head = {0}, fields = {0};
     http->reply = *reply;
     http->gone = NULL;
-    http->chunked = reply->size == KW_HTTP_SIZE_UNKNOWN;
+    const bool bodiless = reply->status == 304; /* no length and no chunks either */
+    http->chunked = reply->size == KW_HTTP_SIZE_UNKNOWN && !bodiless;
     if (http->chunked && !kw_str_is(http->head.line[2], "HTTP/1.1"))
         http->chunked = http->keep = false; /* the end of the connection is the end of the body */
     const unsigned status = choose_part(http, &fields);
@@ -188,7 +190,7 @@ void kw_http_reply(kw_http_request *request, const kw_http_reply_t *reply)
         kw_buf_printf(&head, "Content-Type: %s\r\n", reply->type);
     if (http->chunked)
         kw_buf_printf(&head, "Transfer-Encoding: chunked\r\n");
-    else if (reply->size != KW_HTTP_SIZE_UNKNOWN)
+    else if (reply->size != KW_HTTP_SIZE_UNKNOWN && !bodiless)
         kw_buf_printf(&head, "Content-Length: %llu\r\n",
                       (unsigned long long)(http->end - http->at));
     kw_buf_add(&head, fields.data, fields.len);

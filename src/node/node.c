@@ -105,6 +105,8 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
     KW_TRY(kw_contribution_open(node->loop, &contribution, &node->contribution, err));
     node->blocks = kw_contribution_store(node->contribution, kw_pulls_store(node->pulls));
     KW_TRY(kw_bitswap_open(&bitswap, &node->bitswap, err));
+    KW_TRY(kw_gateway_server_open(node->host, node->loop, &node->blocks, config->bytes_per_second,
+                                  &node->gateway, err));
     KW_TRY(kw_kad_open(&kad, &node->kad, err));
     KW_TRY(kw_pulls_begin(node->pulls, err));
     if (node->n_bootstrap)
@@ -214,6 +216,7 @@ void kw_node_close(kw_node *node)
         if (node->mdns)
             kw_mdns_close(node->mdns);
         kw_follow_close(node->follow);
+        kw_gateway_server_close(node->gateway);
         kw_offers_close(node->offers);
         kw_registry_close(node->registry);
         kw_pulls_close(node->pulls);

@@ -11,6 +11,7 @@
 #include "net/relay.h"
 #include "node/control.h"
 #include "node/follow.h"
+#include "node/gateway_server.h"
 #include "node/guard.h"
 #include "node/node.h"
 #include "node/offers.h"
@@ -25,6 +26,7 @@ struct kw_node {
     kw_host *host;
     kw_guard *guard;
     kw_bitswap *bitswap;
+    kw_gateway_server *gateway;
     kw_kad *kad;
     kw_mdns *mdns; /* NULL: not wanted, or no network here can multicast */
     kw_registry *registry;

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* gateway_server.c - answers of the gateway, and the bodies that are under way. */
+#include "node/gateway_server.h"
+
+#include "base/check.h"
+#include "net/http.h"
+#include "net/loop.h"
+#include "node/gateway_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TICK_MS 50
+
+typedef struct body {
+    struct kw_gateway_server *server; /* NULL: a free place */
+    kw_http_request *request;
+    kw_block block;    /* held, of a raw block */
+    kw_car_walk *walk; /* owned, of an archive */
+    bool waits;        /* for the cap */
+} body;
+
+struct kw_gateway_server {
+    kw_host *host;
+    kw_block_store store;
+    uint64_t bytes_per_second, tokens;
+    kw_timer *timer; /* NULL: no cap */
+    body bodies[KW_GATEWAY_BODIES];
+    size_t n_bodies;
+    bool closed; /* freed with the last body */
+};
+
+/* ---- bodies ---- */
+
+static body *take_body(kw_gateway_server *s, kw_http_request *request)
+{
+    for (size_t i = 0; i < KW_GATEWAY_BODIES; i++) {
+        if (s->bodies[i].server)
+            continue;
+        s->bodies[i] = (body){.server = s, .request = request};
+        s->n_bodies++;
+        return &s->bodies[i];
+    }
+    return NULL;
+}
+
+static void end_body(body *b)
+{
+    kw_gateway_server *const s = b->server;
+    if (b->walk)
+        kw_car_walk_close(b->walk);
+    else if (b->block.hold)
+        s->store.release(s->store.user, &b->block);
+    *b = (body){.server = NULL};
+    s->n_bodies--;
+}
+
+static void on_done(void *user, bool sent)
+{
+    (void)sent;
+    body *const b = user;
+    kw_gateway_server *const s = b->server;
+    end_body(b);
+    if (s->closed && s->n_bodies == 0)
+        free(s);
+}
+
+/* How much of max may be sent now; 0: it waits for the timer. */
+static size_t allowed(body *b, size_t max)
+{
+    kw_gateway_server *const s = b->server;
+    if (!s->timer)
+        return max;
+    b->waits = s->tokens == 0;
+    max = (size_t)KW_MIN((uint64_t)max, s->tokens);
+    s->tokens -= max;
+    return max;
+}
+
+static kw_status next_raw(void *user, uint64_t offset, size_t max, kw_bytes *out, bool *ended)
+{
+    body *const b = user;
+    (void)ended;
+    if (b->server->closed)
+        return KW_E_CANCELLED;
+    max = allowed(b, max);
+    if (max > 0)
+        *out = (kw_bytes){b->block.data.data + offset, max};
+    return KW_OK;
+}
+
+static kw_status next_car(void *user, uint64_t offset, size_t max, kw_bytes *out, bool *ended)
+{
+    body *const b = user;
+    (void)offset;
+    if (b->server->closed)
+        return KW_E_CANCELLED;
+    max = allowed(b, max);
+    if (max == 0)
+        return KW_OK;
+    const kw_status status = kw_car_walk_next(b->walk, max, out, NULL);
+    *ended = status == KW_OK && out->len == 0;
+    if (b->server->timer)
+        b->server->tokens += max - out->len;
+    return status;
+}
+
+static void refill(void *user)
+{
+    kw_gateway_server *const s = user;
+    const uint64_t more = KW_MAX(s->bytes_per_second * TICK_MS / 1000, UINT64_C(1));
+    s->tokens = KW_MIN(s->tokens + more, KW_MAX(s->bytes_per_second / 4, more));
+    for (size_t i = 0; i < KW_GATEWAY_BODIES; i++) {
+        body *const b = &s->bodies[i];
+        if (b->server && b->waits && s->tokens > 0)
+            kw_http_more(b->request);
+    }
+}
+
+/* ---- answers ---- */
+
+static void put_etag(kw_buf *out, const kw_gateway_request *r, const char *cid)
+{
+    const kw_car_part *const part = &r->part;
+    if (r->car)
+        kw_buf_printf(out, "W/\"%s.car.%d.%lld.%lld\"", cid, (int)part->scope,
+                      (long long)part->from, (long long)part->to);
+    else
+        kw_buf_printf(out, "\"%s.raw\"", cid);
+}
+
+static kw_str without_weakness(kw_str etag)
+{
+    while (etag.len > 0 && (etag.data[0] == ' ' || etag.data[0] == ','))
+        etag = (kw_str){etag.data + 1, etag.len - 1};
+    return kw_str_starts(etag, KW_STR("W/")) ? (kw_str){etag.data + 2, etag.len - 2} : etag;
+}
+
+/* Whether a list of If-None-Match has this entity tag, weak or not. */
+static bool has_etag(kw_str list, kw_str etag)
+{
+    etag = without_weakness(etag);
+    if (kw_str_is(list, "*"))
+        return true;
+    for (list = without_weakness(list); list.len > 0;) {
+        size_t n = 0;
+        while (n < list.len && list.data[n] != ',')
+            n++;
+        if (n >= etag.len && memcmp(list.data, etag.data, etag.len) == 0)
+            return true;
+        list = without_weakness((kw_str){list.data + n, list.len - n});
+    }
+    return false;
+}
+
+/* The fields that all answers with a body or 304 have. */
+static void put_fields(kw_buf *out, const kw_gateway_request *r, kw_str etag)
+{
+    const char *const ending = r->car ? "car" : "bin";
+    char cid[KW_CID_TEXT_MAX];
+    kw_buf_printf(out, "Cache-Control: public, max-age=29030400, immutable\r\nETag: ");
+    kw_buf_add(out, etag.data, etag.len);
+    kw_buf_printf(out, "\r\nVary: Accept\r\nAccess-Control-Allow-Origin: *\r\n"
+                       "X-Content-Type-Options: nosniff\r\nX-Ipfs-Roots: ");
+    for (size_t i = 0; i < r->part.n_path; i++) {
+        kw_cid_text(&r->part.path[i], cid);
+        kw_buf_printf(out, i ? ",%s" : "%s", cid);
+    }
+    kw_buf_printf(out, "\r\nContent-Disposition: attachment; filename=\"%s.%s\"\r\n", cid, ending);
+    if (r->car)
+        kw_buf_printf(out, "Accept-Ranges: none\r\n");
+}
+
+static bool is_identity(const kw_gateway_request *r)
+{
+    return r->part.n_path == 1 && r->part.path[0].hash == KW_HASH_IDENTITY && !r->car;
+}
+
+/* The block or archive; false: it is not here. The digest of an identity is its block. */
+static kw_status open_body(body *b, const kw_gateway_request *r, kw_error *err)
+{
+    const kw_block_store *const store = &b->server->store;
+    if (r->car)
+        return kw_car_walk_open(store, &r->part, &b->walk, err);
+    return store->get(store->user, &r->part.path[r->part.n_path - 1], &b->block, err);
+}
+
+/* What is missing is not fetched from elsewhere: who asked for what is cached alone hears so. */
+static void refuse(kw_http_request *request, unsigned status, const char *why)
+{
+    const bool cached = kw_http_list_has(kw_http_field(request, "cache-control"), "only-if-cached");
+    kw_http_reply_status(request, status == 404 && cached ? 412 : status, why);
+}
+
+static void answer(kw_gateway_server *s, kw_http_request *request, const kw_gateway_request *r,
+                   const kw_buf *fields)
+{
+    body *const b = take_body(s, request);
+    kw_error err;
+    if (!b) {
+        kw_http_reply_status(request, 503, "too many answers are under way\n");
+        return;
+    }
+    const kw_status status = open_body(b, r, &err);
+    if (status != KW_OK) {
+        end_body(b);
+        if (status == KW_E_NOTFOUND)
+            refuse(request, 404, "this block is not here\n");
+        else
+            kw_http_reply_status(request, 503, "no room to answer now\n");
+        return;
+    }
+    kw_http_reply_t reply = {.status = 200, .fields = fields->data, .done = on_done, .user = b};
+    if (r->car) {
+        reply.type = "application/vnd.ipld.car; version=1; order=dfs; dups=y";
+        reply.size = KW_HTTP_SIZE_UNKNOWN;
+        reply.next = next_car;
+    } else {
+        reply.type = "application/vnd.ipld.raw";
+        reply.size = b->block.data.len;
+        reply.ranges = true;
+        reply.next = next_raw;
+    }
+    kw_http_reply(request, &reply);
+}
+
+/* The empty block whose name is its content: what gateways are probed with. */
+static void answer_identity(kw_http_request *request, const kw_gateway_request *r,
+                            const kw_buf *fields)
+{
+    if (r->part.path[0].digest_len > 0)
+        refuse(request, 404, "this block is not here\n");
+    else
+        kw_http_reply(request, &(kw_http_reply_t){.status = 200,
+                                                  .type = "application/vnd.ipld.raw",
+                                                  .fields = fields->data});
+}
+
+static void on_request(void *user, kw_http_request *request)
+{
+    kw_gateway_server *const s = user;
+    kw_gateway_fields fields = {.path = kw_http_path(request),
+                                .accept = kw_http_field(request, "accept")};
+    kw_gateway_request r;
+    kw_buf text = {0}, etag = {0};
+    const char *why;
+    char cid[KW_CID_TEXT_MAX];
+    (void)kw_http_parameter(request, "format", &fields.format);
+    (void)kw_http_parameter(request, "dag-scope", &fields.dag_scope);
+    (void)kw_http_parameter(request, "entity-bytes", &fields.entity_bytes);
+    unsigned status = kw_gateway_request_get(&fields, &r, &why);
+    if (status == 200)
+        status = kw_gateway_request_follow(&r, &s->store, &why);
+    if (status != 200) {
+        refuse(request, status, why);
+        return;
+    }
+    kw_cid_text(&r.part.path[r.part.n_path - 1], cid);
+    put_etag(&etag, &r, cid);
+    put_fields(&text, &r, (kw_str){etag.data, etag.len});
+    if (text.failed || etag.failed)
+        kw_http_reply_status(request, 503, "no memory to answer\n");
+    else if (has_etag(kw_http_field(request, "if-none-match"), (kw_str){etag.data, etag.len}))
+        kw_http_reply(
+            request,
+            &(kw_http_reply_t){.status = 304, .size = KW_HTTP_SIZE_UNKNOWN, .fields = text.data});
+    else if (is_identity(&r))
+        answer_identity(request, &r, &text);
+    else
+        answer(s, request, &r, &text);
+    kw_buf_free(&etag);
+    kw_buf_free(&text);
+}
+
+/* ---- the server ---- */
+
+kw_status kw_gateway_server_open(kw_host *host, kw_loop *loop, const kw_block_store *store,
+                                 uint64_t bytes_per_second, kw_gateway_server **out, kw_error *err)
+{
+    kw_gateway_server *const s = calloc(1, sizeof *s);
+    if (!s)
+        return kw_fail(err, KW_E_NOMEM, "gateway: no memory for a server");
+    s->host = host;
+    s->store = *store;
+    s->bytes_per_second = bytes_per_second;
+    if (bytes_per_second > 0) {
+        const kw_status status = kw_timer_open(loop, refill, s, &s->timer, err);
+        if (status != KW_OK) {
+            free(s);
+            return status;
+        }
+        kw_timer_set(s->timer, TICK_MS, TICK_MS);
+    }
+    kw_host_http(host, on_request, s);
+    *out = s;
+    return KW_OK;
+}
+
+void kw_gateway_server_close(kw_gateway_server *s)
+{
+    if (!s)
+        return;
+    kw_host_http(s->host, NULL, NULL);
+    if (s->timer)
+        kw_timer_close(s->timer);
+    s->closed = true;
+    for (size_t i = 0; i < KW_GATEWAY_BODIES; i++) {
+        body *const b = &s->bodies[i];
+        if (!b->server)
+            continue;
+        if (b->walk)
+            kw_car_walk_close(b->walk);
+        else if (b->block.hold)
+            s->store.release(s->store.user, &b->block);
+        b->walk = NULL;
+        b->block = (kw_block){0};
+    }
+    if (s->n_bodies == 0)
+        free(s);
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# kw-test: timeout 120
+# gateway.sh - a node answers HTTP on its port as a trustless gateway: blocks, archives, ranges, and
+# nothing that was not published; kwaai pull takes a model from it.
+source "$(dirname "$0")/common.bash"
+kwaai node --help >help 2>&1 || true
+grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+
+head -c 5000000 /dev/urandom >weights.bin
+KWAAI_HOME=a run 0 publish weights.bin me/model
+KWAAI_HOME=a run 0 show me/model --json
+cid=$(grep -o 'bafy[a-z2-7]*' out | head -n 1)
+[ -n "$cid" ] || failed "what is published has no CID"
+KWAAI_HOME=a "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 >start 2>start.err &
+pid=$!
+trap 'kill $pid 2>/dev/null; wait; rm -rf "$work"' EXIT
+for _ in $(seq 100); do [ -s start ] && break; sleep 0.1; done
+port=$(sed -n 's|.*/tcp/\([0-9]*\)/p2p.*|\1|p' start | head -n 1)
+[ -n "$port" ] || failed "the node does not start: $(cat start.err)"
+
+python3 - "$port" "$cid" weights.bin <<'PY'
+import hashlib, http.client, sys
+port, cid, path = sys.argv[1:]
+data = open(path, "rb").read()
+c = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)  # kept alive throughout
+
+def get(target, method="GET", **fields):
+    c.request(method, target, headers={k.replace("_", "-"): v for k, v in fields.items()})
+    r = c.getresponse()
+    return r.status, r.headers, r.read()
+
+def varint(b, at):
+    n = shift = 0
+    while True:
+        n |= (b[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if b[at - 1] < 128:
+            return n, at
+
+def blocks(car):  # the blocks of an archive, each with its codec, verified
+    n, at = varint(car, 0)
+    at += n
+    while at < len(car):
+        n, at = varint(car, at)
+        block, at = car[at:at + n], at + n
+        assert block[0] == 1 and block[2:4] == b"\x12\x20", block[:4]
+        assert hashlib.sha256(block[36:]).digest() == block[4:36]
+        yield block[1], block[36:]
+
+status, fields, root = get(f"/ipfs/{cid}?format=raw")
+assert status == 200 and fields["Content-Type"] == "application/vnd.ipld.raw", (status, fields)
+assert "immutable" in fields["Cache-Control"] and fields["X-Content-Type-Options"] == "nosniff"
+etag = fields["ETag"]
+assert etag == f'"{cid}.raw"', etag
+assert fields["X-Ipfs-Roots"] == cid
+status, fields, body = get(f"/ipfs/{cid}", "HEAD", Accept="application/vnd.ipld.raw")
+assert status == 200 and body == b"" and int(fields["Content-Length"]) == len(root)
+status, fields, body = get(f"/ipfs/{cid}?format=raw", Range="bytes=3-9")
+assert status == 206 and body == root[3:10] and fields["Content-Range"] == f"bytes 3-9/{len(root)}"
+assert get(f"/ipfs/{cid}?format=raw", Range=f"bytes={len(root)}-")[0] == 416
+for tags in (etag, f'"x", W/{etag}', "*"):
+    status, fields, body = get(f"/ipfs/{cid}?format=raw", If_None_Match=tags)
+    assert status == 304 and body == b"" and fields["ETag"] == etag, (tags, status)
+assert get(f"/ipfs/{cid}?format=raw", If_None_Match='"x"')[0] == 200
+
+status, fields, car = get(f"/ipfs/{cid}?format=car")
+assert status == 200 and fields["Content-Type"].startswith("application/vnd.ipld.car; version=1")
+assert fields["ETag"].startswith("W/")
+assert b"".join(b for codec, b in blocks(car) if codec == 0x55) == data
+status, _, car = get(f"/ipfs/{cid}?dag-scope=entity&entity-bytes=1048576:2097152", Accept="application/vnd.ipld.car;dups=y")
+assert b"".join(b for codec, b in blocks(car) if codec == 0x55) == data[1 << 20:3 << 20]
+status, _, car = get(f"/ipfs/{cid}?format=car&dag-scope=block")
+assert [b for _, b in blocks(car)] == [root]
+status, _, body = get(f"/ipfs/{cid}?format=car", "HEAD")
+assert status == 200 and body == b""
+
+for target, want in ((f"/ipfs/{cid}", 406), (f"/ipfs/{cid}?format=tar", 406), ("/ipfs/none?format=raw", 400),
+                     (f"/ipfs/{cid}/name?format=raw", 404), (f"/ipfs/{cid}?format=car&dag-scope=x", 400),
+                     (f"/ipfs/{cid}?format=car&entity-bytes=9:1", 400), ("/etc/passwd", 404), ("/ipns/x?format=raw", 404),
+                     ("/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku?format=raw", 404),
+                     ("/ipfs/bafkqaaa?format=raw", 200)):
+    status, _, body = get(target)
+    assert status == want, (target, status, body)
+assert get("/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku?format=raw", Cache_Control="only-if-cached")[0] == 412
+c.request("POST", f"/ipfs/{cid}?format=raw")
+assert c.getresponse().status == 405
+PY
+holds "blocks, archives, ranges and refusals, on one connection"
+
+KWAAI_HOME=b run 0 pull "ipfs://$cid" --from ipfs --no-mdns --gateway "http://127.0.0.1:$port"
+same "$(cat out)" weights.bin
+holds "kwaai pull takes a model from it"
+
+printf x | dd of=weights.bin bs=1 seek=100 conv=notrunc status=none
+touch -d '2020-01-01' weights.bin
+code=$(python3 -c 'import http.client,sys
+c = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
+c.request("GET", "/ipfs/%s?format=car" % sys.argv[2])
+try:
+    print(len(c.getresponse().read()))
+except http.client.IncompleteRead as e:
+    print(len(e.partial))' "$port" "$cid")
+[ "$code" -lt 1000 ] || failed "$code bytes of a changed file were served"
+holds "what has changed is not served"
