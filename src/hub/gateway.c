@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* gateway.c - the source of a trustless gateway: GET /ipfs/CID?format=raw, a block an ask.
- * Source: specs.ipfs.tech, "Trustless Gateway Specification". */
+/* gateway.c - the source of a trustless gateway: runs of leaves as archives of a range of the file
+ * (format=car, entity-bytes), single blocks by their names (format=raw). A gateway that does not
+ * give an archive of what was asked for is asked for single blocks from then on. Source:
+ * specs.ipfs.tech, "Trustless Gateway Specification". */
 #include "hub/gateway.h"
 
 #include "base/check.h"
+#include "hub/car_stream.h"
 #include "hub/web_asks.h"
 #include "wire/blocks.h"
 
@@ -12,11 +15,37 @@
 
 #define PARALLEL 6
 #define MISSING_RETRY_MS 250
+#define SPAN 16 /* blocks in an archive */
 
 typedef struct file {
     const kw_gateway *gateway;
+    const kw_want *want; /* borrowed */
     kw_web_asks asks;
+    kw_car_stream streams[KW_WEB_ASKS_MAX]; /* of each ask */
+    bool single;                            /* no archives; guarded by asks.sync */
+    char host[300];
 } file;
+
+static void offer(file *f, uint32_t span)
+{
+    const kw_delivery *const to = f->asks.to;
+    to->opened(to->user, &(kw_offer){.size = KW_SIZE_UNKNOWN,
+                                     .from = f->host,
+                                     .parallel = PARALLEL,
+                                     .span = span,
+                                     .ranges = true,
+                                     .blocks = true,
+                                     .pauses = true,
+                                     .by_leaf = true});
+}
+
+static bool is_single(file *f)
+{
+    kw_sync_lock(f->asks.sync);
+    const bool single = f->single;
+    kw_sync_unlock(f->asks.sync);
+    return single;
+}
 
 static bool on_head(void *user, const kw_web_reply *reply, const char *url)
 {
@@ -63,6 +92,61 @@ static void on_done(void *user, kw_status status, const kw_web_reply *reply, con
     to->done(to->user, a->id, status, a->why, missing ? MISSING_RETRY_MS : reply->retry_ms);
 }
 
+/* ---- archives ---- */
+
+static kw_car_stream *stream_of(kw_web_ask *a)
+{
+    file *const f = a->file;
+    return &f->streams[a - f->asks.asks];
+}
+
+static kw_take hand_on(void *user, kw_bytes bytes)
+{
+    return kw_web_ask_deliver(user, bytes);
+}
+
+static kw_take on_car_data(void *user, kw_bytes bytes)
+{
+    kw_web_ask *const a = user;
+    const char *why;
+    if (a->status != KW_OK)
+        return KW_TAKE_OK;
+    const kw_take take = kw_car_stream_take(stream_of(a), bytes, hand_on, a, &why);
+    if (!why)
+        return take;
+    a->status = KW_E_FORMAT;
+    snprintf(a->why, sizeof(a->why), "%s", why);
+    return KW_TAKE_OK;
+}
+
+/* What did not bring the run as an archive is asked for block by block, at once. */
+static void on_car_done(void *user, kw_status status, const kw_web_reply *reply, const char *why)
+{
+    kw_web_ask *const a = user;
+    file *const f = a->file;
+    const kw_delivery *const to = f->asks.to;
+    const bool busy = status != KW_OK || kw_web_status(reply->status) == KW_E_IO;
+    if (a->status == KW_OK && status == KW_OK && kw_car_stream_whole(stream_of(a))) {
+        to->done(to->user, a->id, KW_OK, "", 0);
+        return;
+    }
+    if (a->status == KW_OK)
+        snprintf(a->why, sizeof(a->why), "%s", status != KW_OK ? why : "sent less than the run");
+    if (busy) {
+        to->done(to->user, a->id, KW_E_IO, a->why, reply->retry_ms);
+        return;
+    }
+    kw_sync_lock(f->asks.sync);
+    const bool first = !f->single;
+    f->single = true;
+    kw_sync_unlock(f->asks.sync);
+    if (first)
+        offer(f, 1);
+    to->done(to->user, a->id, KW_E_IO, a->why, 1);
+}
+
+/* ---- the source ---- */
+
 static void close_file(void *user)
 {
     file *const f = user;
@@ -74,29 +158,24 @@ static kw_status open_file(void *user, const kw_want *want, const kw_delivery *t
                            kw_error *err)
 {
     kw_gateway *const gateway = user;
-    char host[300];
     if (!want->has_root)
         return kw_fail(err, KW_E_NOTFOUND, "no root of it is known");
-    if (!kw_web_host(gateway->url, host, sizeof(host)))
-        return kw_fail(err, KW_E_ARG, "\"%.100s\" is not the URL of a gateway", gateway->url);
     file *const f = calloc(1, sizeof(*f));
     if (!f)
         return kw_fail(err, KW_E_NOMEM, "gateway: no memory for a file");
     f->gateway = gateway;
+    f->want = want;
+    if (!kw_web_host(gateway->url, f->host, sizeof(f->host))) {
+        free(f);
+        return kw_fail(err, KW_E_ARG, "\"%.100s\" is not the URL of a gateway", gateway->url);
+    }
     const kw_status status = kw_web_asks_open(&f->asks, gateway->web, to, err);
     if (status != KW_OK) {
         free(f);
         return status;
     }
     *out = f;
-    to->opened(to->user, &(kw_offer){.size = KW_SIZE_UNKNOWN,
-                                     .from = host,
-                                     .parallel = PARALLEL,
-                                     .span = 1,
-                                     .ranges = true,
-                                     .blocks = true,
-                                     .pauses = true,
-                                     .by_leaf = true});
+    offer(f, SPAN);
     return KW_OK;
 }
 
@@ -110,29 +189,81 @@ static kw_cid name_of(const kw_ask *what)
     return cid;
 }
 
-static kw_status ask_file(void *user, const kw_ask *what, kw_error *err)
+/* A path as a URL has it. */
+static void put_path(kw_buf *out, const char *path)
+{
+    for (; *path; path++) {
+        const char c = *path;
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                           (c >= 'A' && c <= 'Z') || strchr("-._~/", c);
+        kw_buf_printf(out, plain ? "%c" : "%%%02X", (unsigned char)c);
+    }
+}
+
+static void put_url(kw_buf *out, const file *f, const kw_cid *cid)
+{
+    char text[KW_CID_TEXT_MAX];
+    const char *const url = f->gateway->url;
+    const size_t len = strlen(url);
+    kw_cid_text(cid, text);
+    kw_buf_printf(out, "%.500s%sipfs/%s", url, len > 0 && url[len - 1] == '/' ? "" : "/", text);
+}
+
+static kw_status ask_block(file *f, kw_web_ask *a, const kw_ask *what, kw_error *err)
 {
     static const kw_web_events events = {
         .head = on_head, .data = on_data, .done = on_done, .gone = kw_web_ask_gone};
-    file *const f = user;
-    kw_web_ask *const a = kw_web_asks_take(&f->asks, f, what);
-    if (!a)
-        return kw_fail(err, KW_E_IO, "gateway: more than %d requests for one file",
-                       KW_WEB_ASKS_MAX);
     const kw_cid cid = name_of(what);
-    char text[KW_CID_TEXT_MAX], url[KW_CID_TEXT_MAX + 600];
-    kw_cid_text(&cid, text);
-    const size_t len = strlen(f->gateway->url);
-    const char *const slash = len > 0 && f->gateway->url[len - 1] == '/' ? "" : "/";
-    snprintf(url, sizeof(url), "%.500s%sipfs/%s?format=raw", f->gateway->url, slash, text);
+    kw_buf url = {0};
+    put_url(&url, f, &cid);
+    kw_buf_printf(&url, "?format=raw");
     a->whole = what->kind == KW_ASK_BLOCK;
     if (a->whole) {
         a->offset = 0;
         a->left = KW_BLOCK_MAX;
     }
-    const kw_web_get get = {
-        .url = url, .accept = "application/vnd.ipld.raw", .events = &events, .user = a, .owner = f};
-    return kw_web_ask_start(a, &get, err);
+    const kw_web_get get = {.url = url.failed ? "" : url.data,
+                            .accept = "application/vnd.ipld.raw",
+                            .events = &events,
+                            .user = a,
+                            .owner = f};
+    const kw_status status = kw_web_ask_start(a, &get, err);
+    kw_buf_free(&url);
+    return status;
+}
+
+static kw_status ask_archive(file *f, kw_web_ask *a, const kw_ask *what, kw_error *err)
+{
+    static const kw_web_events events = {
+        .head = on_head, .data = on_car_data, .done = on_car_done, .gone = kw_web_ask_gone};
+    kw_buf url = {0};
+    *stream_of(a) = kw_car_stream_of(what);
+    put_url(&url, f, &f->want->root);
+    if (f->want->inside) {
+        kw_buf_printf(&url, "/");
+        put_path(&url, f->want->inside);
+    }
+    kw_buf_printf(&url, "?format=car&dag-scope=entity&entity-bytes=%ju:%ju",
+                  (uintmax_t)what->offset, (uintmax_t)(what->offset + what->len - 1));
+    const kw_web_get get = {.url = url.failed ? "" : url.data,
+                            .accept = "application/vnd.ipld.car; version=1; order=dfs; dups=y",
+                            .events = &events,
+                            .user = a,
+                            .owner = f};
+    const kw_status status = kw_web_ask_start(a, &get, err);
+    kw_buf_free(&url);
+    return status;
+}
+
+static kw_status ask_file(void *user, const kw_ask *what, kw_error *err)
+{
+    file *const f = user;
+    kw_web_ask *const a = kw_web_asks_take(&f->asks, f, what);
+    if (!a)
+        return kw_fail(err, KW_E_IO, "gateway: more than %d requests for one file",
+                       KW_WEB_ASKS_MAX);
+    const bool several = what->kind == KW_ASK_RANGE && what->len > what->leaf_size;
+    return several && !is_single(f) ? ask_archive(f, a, what, err) : ask_block(f, a, what, err);
 }
 
 static void cancel_ask(void *user, uint64_t id)
