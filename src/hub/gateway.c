@@ -125,7 +125,9 @@ static void on_car_done(void *user, kw_status status, const kw_web_reply *reply,
     kw_web_ask *const a = user;
     file *const f = a->file;
     const kw_delivery *const to = f->asks.to;
-    const bool busy = status != KW_OK || kw_web_status(reply->status) == KW_E_IO;
+    /* An archive that breaks off before its first leaf: that leaf is not there, others may be. */
+    const bool lacking = reply->status == 200 && stream_of(a)->next == 0;
+    const bool busy = (status != KW_OK || kw_web_status(reply->status) == KW_E_IO) && !lacking;
     if (a->status == KW_OK && status == KW_OK && kw_car_stream_whole(stream_of(a))) {
         to->done(to->user, a->id, KW_OK, "", 0);
         return;

@@ -15,20 +15,59 @@
 typedef struct body {
     struct kw_gateway_server *server; /* NULL: a free place */
     kw_http_request *request;
-    kw_block block;    /* held, of a raw block */
+    kw_block block; /* held when has_block, of a raw block */
+    bool has_block;
     kw_car_walk *walk; /* owned, of an archive */
     bool waits;        /* for the cap */
 } body;
 
 struct kw_gateway_server {
     kw_host *host;
-    kw_block_store store;
+    kw_block_store base, store; /* store: base, with blocks that may be kept */
     uint64_t bytes_per_second, tokens;
     kw_timer *timer; /* NULL: no cap */
     body bodies[KW_GATEWAY_BODIES];
     size_t n_bodies;
     bool closed; /* freed with the last body */
 };
+
+/* ---- blocks that may be kept ----
+ *
+ * A block of a file that is being fetched holds nothing, and goes when that ends; a reader may take
+ * longer. So it is copied: at most one for each body. */
+
+static bool has_block(void *user, const kw_cid *cid, size_t *size)
+{
+    const kw_block_store *const base = &((kw_gateway_server *)user)->base;
+    return base->has(base->user, cid, size);
+}
+
+static kw_status get_block(void *user, const kw_cid *cid, kw_block *out, kw_error *err)
+{
+    const kw_block_store *const base = &((kw_gateway_server *)user)->base;
+    kw_block block;
+    KW_TRY(base->get(base->user, cid, &block, err));
+    if (block.hold) {
+        *out = block;
+        return KW_OK;
+    }
+    uint8_t *const copy = malloc(block.data.len + 1);
+    if (copy && block.data.len > 0)
+        memcpy(copy, block.data.data, block.data.len);
+    *out = (kw_block){.data = {copy, block.data.len}};
+    base->release(base->user, &block);
+    return copy ? KW_OK : kw_fail(err, KW_E_NOMEM, "gateway: no memory for a block");
+}
+
+static void release_block(void *user, kw_block *block)
+{
+    const kw_block_store *const base = &((kw_gateway_server *)user)->base;
+    if (block->hold)
+        base->release(base->user, block);
+    else
+        free((void *)(uintptr_t)block->data.data);
+    *block = (kw_block){0};
+}
 
 /* ---- bodies ---- */
 
@@ -44,13 +83,21 @@ static body *take_body(kw_gateway_server *s, kw_http_request *request)
     return NULL;
 }
 
+/* Gives back what the body is read from. */
+static void drop_content(body *b)
+{
+    const kw_block_store *const store = &b->server->store;
+    kw_car_walk_close(b->walk);
+    if (b->has_block)
+        store->release(store->user, &b->block);
+    b->walk = NULL;
+    b->has_block = false;
+}
+
 static void end_body(body *b)
 {
     kw_gateway_server *const s = b->server;
-    if (b->walk)
-        kw_car_walk_close(b->walk);
-    else if (b->block.hold)
-        s->store.release(s->store.user, &b->block);
+    drop_content(b);
     *b = (body){.server = NULL};
     s->n_bodies--;
 }
@@ -182,7 +229,9 @@ static kw_status open_body(body *b, const kw_gateway_request *r, kw_error *err)
     const kw_block_store *const store = &b->server->store;
     if (r->car)
         return kw_car_walk_open(store, &r->part, &b->walk, err);
-    return store->get(store->user, &r->part.path[r->part.n_path - 1], &b->block, err);
+    KW_TRY(store->get(store->user, &r->part.path[r->part.n_path - 1], &b->block, err));
+    b->has_block = true;
+    return KW_OK;
 }
 
 /* What is missing is not fetched from elsewhere: who asked for what is cached alone hears so. */
@@ -281,7 +330,9 @@ kw_status kw_gateway_server_open(kw_host *host, kw_loop *loop, const kw_block_st
     if (!s)
         return kw_fail(err, KW_E_NOMEM, "gateway: no memory for a server");
     s->host = host;
-    s->store = *store;
+    s->base = *store;
+    s->store =
+        (kw_block_store){.user = s, .has = has_block, .get = get_block, .release = release_block};
     s->bytes_per_second = bytes_per_second;
     if (bytes_per_second > 0) {
         const kw_status status = kw_timer_open(loop, refill, s, &s->timer, err);
@@ -305,15 +356,8 @@ void kw_gateway_server_close(kw_gateway_server *s)
         kw_timer_close(s->timer);
     s->closed = true;
     for (size_t i = 0; i < KW_GATEWAY_BODIES; i++) {
-        body *const b = &s->bodies[i];
-        if (!b->server)
-            continue;
-        if (b->walk)
-            kw_car_walk_close(b->walk);
-        else if (b->block.hold)
-            s->store.release(s->store.user, &b->block);
-        b->walk = NULL;
-        b->block = (kw_block){0};
+        if (s->bodies[i].server)
+            drop_content(&s->bodies[i]);
     }
     if (s->n_bodies == 0)
         free(s);
