@@ -136,7 +136,10 @@ void kw_fetch_settle(kw_fetch_job *f)
         kw_request *const r = &f->all.requests[i];
         if (r->id == 0)
             continue;
-        const bool stalled = !r->over && !r->paused && now > r->last_ns + stall_ns;
+        /* Of many asks that a swarm has at once most wait for their turn: it has not stalled while
+         * anything comes. */
+        const uint64_t heard = f->config->scatter ? r->lane->heard_ns : 0;
+        const bool stalled = !r->over && !r->paused && now > KW_MAX(r->last_ns, heard) + stall_ns;
         if (!r->over && !stalled && !r->lane->share.dropped)
             continue;
         kw_lane *const lane = r->lane;

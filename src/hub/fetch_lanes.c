@@ -281,7 +281,7 @@ static kw_take on_data(void *user, uint64_t id, uint64_t offset, kw_bytes bytes)
     kw_request *const r = kw_lanes_request(all, id);
     kw_take take = KW_TAKE_STOP;
     if (r && r->lane == lane && !r->over) {
-        r->last_ns = kw_clock_ns();
+        r->last_ns = lane->heard_ns = kw_clock_ns();
         take = r->kind == KW_ASK_BLOCK ? take_block(r, bytes) : take_range(all, r, offset, bytes);
         if (take == KW_TAKE_STOP && !r->over)
             stop(r, "sent other bytes than were asked for");

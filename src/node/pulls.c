@@ -62,15 +62,16 @@ typedef struct arrival {
     kw_cid cid;
 } arrival;
 
-/* The DHT is told once there is something to be had. */
+/* The DHT is told once there is something to be had, and we give. */
 static void tell_arrival(void *user)
 {
     arrival *const a = user;
     kw_pull *const p = a->pull;
     kw_node *const node = p->pulls->node;
-    if (!p->provided)
+    if (!p->provided && kw_contribution_gives(node->contribution, NULL)) {
         (void)kw_node_provide(node, &p->file.root, NULL);
-    p->provided = true;
+        p->provided = true;
+    }
     kw_bitswap_arrived(node->bitswap, &a->cid, 1);
     free(a);
 }
