@@ -161,8 +161,8 @@ static void dial(punch *p)
 {
     p->synced = false;
     p->n_due++;
-    if (kw_dial_punch(p->host, &p->peer, p->addrs, p->n_addrs, p->begins, on_punched, p, NULL) ==
-        KW_OK)
+    if (kw_dial_punch(p->host, &p->peer, p->addrs, p->n_addrs, p->begins ? KW_PUNCH_RESPONDS : 0,
+                      on_punched, p, NULL) == KW_OK)
         return;
     p->n_due--;
     end(p);
@@ -361,7 +361,7 @@ static void on_joined(void *user, const kw_peer_id *peer)
     for (size_t i = 0; i < n; i++)
         add_addr(&known[i], !kw_ip_public(&link->addr), &direct);
     p->n_due++;
-    if (direct.n_addrs == 0 || kw_dial_punch(dcutr->host, peer, direct.addrs, direct.n_addrs, false,
+    if (direct.n_addrs == 0 || kw_dial_punch(dcutr->host, peer, direct.addrs, direct.n_addrs, 0,
                                              on_tried, p, NULL) != KW_OK)
         on_tried(p, peer, KW_E_NOTFOUND, "");
 }

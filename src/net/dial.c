@@ -487,14 +487,15 @@ kw_status kw_dial_start(kw_host *host, const kw_peer_id *peer, const kw_multiadd
 }
 
 kw_status kw_dial_punch(kw_host *host, const kw_peer_id *peer, const kw_multiaddr *addrs, size_t n,
-                        bool responder, kw_connected_fn done, void *user, kw_error *err)
+                        unsigned how, kw_connected_fn done, void *user, kw_error *err)
 {
     kw_dial *dial;
     if (host->closing)
         return kw_fail(err, KW_E_CANCELLED, "the host closes");
     KW_TRY(new_dial(host, peer, &dial, err));
-    dial->punch = dial->own_port = true;
-    dial->responder = responder;
+    dial->punch = true;
+    dial->own_port = (how & KW_PUNCH_OTHER_PORT) == 0;
+    dial->responder = (how & KW_PUNCH_RESPONDS) != 0;
     dial->until_ms = kw_loop_now(host->loop) + KW_MIN(host->limits.dial_ms, PUNCH_MS);
     const kw_status status = wait_for(dial, done, user, err);
     if (status != KW_OK) {

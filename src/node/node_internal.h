@@ -3,6 +3,7 @@
 #ifndef KW_NODE_NODE_INTERNAL_H
 #define KW_NODE_NODE_INTERNAL_H
 
+#include "net/autonat.h"
 #include "net/bitswap.h"
 #include "net/dcutr.h"
 #include "net/hop.h"
@@ -35,6 +36,7 @@ struct kw_node {
     kw_block_store blocks; /* what it serves: of config, and what is being pulled */
     kw_relay *relay;
     kw_dcutr *dcutr;
+    kw_autonat *autonat;
     kw_hop *hop;       /* NULL: is no relay */
     kw_follow *follow; /* NULL: nobody */
     kw_contribution *contribution;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* reach.c - how others reach a node: places at relays, and being a relay for others. */
+/* reach.c - how others reach a node: whether they can dial it, places at relays, and being a relay
+ * for others. */
 #include "node/node_internal.h"
 
 #include "base/check.h"
@@ -9,6 +10,8 @@ kw_status kw_node_open_reach(kw_node *node, kw_error *err)
     const kw_node_config *const config = &node->config;
     KW_TRY(kw_relay_open(node->host, &node->relay, err));
     KW_TRY(kw_dcutr_open(node->host, &node->dcutr, err));
+    const kw_autonat_config autonat = {.host = node->host};
+    KW_TRY(kw_autonat_open(&autonat, &node->autonat, err));
     for (size_t i = 0; i < config->n_through; i++)
         KW_TRY(kw_relay_reserve(node->relay, &config->through[i], err));
     return config->be_relay ? kw_hop_open(node->host, NULL, &node->hop, err) : KW_OK;
@@ -16,6 +19,8 @@ kw_status kw_node_open_reach(kw_node *node, kw_error *err)
 
 void kw_node_close_reach(kw_node *node)
 {
+    if (node->autonat)
+        kw_autonat_close(node->autonat);
     if (node->dcutr)
         kw_dcutr_close(node->dcutr);
     if (node->relay)
@@ -45,6 +50,11 @@ void kw_node_put_reach(const kw_node *node, kw_buf *out)
 {
     kw_reservation places[KW_RELAYS_MAX];
     const size_t n = kw_relay_reservations(node->relay, places, KW_COUNT(places));
+    static const char *const words[] = {"unknown", "public", "private"};
+    kw_autonat_info seen;
+    kw_autonat_get_info(node->autonat, &seen);
+    kw_buf_printf(out, ", \"reach\": \"%s\", \"reached_by\": %zu, \"not_reached_by\": %zu",
+                  words[seen.reach], seen.n_yes, seen.n_no);
     kw_buf_printf(out, ", \"reservations\": [");
     for (size_t i = 0; i < n && i < KW_COUNT(places); i++) {
         kw_buf_printf(out, i ? ", " : "");

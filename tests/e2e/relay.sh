@@ -43,6 +43,7 @@ says out "\"relay\": \"$relay\""
 says out "\"$addr/p2p-circuit/p2p/$peer\""
 eventually r '"relay_for": 1'
 is_json out
+says out '"reach": "unknown"'
 holds "a place at a relay is kept, told to others and shown"
 
 start g --listen /ip4/127.0.0.1/tcp/0

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* fuzz_net_relay.c - any bytes as a message to a relay, as one from it, as a signed envelope, and
- * as one of those that arrange a direct connection:
+ * as one of those that arrange a direct connection or ask to be dialed back:
  * what was read can be written and reads the same again. The first byte chooses. */
+#include "net/autonat_message.h"
 #include "net/dcutr_message.h"
 #include "net/envelope.h"
 #include "net/relay_message.h"
@@ -53,6 +54,22 @@ static void hole_punch(kw_bytes in)
     kw_buf_free(&out);
 }
 
+static void dial_back(kw_bytes in)
+{
+    static kw_autonat_message first, again;
+    kw_buf out = {0};
+    if (kw_autonat_message_get(in, &first, NULL) != KW_OK)
+        return;
+    kw_autonat_message_put(&first, &out);
+    require(kw_autonat_message_get((kw_bytes){(const uint8_t *)out.data, out.len}, &again, NULL) ==
+            KW_OK);
+    require(again.type == first.type && again.status == first.status &&
+            kw_peer_id_equal(&again.peer, &first.peer));
+    require(again.n_addrs == first.n_addrs ||
+            (again.type == KW_AUTONAT_ANSWER && again.n_addrs == 1));
+    kw_buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t type[] = {0x03, 0x02};
@@ -61,10 +78,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     const kw_bytes in = {data + 1, size - 1};
-    if (data[0] % 4 == 3)
+    if (data[0] % 5 == 4)
+        dial_back(in);
+    else if (data[0] % 5 == 3)
         hole_punch(in);
-    else if (data[0] % 4 < 2)
-        message(data[0] % 4 == 0 ? KW_RELAY_HOP : KW_RELAY_STOP, in);
+    else if (data[0] % 5 < 2)
+        message(data[0] % 5 == 0 ? KW_RELAY_HOP : KW_RELAY_STOP, in);
     else if (kw_envelope_open(in, KW_STR("libp2p-relay-rsvp"), (kw_bytes){type, sizeof type},
                               &signer, &payload, NULL) == KW_OK)
         require(signer.len > 0 && payload.len <= in.len);
