@@ -18,6 +18,8 @@ struct bitswap_inbound {
     kw_frames frames;
     bool broken;
     size_t n_entries; /* of the message that is read */
+    size_t n_asked;   /* entries and presences that were not counted yet */
+    bool paused;      /* until the peer may ask for more */
     bool full;        /* the message that is read repeats all that is wanted */
     bitswap_inbound *next;
 };
@@ -25,25 +27,6 @@ struct bitswap_inbound {
 uint64_t kw_bitswap_now(const kw_bitswap *b)
 {
     return kw_loop_now(kw_host_loop(b->config.host));
-}
-
-/* ---- rates ---- */
-
-static void fill(bitswap_bucket *bucket, uint64_t now_ms)
-{
-    const uint64_t ms = KW_MIN(now_ms - bucket->filled_ms, (uint64_t)1000);
-    const int64_t most = (int64_t)(bucket->rate / 4);
-    bucket->filled_ms = now_ms;
-    bucket->left += (int64_t)(bucket->rate / 1000 * ms + bucket->rate % 1000 * ms / 1000);
-    bucket->left = KW_MIN(bucket->left, most);
-}
-
-bool kw_bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms)
-{
-    if (bucket->rate == 0)
-        return true;
-    fill(bucket, now_ms);
-    return bucket->left > 0;
 }
 
 /* ---- peers ---- */
@@ -75,7 +58,7 @@ bitswap_peer *kw_bitswap_peer_get(kw_bitswap *b, const kw_peer_id *id)
     peer->bitswap = b;
     peer->id = *id;
     peer->used_ms = kw_bitswap_now(b);
-    peer->bucket = (bitswap_bucket){b->config.peer_bytes_per_second, 1, peer->used_ms};
+    peer->bucket = kw_bucket_full(&b->peer_rate, peer->used_ms);
     b->peers[b->n_peers++] = peer;
     return peer;
 }
@@ -311,6 +294,7 @@ static bool take_full(void *user)
 static bool take_entry(void *user, const kw_bitswap_entry *entry)
 {
     bitswap_inbound *const in = user;
+    in->n_asked++;
     if (++in->n_entries > BITSWAP_ENTRIES)
         return refuse(in, KW_BITSWAP_BROKEN);
     kw_bitswap_serve_entry(in->peer, entry, in->full);
@@ -342,6 +326,7 @@ static bool take_block(void *user, const kw_cid *shape, kw_bytes data)
 static bool take_presence(void *user, const kw_cid *cid, bool has)
 {
     bitswap_inbound *const in = user;
+    in->n_asked++;
     kw_bitswap_session_presence(in->peer->bitswap, in->peer, cid, has);
     return true;
 }
@@ -357,6 +342,29 @@ static bool take_message(void *user, kw_bytes message)
     return !in->broken;
 }
 
+/* Who asks for more than the host allows is not read for a while. */
+static void charge(bitswap_inbound *in)
+{
+    kw_bitswap *const b = in->peer->bitswap;
+    const size_t n = in->n_asked;
+    in->n_asked = 0;
+    if (n == 0 || kw_host_request(b->config.host, &in->peer->id, (double)n))
+        return;
+    in->paused = true;
+    kw_stream_pause(in->stream, true);
+    kw_host_blame(b->config.host, &in->peer->id, KW_HOST_ABUSE);
+}
+
+static void go_on(kw_bitswap *b)
+{
+    for (bitswap_inbound *in = b->inbound; in; in = in->next) {
+        if (!in->paused || !kw_host_request(b->config.host, &in->peer->id, 0))
+            continue;
+        in->paused = false;
+        kw_stream_pause(in->stream, false); /* may pause it again */
+    }
+}
+
 static void in_data(void *user, kw_stream *stream, kw_bytes bytes)
 {
     bitswap_inbound *const in = user;
@@ -368,6 +376,8 @@ static void in_data(void *user, kw_stream *stream, kw_bytes bytes)
         in->peer->heard_ms = kw_bitswap_now(in->peer->bitswap);
     if (in->broken)
         kw_stream_reset(stream);
+    else
+        charge(in);
     kw_bitswap_flush(in->peer);
 }
 
@@ -422,6 +432,7 @@ static void tick(void *user)
     kw_bitswap *const b = user;
     const uint64_t now = kw_bitswap_now(b);
     bool waiting = false;
+    go_on(b);
     for (size_t i = 0; i < b->n_peers; i++) {
         bitswap_peer *const peer = b->peers[(i + now) % b->n_peers]; /* no peer is always first */
         /* While a session holds the peer its stream stays: what it was told would be lost. */
@@ -442,6 +453,12 @@ static void tick(void *user)
 
 /* ---- opening and closing ---- */
 
+/* At once: a quarter of a second's. */
+static kw_rate rate_of(uint64_t bytes_per_second)
+{
+    return (kw_rate){(double)bytes_per_second, (double)bytes_per_second / 4};
+}
+
 kw_status kw_bitswap_open(const kw_bitswap_config *config, kw_bitswap **out, kw_error *err)
 {
     kw_bitswap *const b = calloc(1, sizeof(*b));
@@ -450,7 +467,9 @@ kw_status kw_bitswap_open(const kw_bitswap_config *config, kw_bitswap **out, kw_
     b->config = *config;
     if (b->config.stall_ms == 0)
         b->config.stall_ms = 10000;
-    b->bucket = (bitswap_bucket){config->bytes_per_second, 1, kw_bitswap_now(b)};
+    b->rate = rate_of(config->bytes_per_second);
+    b->peer_rate = rate_of(config->peer_bytes_per_second);
+    b->bucket = kw_bucket_full(&b->rate, kw_bitswap_now(b));
     const kw_protocol protocol = {
         .id = KW_BITSWAP_ID, .incoming = incoming, .user = b, .max_per_peer = INBOUND_PER_PEER};
     kw_status status = kw_timer_open(kw_host_loop(config->host), tick, b, &b->timer, err);

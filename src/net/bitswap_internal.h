@@ -9,6 +9,7 @@
 
 #include "net/bitswap.h"
 #include "net/bitswap_message.h"
+#include "net/bucket.h"
 
 enum {
     BITSWAP_SERVED_WANTS = 1024, /* of one peer, waiting */
@@ -21,13 +22,6 @@ enum {
     BITSWAP_WINDOW_FIRST = 8,    /* ... and before its pace is known */
     BITSWAP_PEERS = 1024
 };
-
-/* A token bucket: bytes may go while there is any left, and the debt is paid before the next. */
-typedef struct bitswap_bucket {
-    uint64_t rate; /* bytes a second; 0: no cap */
-    int64_t left;
-    uint64_t filled_ms;
-} bitswap_bucket;
 
 typedef struct bitswap_sent {
     uint64_t key, at_ms;
@@ -56,7 +50,7 @@ typedef struct bitswap_peer {
     size_t first, n_queue;
     bitswap_later *later; /* owned [KW_BITSWAP_LATER_WANTS], NULL until there is one */
     size_t n_later;
-    bitswap_bucket bucket;
+    kw_bucket bucket;
     bitswap_sent recent[BITSWAP_RECENT];
     size_t n_recent; /* written so far; a ring */
 } bitswap_peer;
@@ -77,7 +71,8 @@ struct kw_bitswap {
     size_t n_peers, cap_peers;
     bitswap_inbound *inbound;              /* list of streams */
     kw_bitswap_session *sessions, *closed; /* closed: freed at the next turn */
-    bitswap_bucket bucket;
+    kw_rate rate, peer_rate;               /* of bytes to all, and to one */
+    kw_bucket bucket;
     uint64_t settled[BITSWAP_SETTLED];
     size_t n_settled; /* written so far; a ring */
     kw_buf message;   /* owned; reused */
@@ -104,7 +99,6 @@ void kw_bitswap_blame(kw_bitswap *b, const bitswap_peer *peer, kw_bitswap_fault 
 void kw_bitswap_soon(kw_bitswap *b);
 /* A want is over: its block may still come. */
 void kw_bitswap_settle(kw_bitswap *b, const kw_cid *cid);
-bool kw_bitswap_bucket_has(bitswap_bucket *bucket, uint64_t now_ms);
 
 /* ---- bitswap_server.c ---- */
 /* again: the message repeats all wants, also those of blocks that are on their way. */

@@ -162,8 +162,8 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
         kw_stream_write(peer->out, block.data, NULL) != KW_OK)
         kw_stream_reset(peer->out); /* half a message cannot be taken back */
     store->release(store->user, &block);
-    peer->bucket.left -= (int64_t)size;
-    b->bucket.left -= (int64_t)size;
+    kw_bucket_spend(&peer->bucket, (double)size);
+    kw_bucket_spend(&b->bucket, (double)size);
     b->info.blocks_out++;
     b->info.bytes_out += size;
     peer->recent[peer->n_recent++ % BITSWAP_RECENT] =
@@ -174,8 +174,9 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
 void kw_bitswap_serve(bitswap_peer *peer)
 {
     const uint64_t now = kw_bitswap_now(peer->bitswap);
-    while (peer->out && peer->n_queue > 0 && kw_bitswap_bucket_has(&peer->bucket, now) &&
-           kw_bitswap_bucket_has(&peer->bitswap->bucket, now)) {
+    while (peer->out && peer->n_queue > 0 &&
+           kw_bucket_has(&peer->bucket, &peer->bitswap->peer_rate, now) &&
+           kw_bucket_has(&peer->bitswap->bucket, &peer->bitswap->rate, now)) {
         if (!send_block(peer, queued(peer, 0)))
             return;
         peer->first = (peer->first + 1) % BITSWAP_SERVED_WANTS;

@@ -182,7 +182,14 @@ static size_t http_room(void *user)
 
 static void http_request(void *user, kw_http_request *request)
 {
-    const kw_host *host = ((kw_link *)user)->host;
+    const kw_link *link = user;
+    const kw_host *host = link->host;
+    if (link->counted && !kw_limits_request(host->gate, link->ip6, link->ip, KW_COST_QUESTION,
+                                            kw_loop_now(host->loop))) {
+        kw_link_blame(link, KW_HOST_ABUSE);
+        kw_http_reply_status(request, 429, "too many requests\n");
+        return;
+    }
     /* A private network tells nothing to who has not its key. */
     if (host->http && !host->closing && !host->config.psk)
         host->http(host->http_user, request);

@@ -99,7 +99,7 @@ void kw_muxer_channel_opened(kw_muxer *muxer, uint16_t channel)
         return;
     }
     kw_stream *stream = NULL;
-    if (muxer->n_inbound < muxer->max_inbound)
+    if (kw_muxer_accepts(muxer))
         stream = kw_muxer_new_stream(muxer, channel, true);
     if (!stream)
         muxer->channels->close(muxer->channels_user, channel);

@@ -82,6 +82,7 @@ static kw_host_limits with_defaults(kw_host_limits l)
         .connections = l.connections ? l.connections : 200,
         .connections_per_ip = l.connections_per_ip ? l.connections_per_ip : 8,
         .handshakes_per_second = l.handshakes_per_second ? l.handshakes_per_second : 4,
+        .requests_per_second = l.requests_per_second ? l.requests_per_second : 2000,
         .buffered_bytes = l.buffered_bytes ? l.buffered_bytes : (size_t)64 << 20,
         .handshake_ms = l.handshake_ms ? l.handshake_ms : 10000,
         .idle_ms = l.idle_ms ? l.idle_ms : 60000,
@@ -100,6 +101,10 @@ static kw_status open_parts(kw_host *host, kw_error *err)
     KW_TRY(kw_book_open(salt, &host->book, err));
     KW_TRY(kw_limits_open(limits->connections_per_ip, limits->handshakes_per_second,
                           2 * limits->handshakes_per_second, salt, &host->gate, err));
+    host->requests =
+        (kw_rate){(double)limits->requests_per_second, 4.0 * (double)limits->requests_per_second};
+    const kw_rate of_address = {2 * host->requests.per_second, 2 * host->requests.burst};
+    kw_limits_set_requests(host->gate, &of_address);
     KW_TRY(kw_timer_open(host->loop, on_tick, host, &host->tick, err));
     KW_TRY(kw_timer_open(host->loop, on_soon, host, &host->soon_timer, err));
     KW_TRY(kw_identify_serve(host, err));

@@ -17,6 +17,7 @@ typedef struct kw_host_limits {   /* 0: the default in brackets */
     size_t connections;           /* [200] */
     size_t connections_per_ip;    /* [8] */
     size_t handshakes_per_second; /* of one address [4, with bursts of 8] */
+    size_t requests_per_second;   /* of one peer [2,000, bursts of 8,000], an address twice that */
     size_t buffered_bytes;        /* of all connections [64 MiB] */
     uint64_t handshake_ms;        /* [10,000] */
     uint64_t idle_ms;             /* a connection without streams [60,000] */
@@ -111,6 +112,9 @@ void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault);
 /* Connections of the peer do not end for being idle, as often as this was said with true. It is
  * forgotten when the last connection is gone. */
 void kw_host_keep(kw_host *host, const kw_peer_id *peer, bool keep);
+/* Whether a peer may make a request that costs so much (a want 1, a stream 8, a question of
+ * Kademlia or HTTP 16) by its own rate and by that of its address; false: it must wait. */
+bool kw_host_request(kw_host *host, const kw_peer_id *peer, double cost);
 bool kw_host_connected(const kw_host *host, const kw_peer_id *peer);
 /* Round trip in microseconds by the ping protocol. */
 typedef void (*kw_ping_fn)(void *user, kw_status status, uint64_t rtt_us);

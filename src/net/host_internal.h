@@ -25,6 +25,8 @@
 
 #define KW_MAX_WATCHES 16
 #define KW_MAX_PROTOCOLS 64
+#define KW_COST_STREAM 8.0 /* of what a peer may ask for; a want of a block costs 1 */
+#define KW_COST_QUESTION 16.0
 #define KW_DIALS_AT_ONCE 64 /* sockets of a host that are connecting */
 #define KW_READ_BUFFER ((size_t)256 << 10)
 
@@ -44,6 +46,7 @@ typedef struct kw_peer {
     char agent[64];   /* likewise */
     bool joined;      /* the watchers were told */
     unsigned n_kept;  /* kw_host_keep: its connections do not end for being idle */
+    kw_bucket requests;
 } kw_peer;
 
 /* Where bytes of the socket go. */
@@ -124,6 +127,7 @@ struct kw_host {
     kw_peer_table peers;
     kw_book *book;
     kw_limits *gate;
+    kw_rate requests; /* of a peer */
     kw_dial *dials;
     uint64_t n_dials; /* so far: their serial numbers */
     kw_request *soon; /* answers that are due outside of the call that asked */

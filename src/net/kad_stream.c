@@ -13,6 +13,7 @@
 #define REQUEST_MAX (128U << 10)
 #define ANSWER_MAX (1U << 20)
 #define MAX_A_SECOND 64
+#define COST 16.0 /* of a request, where a want of a block costs 1 */
 #define IDLE_MS 60000
 #define SAID_MS 2000 /* what has no answer counts as said, whether the stream ends or not */
 
@@ -93,7 +94,8 @@ static bool on_request(kw_kad_stream *s, kw_bytes message)
     kw_buf_free(&reply);
     if (status == KW_E_FORMAT)
         blame_broken(s, message);
-    if (++s->n_served >= MAX_A_SECOND && !s->paused) {
+    const bool may = kw_host_request(s->side->kad->host, kw_stream_peer(s->stream), COST);
+    if ((++s->n_served >= MAX_A_SECOND || !may) && !s->paused) {
         s->paused = true;
         kw_stream_pause(s->stream, true);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* limits.c - the table of addresses: open addressing over a fixed array.
  *
- * An entry without connections whose bucket is full again says nothing, and its place is free. When
- * none is, a new address is refused: who has so many addresses is refused first. */
+ * An entry without connections whose buckets are full again says nothing, and its place is free.
+ * When none is, a new address is refused: who has so many addresses is refused first. */
 #include "net/limits.h"
 
 #include "base/check.h"
@@ -16,13 +16,12 @@ typedef struct entry {
     uint8_t key[9];
     bool used;
     uint32_t n_connections;
-    double tokens;
-    uint64_t at_ms; /* of tokens */
+    kw_bucket handshakes, requests;
 } entry;
 
 struct kw_limits {
     size_t connections;
-    double rate, burst;
+    kw_rate handshakes, requests;
     uint64_t salt;
     entry entries[KW_LIMITS_ADDRESSES];
 };
@@ -34,8 +33,7 @@ kw_status kw_limits_open(size_t connections, size_t handshakes, size_t burst, ui
     if (!limits)
         return kw_fail(err, KW_E_NOMEM, "limits: out of memory");
     limits->connections = connections;
-    limits->rate = (double)handshakes / 1000.0;
-    limits->burst = (double)burst;
+    limits->handshakes = (kw_rate){(double)handshakes, (double)burst};
     limits->salt = salt;
     *out = limits;
     return KW_OK;
@@ -68,13 +66,11 @@ static size_t slot_of(const kw_limits *limits, const uint8_t key[9])
     return (size_t)(h ^ (h >> 32));
 }
 
-static void refill(const kw_limits *limits, entry *e, uint64_t now_ms)
+static bool says_nothing(const kw_limits *limits, entry *e, uint64_t now_ms)
 {
-    if (now_ms > e->at_ms) {
-        const double more = (double)(now_ms - e->at_ms) * limits->rate;
-        e->tokens = KW_MIN(limits->burst, e->tokens + more);
-        e->at_ms = now_ms;
-    }
+    return e->n_connections == 0 &&
+           kw_bucket_is_full(&e->handshakes, &limits->handshakes, now_ms) &&
+           kw_bucket_is_full(&e->requests, &limits->requests, now_ms);
 }
 
 /* The entry of a key, or where it may be made (*found false), or NULL. */
@@ -93,11 +89,8 @@ static entry *find(kw_limits *limits, const uint8_t key[9], uint64_t now_ms, boo
             *found = true;
             return e;
         }
-        if (!room && e->n_connections == 0) {
-            refill(limits, e, now_ms);
-            if (e->tokens >= limits->burst)
-                room = e;
-        }
+        if (!room && says_nothing(limits, e, now_ms))
+            room = e;
     }
     return room;
 }
@@ -113,20 +106,42 @@ kw_status kw_limits_enter(kw_limits *limits, bool ip6, const uint8_t *address, u
         return kw_fail(err, KW_E_LIMIT, "host: more than %d addresses ask for connections",
                        KW_LIMITS_ADDRESSES);
     if (!found) {
-        *e = (entry){.used = true, .tokens = limits->burst, .at_ms = now_ms};
+        *e = (entry){.used = true,
+                     .handshakes = kw_bucket_full(&limits->handshakes, now_ms),
+                     .requests = kw_bucket_full(&limits->requests, now_ms)};
         memcpy(e->key, key, sizeof key);
     }
-    refill(limits, e, now_ms);
+    kw_bucket_fill(&e->handshakes, &limits->handshakes, now_ms);
     if (e->n_connections >= limits->connections)
         return kw_fail(err, KW_E_LIMIT, "host: an address has %zu connections already",
                        limits->connections);
-    if (e->tokens < 1.0)
+    if (e->handshakes.left < 1.0)
         return kw_fail(err, KW_E_LIMIT,
                        "host: an address asks for more than %.0f handshakes a second",
-                       limits->rate * 1000.0);
-    e->tokens -= 1.0;
+                       limits->handshakes.per_second);
+    kw_bucket_spend(&e->handshakes, 1.0);
     e->n_connections++;
     return KW_OK;
+}
+
+void kw_limits_set_requests(kw_limits *limits, const kw_rate *rate)
+{
+    limits->requests = *rate;
+}
+
+bool kw_limits_request(kw_limits *limits, bool ip6, const uint8_t *address, double cost,
+                       uint64_t now_ms)
+{
+    uint8_t key[9];
+    bool found;
+    key_of(ip6, address, key);
+    entry *e = find(limits, key, now_ms, &found);
+    if (!found)
+        return true; /* it never came in: nothing is counted */
+    if (!kw_bucket_has(&e->requests, &limits->requests, now_ms))
+        return false;
+    kw_bucket_spend(&e->requests, cost);
+    return true;
 }
 
 void kw_limits_leave(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms)

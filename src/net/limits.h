@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* limits.h - what one network address may ask of a host: connections at the same time, and
- * handshakes by a token bucket, because a handshake costs us more than the one who asks for it.
+ * handshakes by a token bucket, because a handshake costs us more than the one who asks for it; and
+ * all its requests by another.
  *
  * An address is an IPv4 address, or the /64 of an IPv6 one (a subscriber has all of it). */
 #ifndef KW_NET_LIMITS_H
 #define KW_NET_LIMITS_H
 
 #include "base/error.h"
+#include "net/bucket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +26,11 @@ void kw_limits_close(kw_limits *limits);
  * was let in is to be taken back by kw_limits_leave. */
 kw_status kw_limits_enter(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms,
                           kw_error *err);
+/* What an address may ask for once it is in; without it, anything. */
+void kw_limits_set_requests(kw_limits *limits, const kw_rate *rate);
+/* Whether an address may make a request now, which costs so much; false: it must wait. */
+bool kw_limits_request(kw_limits *limits, bool ip6, const uint8_t *address, double cost,
+                       uint64_t now_ms);
 void kw_limits_leave(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms);
 
 #endif

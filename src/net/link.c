@@ -335,10 +335,14 @@ static bool on_incoming(void *user, kw_stream *stream, const char *id)
 {
     const kw_link *link = user;
     const kw_protocol *protocol = kw_host_protocol(link->host, id);
-    if (protocol && ((link->limited && !protocol->limited) || (link->relayed && protocol->direct)))
+    if (!protocol || !link->peer || (link->limited && !protocol->limited) ||
+        (link->relayed && protocol->direct) || !within_limit(link, protocol))
         return false;
-    return protocol && link->peer && within_limit(link, protocol) &&
-           protocol->incoming(protocol->user, stream);
+    if (!kw_host_request(link->host, &link->peer->node.id, KW_COST_STREAM)) {
+        kw_link_blame(link, KW_HOST_ABUSE);
+        return false;
+    }
+    return protocol->incoming(protocol->user, stream);
 }
 
 static bool on_speaks(void *user, const char *id)

@@ -32,19 +32,66 @@ kw_multiaddr kw_addr_of_socket(const struct sockaddr *address)
 
 /* ---- letting in ---- */
 
-/* Closes the connection that has been idle longest, when one has no streams: a full host makes
- * room for who has something to say. */
+#define PATIENCE_MS 2000 /* for who has not said who it is, when others wait */
+
+static bool gives_way(const kw_link *link, uint64_t now)
+{
+    const kw_host *host = link->host;
+    if (link->over || link->mode == KW_LINK_HTTP)
+        return false;
+    if (!link->secured)
+        return link->inbound && now - link->opened_ms > PATIENCE_MS;
+    return (!link->peer || link->peer->n_kept == 0) &&
+           kw_connection_streams(link->connection) == 0 &&
+           now - link->busy_ms > host->limits.idle_ms / 4;
+}
+
+/* What is left of what a peer may ask for: who floods has nothing left, and is the first to go. */
+static double left_of(kw_link *link, uint64_t now)
+{
+    const kw_rate *rate = &link->host->requests;
+    if (!link->peer || link->over)
+        return rate->burst;
+    kw_bucket_fill(&link->peer->requests, rate, now);
+    return link->peer->requests.left;
+}
+
+/* A full host makes room for who has something to say: who has been silent longest goes, or else
+ * who has asked for most. */
 static bool make_room(kw_host *host)
 {
-    kw_link *idlest = NULL;
-    for (kw_link *l = host->links; l; l = l->next)
-        if (l->secured && !l->over && l->peer->n_kept == 0 &&
-            kw_connection_streams(l->connection) == 0 && (!idlest || l->busy_ms < idlest->busy_ms))
+    const uint64_t now = kw_loop_now(host->loop);
+    kw_link *idlest = NULL, *greediest = NULL;
+    double least = host->requests.burst / 2;
+    for (kw_link *l = host->links; l; l = l->next) {
+        if (gives_way(l, now) && (!idlest || l->busy_ms < idlest->busy_ms))
             idlest = l;
-    if (!idlest || kw_loop_now(host->loop) - idlest->busy_ms < host->limits.idle_ms / 4)
+        if (left_of(l, now) < least) {
+            least = left_of(l, now);
+            greediest = l;
+        }
+    }
+    if (!idlest && !greediest)
         return false;
-    kw_link_fail(idlest, KW_E_CANCELLED, "idle, and others wait");
+    kw_link_fail(idlest ? idlest : greediest, KW_E_CANCELLED, "others wait");
     return true;
+}
+
+/* Of those that have not said who they are, at most half of what there is room for: who begins and
+ * does not go on is not to keep others out. The oldest leaves, for a handshake takes no time. */
+static void make_way(kw_host *host, const kw_link *newest)
+{
+    kw_link *oldest = NULL;
+    size_t n = 0;
+    for (kw_link *l = host->links; l; l = l->next) {
+        if (!l->inbound || l->secured || l->over || l == newest || l->mode == KW_LINK_HTTP)
+            continue;
+        n++;
+        if (!oldest || l->opened_ms <= oldest->opened_ms)
+            oldest = l;
+    }
+    if (oldest && n >= (host->limits.connections + 1) / 2)
+        kw_link_fail(oldest, KW_E_CANCELLED, "others wait to say who they are");
 }
 
 static void name_peer(kw_link *link)
@@ -69,6 +116,7 @@ kw_status kw_link_let_in(kw_link *link, kw_error *err)
         return kw_fail(err, KW_E_CANCELLED, "host: not allowed");
     KW_TRY(kw_limits_enter(host->gate, link->ip6, link->ip, kw_loop_now(host->loop), err));
     link->counted = true;
+    make_way(host, link);
     if (host->n_links > host->limits.connections && !make_room(host))
         return kw_fail(err, KW_E_CANCELLED, "host: has %zu connections", host->limits.connections);
     return KW_OK;

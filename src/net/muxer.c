@@ -10,7 +10,25 @@
 
 #define FRAME_MAX ((size_t)64 << 10) /* that we send: other streams get their turn between */
 #define NEGOTIATION_MS 10000
+#define REFUSED_MAX 1024     /* streams beyond the rate: the peer does not mean to use them */
 #define HALF_CLOSED_MS 60000 /* we have finished, and nothing comes or goes */
+
+/* A stream costs us a negotiation, and the peer a frame. */
+static const kw_rate openings = {.per_second = 200, .burst = 1024};
+
+bool kw_muxer_accepts(kw_muxer *muxer)
+{
+    if (muxer->n_inbound >= muxer->max_inbound)
+        return false;
+    if (kw_bucket_has(&muxer->openings, &openings, muxer->now_ms)) {
+        kw_bucket_spend(&muxer->openings, 1.0);
+        return true;
+    }
+    if (++muxer->n_refused > REFUSED_MAX)
+        muxer->owner->fail(muxer->owner_user, KW_E_LIMIT,
+                           "the peer opens streams faster than is allowed");
+    return false;
+}
 
 /* ---- the table of streams ------------------------------------------------------------------ */
 
@@ -23,6 +41,7 @@ kw_status kw_muxer_open(kw_muxer *muxer, kw_error *err)
         return kw_fail(err, KW_E_NOMEM, "muxer: no memory for the table of streams");
     muxer->n_buckets = 4;
     muxer->next_id = muxer->initiator ? 1 : 2;
+    muxer->openings = kw_bucket_full(&openings, muxer->now_ms);
     return KW_OK;
 }
 

@@ -10,6 +10,7 @@
 #define KW_NET_MUXER_H
 
 #include "base/error.h"
+#include "net/bucket.h"
 #include "net/chunks.h"
 #include "net/connection.h"
 #include "net/fifo.h"
@@ -100,6 +101,8 @@ struct kw_muxer {
     kw_stream *over;
     uint32_t next_id;
     size_t max_window, *budget;
+    kw_bucket openings; /* of streams by the peer */
+    size_t n_refused;   /* of them, beyond the rate */
     uint64_t now_ms, rtt_ms, ping_ms, heard_ms, bytes_in, bytes_out;
     uint32_t ping_value;
     unsigned n_unread; /* answers since the peer stopped reading */
@@ -136,6 +139,8 @@ void kw_muxer_channel_closed(kw_muxer *muxer, uint16_t channel);
 kw_stream *kw_muxer_find(const kw_muxer *muxer, uint32_t id);
 /* Resets streams whose negotiation or end takes too long. */
 void kw_muxer_check(kw_muxer *muxer);
+/* The peer opens one: whether there is room for it, by number and by rate. */
+bool kw_muxer_accepts(kw_muxer *muxer);
 kw_stream *kw_muxer_new_stream(kw_muxer *muxer, uint32_t id, bool inbound);
 void kw_muxer_queue(kw_muxer *muxer, kw_stream *stream); /* it has something to send */
 void kw_muxer_reset(kw_muxer *muxer, kw_stream *stream);

@@ -63,6 +63,7 @@ static kw_peer *peer_of(kw_host *host, const kw_peer_id *id)
     if (!peer)
         return NULL;
     peer->node.id = *id;
+    peer->requests = kw_bucket_full(&host->requests, kw_loop_now(host->loop));
     if (kw_peer_table_add(&host->peers, &peer->node, NULL) != KW_OK) {
         free(peer);
         return NULL;
@@ -368,6 +369,20 @@ bool kw_host_peer_addr(const kw_host *host, const kw_peer_id *peer, kw_multiaddr
     if (link)
         *out = link->addr;
     return link != NULL;
+}
+
+bool kw_host_request(kw_host *host, const kw_peer_id *id, double cost)
+{
+    kw_peer *peer = kw_peer_find(host, id);
+    const kw_link *link = kw_peer_link(peer);
+    const uint64_t now = kw_loop_now(host->loop);
+    if (!link)
+        return true; /* it leaves: nothing of it is answered any more */
+    if (!kw_bucket_has(&peer->requests, &host->requests, now) ||
+        (link->counted && !kw_limits_request(host->gate, link->ip6, link->ip, cost, now)))
+        return false;
+    kw_bucket_spend(&peer->requests, cost);
+    return true;
 }
 
 void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault)

@@ -176,7 +176,7 @@ static kw_stream *accept_stream(kw_muxer *muxer, uint32_t id)
         return NULL;
     }
     kw_stream *stream = NULL;
-    if (muxer->n_inbound < muxer->max_inbound)
+    if (kw_muxer_accepts(muxer))
         stream = kw_muxer_new_stream(muxer, id, true);
     if (!stream) {
         if (may_answer(muxer))

@@ -20,6 +20,7 @@
 #define SPAN 4
 #define RETRY_MS 2000
 #define PROVIDERS 16
+#define REDIAL_MS 2000
 #define LOOK_MS 300         /* after a peer came: the DHT has met it by then */
 #define LOOK_AGAIN_MS 15000 /* by a node, while it fetches */
 
@@ -35,7 +36,8 @@ struct kw_peers_source {
     bool of_node;   /* the parts above are a node's, and it is patient */
     kw_timer *look; /* for the search in the DHT that new peers make worth while */
     bool look_due;
-    kw_mdns *mdns; /* NULL: not wanted, or this machine cannot */
+    kw_timer *redial; /* of the peers that are given */
+    kw_mdns *mdns;    /* NULL: not wanted, or this machine cannot */
     kw_thread *thread;
     kw_multiaddr *peers; /* owned */
     size_t n_peers;
@@ -440,11 +442,24 @@ static void on_left(void *user, const kw_peer_id *peer)
     (void)peer;
 }
 
+/* A node that is full for a moment may have room the next. */
+static void dial_again(void *user)
+{
+    const kw_peers_source *const s = user;
+    for (size_t i = 0; i < s->n_peers; i++) {
+        kw_multiaddr without;
+        kw_peer_id peer;
+        if (kw_multiaddr_split(&s->peers[i], &without, &peer) && !kw_host_connected(s->host, &peer))
+            kw_host_connect(s->host, NULL, &s->peers[i], NULL, NULL);
+    }
+}
+
 static void start(void *user)
 {
     kw_peers_source *const s = user;
     for (size_t i = 0; i < s->n_peers; i++)
         kw_host_connect(s->host, NULL, &s->peers[i], NULL, NULL); /* the watch tells who came */
+    kw_timer_set(s->redial, REDIAL_MS, REDIAL_MS);
     if (s->n_peers)
         (void)kw_kad_bootstrap(s->kad, s->peers, s->n_peers, NULL);
 }
@@ -470,6 +485,7 @@ static kw_status watch(kw_peers_source *s, kw_error *err)
 {
     const kw_host_watch events = {.joined = on_joined, .left = on_left, .user = s};
     KW_TRY(kw_timer_open(s->loop, on_look, s, &s->look, err));
+    KW_TRY(kw_timer_open(s->loop, dial_again, s, &s->redial, err));
     return kw_host_add_watch(s->host, &events, err);
 }
 
@@ -562,6 +578,8 @@ void kw_peers_source_close(kw_peers_source *s)
     }
     if (s->look)
         kw_timer_close(s->look);
+    if (s->redial)
+        kw_timer_close(s->redial);
     if (s->of_node) {
         kw_host_remove_watch(s->host, s);
         free_source(s);

@@ -32,7 +32,7 @@ static const struct {
 } conducts[KW_N_CONDUCTS] = {
     [KW_CONDUCT_BAD_BLOCK] = {"bad block", 100, 25, 100, SCORE_MIN},
     [KW_CONDUCT_MALFORMED] = {"malformed", 20, 5, 10, SCORE_MIN},
-    [KW_CONDUCT_ABUSE] = {"abuse", 1, 0.25, 1, SCORE_MIN},
+    [KW_CONDUCT_ABUSE] = {"abuse", 2, 0.5, 2, SCORE_MIN},
     [KW_CONDUCT_SLOW] = {"slow", 5, 1.25, 5, SCORE_MIN},
     [KW_CONDUCT_STALL] = {"stall", 10, 0, 0, -60},
     [KW_CONDUCT_LOST] = {"lost", 4, 0, 0, -20},

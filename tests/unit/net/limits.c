@@ -48,6 +48,29 @@ static void handshakes_refill(void **state)
     kw_limits_close(limits);
 }
 
+static void requests_wait_for_their_turn(void **state)
+{
+    (void)state;
+    const kw_rate rate = {.per_second = 100, .burst = 400};
+    kw_limits *limits = open_limits(4, 100, 100);
+    assert_true(kw_limits_request(limits, false, one, 1e9, 0)); /* it never came in */
+    kw_limits_set_requests(limits, &rate);
+    assert_int_equal(kw_limits_enter(limits, false, one, 1000, NULL), KW_OK);
+    assert_int_equal(kw_limits_enter(limits, false, two, 1000, NULL), KW_OK);
+    assert_true(kw_limits_request(limits, false, one, 500, 1000)); /* into debt, once */
+    assert_false(kw_limits_request(limits, false, one, 1, 1000));
+    assert_false(kw_limits_request(limits, false, one, 1, 1999));
+    assert_true(kw_limits_request(limits, false, one, 1, 2010));
+    assert_true(kw_limits_request(limits, false, two, 1, 1000)); /* another's debt is not its own */
+    /* Who leaves in debt comes back to it. */
+    assert_true(kw_limits_request(limits, false, one, 1000, 2100));
+    kw_limits_leave(limits, false, one, 2100);
+    assert_int_equal(kw_limits_enter(limits, false, one, 2200, NULL), KW_OK);
+    assert_false(kw_limits_request(limits, false, one, 1, 2200));
+    assert_true(kw_limits_request(limits, false, one, 1, 1000000));
+    kw_limits_close(limits);
+}
+
 static void networks_of_ip6_are_one(void **state)
 {
     (void)state;
@@ -85,9 +108,9 @@ static void a_full_table_refuses_and_recovers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(connections_are_counted),
-                                       cmocka_unit_test(handshakes_refill),
-                                       cmocka_unit_test(networks_of_ip6_are_one),
-                                       cmocka_unit_test(a_full_table_refuses_and_recovers)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_are_counted), cmocka_unit_test(handshakes_refill),
+        cmocka_unit_test(requests_wait_for_their_turn), cmocka_unit_test(networks_of_ip6_are_one),
+        cmocka_unit_test(a_full_table_refuses_and_recovers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

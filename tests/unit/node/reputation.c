@@ -146,7 +146,7 @@ static void addresses_answer_for_their_peers(void **state)
     const kw_multiaddr six = addr_of("/ip6/2001:db8:1:2:3::4/tcp/1"),
                        near = addr_of("/ip6/2001:db8:1:2:9::9/tcp/2"),
                        far = addr_of("/ip6/2001:db8:1:3::4/tcp/1");
-    for (int i = 0; i < 80; i++)
+    for (int i = 0; i < 40; i++)
         kw_reputation_report(r, NULL, &six, KW_CONDUCT_ABUSE);
     assert_false(kw_reputation_allows(r, NULL, &near));
     assert_true(kw_reputation_allows(r, NULL, &far));

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* bucket.h - token buckets: so much a second, and so much at once after a rest.
+ *
+ * A bucket is 16 bytes of state; its rate is given at each call, so that thousands share one. What
+ * is taken may be more than there is: the debt is paid before anything else is let through, and a
+ * large request needs no bucket of its size. */
+#ifndef KW_NET_BUCKET_H
+#define KW_NET_BUCKET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct kw_rate {
+    double per_second, burst; /* per_second 0: no limit */
+} kw_rate;
+
+typedef struct kw_bucket {
+    double left;
+    uint64_t at_ms;
+} kw_bucket;
+
+static inline kw_bucket kw_bucket_full(const kw_rate *rate, uint64_t now_ms)
+{
+    return (kw_bucket){rate->burst, now_ms};
+}
+
+static inline void kw_bucket_fill(kw_bucket *bucket, const kw_rate *rate, uint64_t now_ms)
+{
+    if (now_ms <= bucket->at_ms)
+        return;
+    bucket->left += (double)(now_ms - bucket->at_ms) * rate->per_second / 1000.0;
+    if (bucket->left > rate->burst)
+        bucket->left = rate->burst;
+    bucket->at_ms = now_ms;
+}
+
+/* Whether anything may go now. */
+static inline bool kw_bucket_has(kw_bucket *bucket, const kw_rate *rate, uint64_t now_ms)
+{
+    if (rate->per_second <= 0)
+        return true;
+    kw_bucket_fill(bucket, rate, now_ms);
+    return bucket->left > 0;
+}
+
+static inline void kw_bucket_spend(kw_bucket *bucket, double n)
+{
+    bucket->left -= n;
+}
+
+/* Whether it is as it was at first, so that it need not be remembered. */
+static inline bool kw_bucket_is_full(kw_bucket *bucket, const kw_rate *rate, uint64_t now_ms)
+{
+    kw_bucket_fill(bucket, rate, now_ms);
+    return bucket->left >= rate->burst;
+}
+
+#endif
