@@ -1057,6 +1057,13 @@ const kw_option kw_option_table[] = {
      .commands = KW_CMD_PULL,
      AT(limit_rate),
      .help = "receive at most so many bytes a second, on average: 500K, 2M"},
+    {.name = "upload-limit",
+     .kind = KW_OPT_TEXT,
+     .meta = "RATE",
+     .section = KW_SECTION_NETWORK,
+     .commands = KW_CMD_NODE,
+     AT(upload_limit),
+     .help = "send at most so many bytes of blocks a second to all peers: 500K, 2M"},
     /* ---- the output ---- */
     {.name = "display-prompt",
      .kind = KW_OPT_FLAG,

@@ -70,7 +70,7 @@ typedef struct kw_options {
     kw_text_list stop, tensor_types, lora, lora_scaled, listen, bootstrap, through;
     int64_t count;
     int perf, local, relay, metered;
-    const char *ban_for, *contribute, *store_cap;
+    const char *ban_for, *upload_limit, *contribute, *store_cap;
     kw_text_list peers;
     const char *method, *weights, *base, *to;
     const char *pooling, *decoder_tokens;

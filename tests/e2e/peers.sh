@@ -51,6 +51,16 @@ KWAAI_HOME=d run 0 pull "ipfs://$cid" --from peers --no-mdns --peer "$(addr hub)
 same "$(cat out)" model/weights.bin
 holds "and fetched from there"
 
+# 13.4 MiB, of which blocks that are all the same travel once; a quarter of a second's rate may go at once.
+KWAAI_HOME=none run 2 node start --upload-limit 0
+KWAAI_HOME=capped run 0 publish model me/model
+start capped --upload-limit 5M
+begin=$(date +%s%3N)
+KWAAI_HOME=f run 0 pull "ipfs://$cid" --from peers --no-mdns --peer "$(addr capped)"
+same "$(cat out)" model/weights.bin
+[ $(($(date +%s%3N) - begin)) -ge 700 ] || failed "the cap on what is sent is not kept"
+holds "what a node sends has a cap"
+
 # A node whose file was changed under its feet serves none of it.
 printf x | dd of=model/weights.bin bs=1 seek=100 conv=notrunc status=none
 touch -d '2020-01-01' model/weights.bin

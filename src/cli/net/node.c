@@ -179,6 +179,8 @@ static kw_status start(kw_cli *cli, kw_error *err)
     KW_TRY(parse_addrs(options->listen.n ? &options->listen : &otherwise, listen, &config.n_listen,
                        err));
     KW_TRY(parse_addrs(&options->bootstrap, first, &config.n_bootstrap, err));
+    if (options->upload_limit)
+        KW_TRY(kw_parse_rate("upload-limit", options->upload_limit, &config.bytes_per_second, err));
     KW_TRY(parse_addrs(&options->through, through, &config.n_through, err));
     kw_home home;
     kw_identity identity = {0};
@@ -503,9 +505,11 @@ static int run_node(kw_cli *cli)
 const kw_command kw_command_node = {
     .name = "node",
     .summary = "run a peer that shares models, and ask it",
-    .usage = "start|status|peers|ping|perf|find|provide|connect|disconnect|follow|unfollow|"
-             "following|bans|ban|unban|stop [ADDR|PEER|IP|CID|KEY [UP DOWN]]",
+    .usage = "WORD [ADDR|PEER|IP|CID|KEY [UP DOWN]]",
     .description =
+        "WORD is start, status, peers, ping, perf, find, provide, connect, disconnect, follow, "
+        "unfollow, following, bans, ban, unban or stop.\n"
+        "\n"
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
         "~/.kwaai/identity.key (which it makes on the first start), and speaks libp2p with other "
         "nodes and with IPFS. It serves the blocks of the models that were published here (kwaai "

@@ -143,9 +143,66 @@ static void greed_makes_way(void **state)
     kw_loop_close(loop);
 }
 
+typedef struct opener {
+    node *from, *to;
+    size_t n_opened, n_under_way;
+    bool refused;
+} opener;
+
+static void open_more(opener *o);
+
+static void opened_and_dropped(void *user, kw_stream *stream, kw_status status, const char *why)
+{
+    opener *const o = user;
+    (void)why;
+    o->n_under_way--;
+    if (stream) {
+        o->n_opened++;
+        kw_stream_listen(stream, &ignore, NULL);
+        kw_stream_reset(stream);
+    }
+    o->refused = o->refused || status != KW_OK;
+}
+
+static void open_more(opener *o)
+{
+    static const char *const ids[] = {"/ipfs/ping/1.0.0"};
+    while (o->n_under_way < 64) {
+        o->n_under_way++;
+        kw_host_stream(o->from->host, &o->to->identity.id, ids, 1, opened_and_dropped, o);
+    }
+}
+
+static void streams_have_a_rate(void **state)
+{
+    (void)state;
+    kw_loop *loop = open_loop();
+    node host, guest;
+    node_open(&host, loop, 1, NULL);
+    node_open(&guest, loop, 2, NULL);
+    const kw_multiaddr addr = node_listen(&host);
+    nodes_connect(loop, &guest, &host, &addr);
+    opener o = {.from = &guest, .to = &host};
+    const uint64_t begin = kw_loop_now(loop);
+    while (kw_host_connected(guest.host, &host.identity.id) && kw_loop_now(loop) < begin + 20000) {
+        open_more(&o);
+        kw_loop_step(loop, 1);
+    }
+    assert_true(o.refused);
+    assert_false(kw_host_connected(guest.host, &host.identity.id)); /* it would not stop */
+    const uint64_t seconds = (kw_loop_now(loop) - begin) / 1000 + 1;
+    assert_in_range(o.n_opened, 100, 1024 + 200 * seconds);
+    while (o.n_under_way > 0)
+        kw_loop_step(loop, 10);
+    node_close(&guest, loop);
+    node_close(&host, loop);
+    kw_loop_close(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(silence_keeps_nobody_out),
-                                       cmocka_unit_test(greed_makes_way)};
+                                       cmocka_unit_test(greed_makes_way),
+                                       cmocka_unit_test(streams_have_a_rate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,10 +241,37 @@ static void the_owner_disconnects(void **state)
     kw_loop_close(loop);
 }
 
+static void names_do_not_get_around_a_ban(void **state)
+{
+    (void)state;
+    kw_loop *loop = open_loop();
+    guarded g;
+    node other;
+    char text[64];
+    kw_multiaddr named, loopback;
+    kw_multiaddr_part port;
+    guarded_open(&g, loop, 1);
+    node_open(&other, loop, 2, NULL);
+    const kw_multiaddr addr = node_listen(&other);
+    assert_true(kw_multiaddr_find(&addr, KW_MA_TCP, &port));
+    (void)snprintf(text, sizeof text, "/dns4/localhost/tcp/%d",
+                   port.value.data[0] << 8 | port.value.data[1]);
+    assert_int_equal(kw_multiaddr_parse(kw_str_from(text), &named, NULL), KW_OK);
+    assert_int_equal(kw_multiaddr_parse(KW_STR("/ip4/127.0.0.1"), &loopback, NULL), KW_OK);
+    kw_reputation *const r = kw_guard_reputation(g.guard);
+    assert_int_equal(kw_reputation_ban(r, NULL, &loopback, 60, NULL), KW_OK);
+    assert_false(can_connect(loop, &g.node, &other, &named));
+    assert_int_equal(kw_reputation_unban(r, NULL, &loopback, NULL), KW_OK);
+    assert_true(can_connect(loop, &g.node, &other, &named));
+    node_close(&other, loop);
+    guarded_close(&g, loop);
+    kw_loop_close(loop);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(corrupt_blocks_ban),
-                                       cmocka_unit_test(garbage_bans_the_address),
-                                       cmocka_unit_test(the_owner_disconnects)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(corrupt_blocks_ban), cmocka_unit_test(garbage_bans_the_address),
+        cmocka_unit_test(the_owner_disconnects), cmocka_unit_test(names_do_not_get_around_a_ban)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
