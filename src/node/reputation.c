@@ -353,7 +353,9 @@ void kw_reputation_close(kw_reputation *r)
     kw_reputation_store_close(r);
     for (size_t kind = 0; kind < REPUTATION_KINDS; kind++)
         for (size_t i = 0; i < REPUTATION_BUCKETS; i++)
-            while (r->tables[kind].buckets[i])
-                kw_reputation_drop(r, r->tables[kind].buckets[i]);
+            for (reputation_entry *e = r->tables[kind].buckets[i], *next; e; e = next) {
+                next = e->next;
+                free(e);
+            }
     free(r);
 }
