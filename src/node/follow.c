@@ -15,8 +15,11 @@
 
 #define FIRST_MS 1000
 #define LOOK_MS 30000
-#define WANTS_MAX 64  /* newer models of one publisher in one look */
-#define WANT_PEERS 8  /* who has them */
+#define WANTS_MAX 64 /* newer models of one publisher in one look */
+#define WANT_PEERS 8 /* who has them */
+#define OF_PEER_MAX                                                                                \
+    8                 /* wants that one peer brings: lists are claims, and made-up ones are long   \
+                       */
 #define FAILED_MAX 64 /* manifests that are left alone for a while */
 #define FAILED_MS (600 * 1000)
 
@@ -24,10 +27,11 @@ typedef struct wanted {
     kw_registry_entry entry;
     kw_peer_id peers[WANT_PEERS];
     size_t n_peers, n_asked;
+    bool done;
 } wanted;
 
 typedef struct failed {
-    uint8_t sha256[32];
+    kw_registry_entry entry;
     uint64_t until_ms;
 } failed;
 
@@ -59,11 +63,17 @@ static void next_key(kw_follow *f);
 
 /* ---- what failed ---- */
 
-static bool is_failed(const kw_follow *f, const uint8_t sha256[32])
+/* A name with another's manifest says nothing of either. */
+static bool is_same(const kw_registry_entry *a, const kw_registry_entry *b)
+{
+    return memcmp(a->sha256, b->sha256, sizeof a->sha256) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+static bool is_failed(const kw_follow *f, const kw_registry_entry *entry)
 {
     const uint64_t now = kw_loop_now(loop_of(f));
     for (size_t i = 0; i < KW_MIN(f->n_failed, (size_t)FAILED_MAX); i++)
-        if (memcmp(f->failed[i].sha256, sha256, 32) == 0 && now < f->failed[i].until_ms)
+        if (is_same(&f->failed[i].entry, entry) && now < f->failed[i].until_ms)
             return true;
     return false;
 }
@@ -71,13 +81,21 @@ static bool is_failed(const kw_follow *f, const uint8_t sha256[32])
 static void fail(kw_follow *f, const wanted *w, const kw_error *err)
 {
     failed *const place = &f->failed[f->n_failed++ % FAILED_MAX];
-    memcpy(place->sha256, w->entry.sha256, 32);
+    place->entry = w->entry;
     place->until_ms = kw_loop_now(loop_of(f)) + FAILED_MS;
     f->info.n_refused++;
     kw_log_print(f->config.log, KW_LOG_WARN, "not taken: %s", err->message);
 }
 
 /* ---- fetching ---- */
+
+/* What the look knows besides of a model that has come is older. */
+static void drop_older(kw_follow *f)
+{
+    for (size_t i = 0; i < f->n_wants; i++)
+        if (strcmp(f->wants[i].entry.name, f->wants[f->want].entry.name) == 0)
+            f->wants[i].done = true;
+}
 
 static void job_done(void *user)
 {
@@ -91,13 +109,14 @@ static void job_done(void *user)
     f->info.fetching[0] = '\0';
     if (job->status == KW_OK) {
         f->info.n_fetched++;
+        drop_older(f);
         kw_log_print(f->config.log, KW_LOG_INFO, "%s is here, version %llu", job->manifest.model,
                      (unsigned long long)job->version);
     } else if (job->status != KW_E_CANCELLED) {
         fail(f, &f->wants[f->want], &job->err);
     }
     kw_follow_job_free(job);
-    f->want++;
+    f->wants[f->want].done = true;
     if (!f->closing)
         next_want(f);
 }
@@ -170,19 +189,34 @@ static void on_manifest(void *user, kw_status status, const kw_registry_answer *
         return;
     drop_job(f);
     fail(f, &f->wants[f->want], &err);
-    f->want++;
+    f->wants[f->want].done = true;
     next_want(f);
+}
+
+/* The newest first, by what is claimed: a version that is made up has no manifest, and what is
+ * behind it comes next. */
+static bool pick_want(kw_follow *f)
+{
+    bool found = false;
+    for (size_t i = 0; i < f->n_wants; i++) {
+        const wanted *const w = &f->wants[i];
+        if (w->done || (found && w->entry.version <= f->wants[f->want].entry.version))
+            continue;
+        f->want = i;
+        found = true;
+    }
+    return found;
 }
 
 /* Asks for the manifest of the want under way, or of the next one that somebody may have. */
 static void next_want(kw_follow *f)
 {
-    while (f->want < f->n_wants) {
+    while (pick_want(f)) {
         wanted *const w = &f->wants[f->want];
         kw_registry_question question = {.by = KW_REGISTRY_BY_MANIFEST};
         memcpy(question.sha256, w->entry.sha256, 32);
         if (w->n_asked == w->n_peers) {
-            f->want++;
+            w->done = true;
             continue;
         }
         if (kw_registry_ask_peer(f->config.registry, &w->peers[w->n_asked++], &question,
@@ -202,38 +236,34 @@ static void add_peer(wanted *w, const kw_peer_id *peer)
         w->peers[w->n_peers++] = *peer;
 }
 
-static void take_entry(kw_follow *f, const kw_registry_entry *entry, const kw_peer_id *from)
+/* Whether it became a new want. */
+static bool take_entry(kw_follow *f, const kw_registry_entry *entry, const kw_peer_id *from)
 {
     uint64_t seen;
-    if (is_failed(f, entry->sha256) ||
+    if (is_failed(f, entry) ||
         kw_index_seen_version(f->config.index, entry->name, &seen, NULL) != KW_OK ||
         entry->version <= seen)
-        return;
+        return false;
     for (size_t i = 0; i < f->n_wants; i++) {
-        wanted *const w = &f->wants[i];
-        if (strcmp(w->entry.name, entry->name) != 0)
-            continue;
-        if (memcmp(w->entry.sha256, entry->sha256, 32) == 0) {
-            add_peer(w, from);
-        } else if (entry->version > w->entry.version) {
-            *w = (wanted){.entry = *entry};
-            add_peer(w, from);
+        if (is_same(&f->wants[i].entry, entry)) {
+            add_peer(&f->wants[i], from);
+            return false;
         }
-        return;
     }
     if (f->n_wants == WANTS_MAX)
-        return; /* the next look has room */
+        return false; /* a later look has room */
     wanted *const w = &f->wants[f->n_wants++];
     *w = (wanted){.entry = *entry};
     add_peer(w, from);
+    return true;
 }
 
 static void on_list(void *user, const kw_peer_id *from, const kw_registry_answer *answer)
 {
     kw_registry_entry entry;
-    size_t at = 0;
-    while (kw_registry_next(answer, &at, &entry))
-        take_entry(user, &entry, from);
+    size_t at = 0, n = 0;
+    while (n < OF_PEER_MAX && kw_registry_next(answer, &at, &entry))
+        n += take_entry(user, &entry, from);
 }
 
 static void on_idle(void *user)
@@ -241,7 +271,6 @@ static void on_idle(void *user)
     kw_follow *const f = user;
     kw_registry_search_close(f->search);
     f->search = NULL;
-    f->want = 0;
     next_want(f);
 }
 
