@@ -513,7 +513,7 @@ const kw_command kw_command_node = {
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
         "~/.kwaai/identity.key (which it makes on the first start), and speaks libp2p with other "
         "nodes and with IPFS. It serves the blocks of the models that were published here (kwaai "
-        "publish), and says so in the DHT.\n"
+        "publish) and of what it fetches (kwaai pull), and says so in the DHT.\n"
         "\n"
         "The other words talk to the node that runs. ping works without one too, given an address "
         "that ends with /p2p/PEER or one of any peer. perf sends UP bytes to a peer and receives "
