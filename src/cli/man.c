@@ -135,6 +135,7 @@ static int run_man(kw_cli *cli)
 {
     kw_out *out = &cli->out;
     kw_out_printf(out, ".TH KWAAI 1 \"\" \"kwaai %s\" \"User Commands\"\n", kw_version());
+    kw_out_puts(out, ".ad l\n"); /* long lists of words cannot be adjusted on both sides */
     kw_out_puts(out, ".SH NAME\nkwaai \\- run open models from the files people download\n"
                      ".SH SYNOPSIS\n\\fBkwaai\\fR \\fICOMMAND\\fR [\\fIoptions\\fR] "
                      "[\\fIarguments\\fR]\n"
