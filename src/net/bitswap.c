@@ -422,6 +422,9 @@ static bool incoming(void *user, kw_stream *stream)
     b->inbound = in;
     peer->n_inbound++;
     kw_stream_listen(stream, &events, in);
+    in->paused = !kw_host_request(b->config.host, &peer->id, 0);
+    if (in->paused) /* it comes back to its debt */
+        kw_stream_pause(stream, true);
     return true;
 }
 

@@ -77,6 +77,8 @@ void kw_stream_settle(kw_stream *stream)
         kw_muxer_over(stream->muxer, stream, KW_OK);
 }
 
+#define PIECE_MAX ((size_t)64 << 10)
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 static void tell_end(kw_stream *stream)
@@ -89,7 +91,8 @@ static void tell_end(kw_stream *stream)
     kw_stream_settle(stream);
 }
 
-static void deliver(kw_stream *stream, kw_bytes bytes)
+/* To the user, or kept; what the peer may send then is the caller's matter. */
+static void hand_over(kw_stream *stream, kw_bytes bytes)
 {
     if (stream->over || bytes.len == 0)
         return;
@@ -102,7 +105,14 @@ static void deliver(kw_stream *stream, kw_bytes bytes)
     }
     if (stream->events && stream->events->data)
         stream->events->data(stream->user, stream, bytes);
-    stream->muxer->kind->taken(stream->muxer, stream);
+}
+
+static void deliver(kw_stream *stream, kw_bytes bytes)
+{
+    const bool taken = !stream->over && !stream->paused && bytes.len > 0;
+    hand_over(stream, bytes);
+    if (taken)
+        stream->muxer->kind->taken(stream->muxer, stream);
 }
 
 void kw_stream_pause(kw_stream *stream, bool paused)
@@ -115,7 +125,12 @@ void kw_stream_pause(kw_stream *stream, bool paused)
     kw_fifo kept = stream->in; /* the handler may pause again, and fill a new one */
     stream->in = (kw_fifo){0};
     stream->muxer->kept -= kept.len;
-    deliver(stream, kw_fifo_view(&kept));
+    kw_bytes rest = kw_fifo_view(&kept);
+    while (rest.len) { /* in pieces: who pauses again is not given all that has come */
+        const size_t n = KW_MIN(rest.len, PIECE_MAX);
+        hand_over(stream, (kw_bytes){rest.data, n});
+        rest = (kw_bytes){rest.data + n, rest.len - n};
+    }
     kw_fifo_free(&kept);
     stream->muxer->kind->taken(stream->muxer, stream);
     if (stream->fin_received)
