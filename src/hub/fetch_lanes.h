@@ -34,7 +34,7 @@ typedef struct kw_lane {
     /* how it fares */
     uint32_t n_opens;
     uint32_t n_asks, n_fails; /* n_fails: in a row, without a block in between */
-    uint64_t heard_ns; /* when anything arrived last */
+    uint64_t heard_ns;        /* when anything arrived last */
     uint64_t retry_at_ns, window_ns, window_bytes, bytes_per_s;
     bool contributed;
     kw_status why_status;
