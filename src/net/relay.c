@@ -109,7 +109,7 @@ static void lost(kw_relay *relay, place *p, const char *why)
     const unsigned doubled = KW_MIN(p->n_failed, 6u);
     p->n_failed++;
     p->due_ms = now_of(relay) + KW_MIN((uint64_t)RETRY_MS << doubled, RETRY_MAX_MS);
-    (void)snprintf(p->why, sizeof p->why, "%s", why);
+    (void)snprintf(p->why, sizeof p->why, "%.*s", (int)sizeof p->why - 1, why);
     if (was) {
         kw_host_keep(relay->host, &p->peer, false);
         tell(relay);
