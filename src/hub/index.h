@@ -89,7 +89,11 @@ kw_status kw_index_put_hash(kw_index *index, int64_t id, const kw_file_hash *has
 /* Forgets a file and its names; the file itself stays. */
 kw_status kw_index_forget(kw_index *index, int64_t id, kw_error *err);
 
-/* A block by its digest: a leaf of a file, or a parent kept here. */
+/* Others may have a hashed file with the content that it has now: its blocks are found below until
+ * it changes. A file that was only hashed is nobody else's business. */
+kw_status kw_index_share(kw_index *index, int64_t id, kw_error *err);
+
+/* A block of a shared file by its digest: a leaf, or a parent kept here. */
 typedef struct kw_index_leaf {
     int64_t id;
     uint64_t n;    /* which leaf: it begins at n * KW_LEAF_SIZE */

@@ -168,6 +168,19 @@ kw_status kw_index_put_hash(kw_index *index, int64_t id, const kw_file_hash *has
     return status;
 }
 
+kw_status kw_index_share(kw_index *index, int64_t id, kw_error *err)
+{
+    sqlite3_stmt *st;
+    kw_db_lock(index);
+    kw_status status = kw_db_get(index, KW_DB_FILE_SHARE, &st, err);
+    if (status == KW_OK) {
+        (void)sqlite3_bind_int64(st, 1, id);
+        status = kw_db_run(index, st, err);
+    }
+    kw_db_unlock(index);
+    return status;
+}
+
 static kw_status remove_file(kw_index *index, int64_t id, kw_error *err)
 {
     static const kw_db_statement order[] = {KW_DB_NAMES_OF, KW_DB_FILE_REMOVE};

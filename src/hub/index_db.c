@@ -16,7 +16,7 @@
 
 #include "base/check.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_MS 10000
 
 static const char schema[] =
@@ -24,7 +24,7 @@ static const char schema[] =
     "CREATE TABLE files(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, owner INTEGER NOT NULL,"
     " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,"
     " device INTEGER NOT NULL, claim BLOB, sha256 BLOB, root BLOB, root_codec INTEGER,"
-    " leaves BLOB) STRICT;"
+    " leaves BLOB, shared BLOB) STRICT;"
     "CREATE INDEX files_sha256 ON files(sha256);"
     "CREATE TABLE names(model TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL,"
     " file TEXT NOT NULL, place TEXT NOT NULL, source TEXT NOT NULL, file_id INTEGER NOT NULL,"
@@ -40,8 +40,13 @@ static const char schema[] =
     " sha256 BLOB NOT NULL, body BLOB NOT NULL, signature BLOB,"
     " offered INTEGER NOT NULL, time INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX manifests_sha256 ON manifests(sha256);"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "COMMIT;";
+
+static const char from_1[] = "BEGIN IMMEDIATE;"
+                             "ALTER TABLE files ADD COLUMN shared BLOB;"
+                             "PRAGMA user_version = 2;"
+                             "COMMIT;";
 
 static const char *const texts[KW_DB_N_STATEMENTS] = {
     [KW_DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -58,6 +63,7 @@ static const char *const texts[KW_DB_N_STATEMENTS] = {
     [KW_DB_FILE_OWNER] = "UPDATE files SET owner = ?1 WHERE id = ?2",
     [KW_DB_FILE_SET_HASH] = "UPDATE files SET sha256 = ?1, leaves = ?2, root = ?3, root_codec = ?4 "
                             "WHERE id = ?5",
+    [KW_DB_FILE_SHARE] = "UPDATE files SET shared = root WHERE id = ?1",
     [KW_DB_FILE_LEAVES] = "SELECT leaves FROM files WHERE id = ?1 AND leaves IS NOT NULL",
     [KW_DB_FILE_REMOVE] = "DELETE FROM files WHERE id = ?1",
     [KW_DB_NAME_PUT] =
@@ -70,13 +76,15 @@ static const char *const texts[KW_DB_N_STATEMENTS] = {
     [KW_DB_FILES_UNNAMED] = "SELECT id FROM files WHERE id NOT IN (SELECT file_id FROM names)",
     [KW_DB_LEAF_ADD] = "INSERT OR IGNORE INTO leaves(prefix, file_id, n) VALUES(?1, ?2, ?3)",
     [KW_DB_LEAF_REMOVE] = "DELETE FROM leaves WHERE prefix = ?1 AND file_id = ?2 AND n = ?3",
-    [KW_DB_LEAF_FIND] = "SELECT f.id, l.n, f.path, f.size, f.mtime_ns, f.inode, f.device "
-                        "FROM leaves l JOIN files f ON f.id = l.file_id WHERE l.prefix = ?1 AND "
-                        "substr(f.leaves, 1 + 32 * l.n, 32) = ?2 ORDER BY l.file_id, l.n "
-                        "LIMIT 1 OFFSET ?3",
+    [KW_DB_LEAF_FIND] =
+        "SELECT f.id, l.n, f.path, f.size, f.mtime_ns, f.inode, f.device "
+        "FROM leaves l JOIN files f ON f.id = l.file_id WHERE l.prefix = ?1 AND "
+        "substr(f.leaves, 1 + 32 * l.n, 32) = ?2 AND f.shared = f.root ORDER BY l.file_id, l.n "
+        "LIMIT 1 OFFSET ?3",
     [KW_DB_PARENT_ADD] = "INSERT OR REPLACE INTO parents(file_id, digest, data) VALUES(?1, ?2, ?3)",
     [KW_DB_PARENTS_REMOVE] = "DELETE FROM parents WHERE file_id = ?1",
-    [KW_DB_PARENT_FIND] = "SELECT data FROM parents WHERE digest = ?1 LIMIT 1",
+    [KW_DB_PARENT_FIND] = "SELECT p.data FROM parents p JOIN files f ON f.id = p.file_id "
+                          "WHERE p.digest = ?1 AND f.shared = f.root LIMIT 1",
     [KW_DB_FOLDER_ADD] = "INSERT OR REPLACE INTO folders(path, model) VALUES(?1, ?2)",
     [KW_DB_FOLDER_REMOVE] = "DELETE FROM folders WHERE path = ?1",
     [KW_DB_MANIFEST_PUT] = "INSERT INTO manifests(model, version, sha256, body, signature, offered,"
@@ -255,6 +263,14 @@ static kw_status prepare(kw_index *index, const char *path, kw_error *err)
         KW_TRY(schema_version(index, &version, err));
         if (version == 0)
             return kw_fail(err, KW_E_FORMAT, "index \"%s\": is another program's database", path);
+    }
+    if (version == 1 && run_text(index, from_1, err) != KW_OK) {
+        if (sqlite3_get_autocommit(index->db) == 0)
+            (void)run_text(index, "ROLLBACK", NULL);
+        KW_TRY(schema_version(index, &version, err));
+        if (version == 1)
+            return kw_fail(err, KW_E_FORMAT, "index \"%s\": cannot be brought to schema version %d",
+                           path, SCHEMA_VERSION);
     }
     if (version > SCHEMA_VERSION)
         return kw_fail(err, KW_E_UNSUPPORTED,

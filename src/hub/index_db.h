@@ -20,6 +20,7 @@ typedef enum kw_db_statement {
     KW_DB_FILE_REFRESH,
     KW_DB_FILE_OWNER,
     KW_DB_FILE_SET_HASH,
+    KW_DB_FILE_SHARE,
     KW_DB_FILE_LEAVES,
     KW_DB_FILE_REMOVE,
     KW_DB_NAME_PUT,

@@ -243,10 +243,12 @@ static kw_status hash_row(void *user, const kw_index_row *row, kw_error *err)
         .sha_extension = job->sha_extension, .progress = on_hash, .user = job};
     kw_file_hash hash;
     if (row->hashed)
-        return KW_OK;
+        return kw_index_share(job->index, row->id, err);
     KW_TRY(kw_file_hash_make(row->path, &config, &hash, err));
-    const kw_status status = kw_index_put_hash(job->index, row->id, &hash, err);
+    kw_status status = kw_index_put_hash(job->index, row->id, &hash, err);
     kw_file_hash_free(&hash);
+    if (status == KW_OK)
+        status = kw_index_share(job->index, row->id, err);
     return status;
 }
 

@@ -44,10 +44,12 @@ static kw_status enter_row(void *user, const kw_index_row *row, kw_error *err)
         return KW_OK;
     e->known = true;
     if (row->hashed)
-        return KW_OK;
+        return kw_index_share(e->index, row->id, err);
     KW_TRY(kw_file_hash_make(row->path, &config, &hash, err));
-    const kw_status status = kw_index_put_hash(e->index, row->id, &hash, err);
+    kw_status status = kw_index_put_hash(e->index, row->id, &hash, err);
     kw_file_hash_free(&hash);
+    if (status == KW_OK)
+        status = kw_index_share(e->index, row->id, err);
     return status;
 }
 

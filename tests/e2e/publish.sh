@@ -110,6 +110,15 @@ says out '^store +1 +2.09 MiB'
 says out 'more than once: 2.09 MiB'
 run 0 du --json
 is_json out
+if command -v python3 >/dev/null; then # an index as it was before it knew what is shared
+    python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.executescript("ALTER TABLE files DROP COLUMN shared; PRAGMA user_version = 1")' home/index.db
+    run 0 show me/model
+    holds "an index of an earlier version is brought to this one"
+else
+    skipped "no python3 to make an index of an earlier version"
+fi
 run 2 rm org/stories
 says err "another program's: --force"
 [ -e hf/models--org--stories/snapshots/abc/m.gguf ] || failed "rm took what is another program's"

@@ -107,6 +107,7 @@ static kw_status fill_file(publishing *p, const kw_index_row *row, kw_manifest_f
 {
     const kw_index_query query = {.id = row->id};
     KW_TRY(kw_cli_hash(p->cli, p->index, row, false, NULL, err));
+    KW_TRY(kw_index_share(p->index, row->id, err));
     file->name = row->file;
     return kw_index_each(p->index, &query, add_row, file, err);
 }

@@ -84,6 +84,8 @@ static kw_status use(kw_index *index, const fixture *f, kw_error *err)
     KW_TRY(kw_file_hash_make(in_dir(f, "store/me/mine/a.gguf"), &(kw_hash_config){0}, &hash, err));
     kw_status status = id ? kw_index_put_hash(index, id, &hash, err) : KW_E_NOMEM;
     if (status == KW_OK)
+        status = kw_index_share(index, id, err);
+    if (status == KW_OK)
         status = ask(index, id, &hash, err);
     if (status == KW_OK)
         status = serve(index, &hash, err);

@@ -84,6 +84,7 @@ static void hash_model(kw_index *index, const char *model, kw_file_hash *hash)
     const first file = find(index, model);
     assert_int_equal(kw_file_hash_make(file.path, &config, hash, NULL), KW_OK);
     assert_int_equal(kw_index_put_hash(index, file.id, hash, NULL), KW_OK);
+    assert_int_equal(kw_index_share(index, file.id, NULL), KW_OK);
 }
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -156,11 +157,17 @@ static void hashes_follow_the_file(void **state)
     kw_index_leaf leaf;
     write_file(in_dir(f, "store/me/mine/a.gguf"), 2 * KW_LEAF_SIZE + 5, 1);
     scan(index, f);
-    hash_model(index, "ME/mine", &hash);
+    const first mine = find(index, "ME/mine");
+    assert_int_equal(kw_file_hash_make(mine.path, &(kw_hash_config){0}, &hash, NULL), KW_OK);
+    assert_int_equal(kw_index_put_hash(index, mine.id, &hash, NULL), KW_OK);
     kw_index_close(index);
     index = open_index(f);
     scan(index, f);
     expect(index, "store me/mine@:a.gguf 2097157 hashed\n");
+    /* Hashed is not shared; what is shared stays so when it is hashed again. */
+    assert_int_equal(kw_index_find_leaf(index, hash.leaves[0], 0, &leaf, NULL), KW_E_NOTFOUND);
+    assert_int_equal(kw_index_share(index, mine.id, NULL), KW_OK);
+    assert_int_equal(kw_index_put_hash(index, mine.id, &hash, NULL), KW_OK);
     for (uint64_t n = 0; n < hash.n_leaves; n++) {
         assert_int_equal(kw_index_find_leaf(index, hash.leaves[n], 0, &leaf, NULL), KW_OK);
         assert_int_equal(leaf.n, n);

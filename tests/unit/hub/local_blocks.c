@@ -30,8 +30,10 @@ static kw_status hash_row(void *user, const kw_index_row *row, kw_error *err)
     const kw_hash_config config = {.n_threads = 2};
     kw_file_hash hash;
     KW_TRY(kw_file_hash_make(row->path, &config, &hash, err));
-    const kw_status status = kw_index_put_hash(user, row->id, &hash, err);
+    kw_status status = kw_index_put_hash(user, row->id, &hash, err);
     kw_file_hash_free(&hash);
+    if (status == KW_OK)
+        status = kw_index_share(user, row->id, err);
     return status;
 }
 
