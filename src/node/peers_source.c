@@ -20,7 +20,8 @@
 #define SPAN 4
 #define RETRY_MS 2000
 #define PROVIDERS 16
-#define REDIAL_MS 2000
+#define REDIAL_MS 250 /* doubled each time, up to */
+#define REDIAL_MAX_MS 2000
 #define LOOK_MS 300         /* after a peer came: the DHT has met it by then */
 #define LOOK_AGAIN_MS 15000 /* by a node, while it fetches */
 
@@ -37,7 +38,8 @@ struct kw_peers_source {
     kw_timer *look; /* for the search in the DHT that new peers make worth while */
     bool look_due;
     kw_timer *redial; /* of the peers that are given */
-    kw_mdns *mdns;    /* NULL: not wanted, or this machine cannot */
+    uint64_t redial_ms;
+    kw_mdns *mdns; /* NULL: not wanted, or this machine cannot */
     kw_thread *thread;
     kw_multiaddr *peers; /* owned */
     size_t n_peers;
@@ -445,13 +447,15 @@ static void on_left(void *user, const kw_peer_id *peer)
 /* A node that is full for a moment may have room the next. */
 static void dial_again(void *user)
 {
-    const kw_peers_source *const s = user;
+    kw_peers_source *const s = user;
     for (size_t i = 0; i < s->n_peers; i++) {
         kw_multiaddr without;
         kw_peer_id peer;
         if (kw_multiaddr_split(&s->peers[i], &without, &peer) && !kw_host_connected(s->host, &peer))
             kw_host_connect(s->host, NULL, &s->peers[i], NULL, NULL);
     }
+    s->redial_ms = KW_MIN(2 * s->redial_ms, (uint64_t)REDIAL_MAX_MS);
+    kw_timer_set(s->redial, s->redial_ms, 0);
 }
 
 static void start(void *user)
@@ -459,7 +463,8 @@ static void start(void *user)
     kw_peers_source *const s = user;
     for (size_t i = 0; i < s->n_peers; i++)
         kw_host_connect(s->host, NULL, &s->peers[i], NULL, NULL); /* the watch tells who came */
-    kw_timer_set(s->redial, REDIAL_MS, REDIAL_MS);
+    s->redial_ms = REDIAL_MS;
+    kw_timer_set(s->redial, s->redial_ms, 0);
     if (s->n_peers)
         (void)kw_kad_bootstrap(s->kad, s->peers, s->n_peers, NULL);
 }
