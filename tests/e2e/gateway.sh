@@ -14,7 +14,8 @@ cid=$(grep -o 'bafy[a-z2-7]*' out | head -n 1)
 [ -n "$cid" ] || failed "what is published has no CID"
 KWAAI_HOME=a "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 >start 2>start.err &
 pid=$!
-trap 'kill $pid 2>/dev/null; wait; rm -rf "$work"' EXIT
+relay=
+trap 'kill $pid $relay 2>/dev/null; wait; rm -rf "$work"' EXIT
 for _ in $(seq 100); do [ -s start ] && break; sleep 0.1; done
 port=$(sed -n 's|.*/tcp/\([0-9]*\)/p2p.*|\1|p' start | head -n 1)
 [ -n "$port" ] || failed "the node does not start: $(cat start.err)"
@@ -94,7 +95,7 @@ holds "kwaai pull takes a model from it"
 
 # Between: a relay that notes what is asked for, and in its second life refuses archives.
 cat >relay.py <<'PY'
-import http.client, http.server, sys, threading
+import http.client, http.server, sys, threading, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -105,10 +106,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(406)
             self.send_header("Content-Length", "0")
             return self.end_headers()
-        with lock:  # one connection, as a node lets in few of an address
-            c.request("GET", self.path, headers={"Accept": self.headers["Accept"]})
-            r = c.getresponse()
-            status, body = r.status, r.read()
+        with lock:  # one connection, as a node lets in few of an address, and not too soon after others
+            for left in range(20, -1, -1):
+                try:
+                    c.request("GET", self.path, headers={"Accept": self.headers["Accept"]})
+                    r = c.getresponse()
+                    status, body = r.status, r.read()
+                    break
+                except (ConnectionError, http.client.HTTPException):
+                    c.close()
+                    if left == 0:
+                        raise
+                    time.sleep(0.5)
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -130,6 +139,7 @@ for form in car raw; do
     same "$(cat out)" weights.bin
     kill $relay
     wait $relay || true
+    relay=
     says asked 'format=car&dag-scope=entity&entity-bytes='
     : >relay.port
 done
