@@ -3,24 +3,8 @@
 # kw-test: timeout 60
 # bans.sh - the owner's bans: with and without a node that runs, kept over a start, and by time.
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+source "$here/nodes.bash"
 
-pids=''
-trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
-start() { # HOME WORDS...
-    local home=$1
-    shift
-    mkdir -p "$home"
-    rm -f "$home.start"
-    KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
-    pid=$!
-    pids="$pids $pid"
-    for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done
-    failed "the node of $home does not start: $(cat "$home.err")"
-}
-addr() { sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$1.start"; }
-peer() { sed -n 's/.*"peer": "\([^"]*\)".*/\1/p' "$1.start"; }
 sees() { # HOME PEER yes|no: within five seconds
     for _ in $(seq 50); do
         KWAAI_HOME=$1 run 0 node peers --json
@@ -55,7 +39,7 @@ holds "bans by hand without a node"
 unset KWAAI_HOME
 
 start a
-a_pid=$pid a_addr=$(addr a)
+a_pid=$node_pid a_addr=$(addr a)
 start b --bootstrap "$a_addr"
 sees a "$(peer b)" yes
 says out '"score": '
@@ -67,8 +51,8 @@ KWAAI_HOME=a run 1 node connect "$(addr b)"
 says err 'not allowed'
 holds "a node that runs lets go of who is banned, and does not dial it"
 
-kill $pid
-wait $pid || true
+kill $node_pid
+wait $node_pid || true
 start b --bootstrap "$a_addr" # the same key
 sleep 1
 sees a "$(peer b)" no

@@ -4,22 +4,8 @@
 # follow.sh - what is published on one device appears on another that follows the publisher, within its cap;
 # and a node gives while the machine's power lets it.
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+source "$here/nodes.bash"
 
-start() { # HOME WORDS...
-    local home=$1
-    shift
-    mkdir -p "$home"
-    rm -f "$home.start"
-    KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
-    pids="$pids $!"
-    for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done
-    failed "the node of $home does not start: $(cat "$home.err")"
-}
-pids=''
-trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
-addr() { sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$1.start"; }
 becomes() { # SECONDS WHAT COMMAND...: the command succeeds within this time
     local until=$((SECONDS + $1)) what=$2
     shift 2

@@ -3,23 +3,7 @@
 # kw-test: timeout 120
 # peers.sh - a model goes from one node to another, block by block, and is found in the DHT.
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
-
-start() { # HOME WORDS...
-    local home=$1
-    shift
-    mkdir -p "$home"
-    rm -f "$home.start"
-    KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
-    pids="$pids $!"
-    for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done
-    failed "the node of $home does not start: $(cat "$home.err")"
-}
-pids=''
-trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
-addr() { sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$1.start"; }
-peer() { sed -n 's/.*"peer": "\([^"]*\)".*/\1/p' "$1.start"; }
+source "$here/nodes.bash"
 
 # Blocks that differ, and a run of blocks that are all the same.
 mkdir model

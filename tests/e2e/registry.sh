@@ -3,22 +3,8 @@
 # kw-test: timeout 120
 # registry.sh - a model by its name from peers: its manifest is found, judged, and every file of it verified.
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+source "$here/nodes.bash"
 
-start() { # HOME WORDS...
-    local home=$1
-    shift
-    mkdir -p "$home"
-    rm -f "$home.start"
-    KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
-    pids="$pids $!"
-    for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done
-    failed "the node of $home does not start: $(cat "$home.err")"
-}
-pids=''
-trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
-addr() { sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$1.start"; }
 pull() { # CODE HOME WORDS...: by peers alone
     local code=$1 home=$2
     shift 2
