@@ -269,28 +269,60 @@ static kw_status ask(kw_cli *cli, const char *words, kw_buf *reply, kw_error *er
     return status;
 }
 
-/* Members of one object, a line each. */
+#define NAME_WIDTH 14 /* of "not reached by" */
+
+/* The name of a member, its words apart, in a column. */
+static void print_name(kw_cli *cli, kw_str name)
+{
+    char text[NAME_WIDTH + 1];
+    const size_t n = KW_MIN(name.len, (size_t)NAME_WIDTH);
+    for (size_t i = 0; i < n; i++)
+        text[i] = name.data[i] == '_' ? ' ' : name.data[i];
+    text[n] = 0;
+    kw_out_printf(&cli->out, "%-*s  ", NAME_WIDTH, text);
+}
+
+/* A value behind its name; the further ones of a list below the first. */
+static void print_value(kw_cli *cli, const kw_json *json, const kw_json_token *token,
+                        kw_arena *arena, bool first)
+{
+    kw_str text;
+    if (!first)
+        print_name(cli, KW_STR(""));
+    if (token->kind == KW_JSON_STRING && token->text.len > 0 &&
+        kw_json_string(json, token, arena, &text, NULL) == KW_OK)
+        kw_out_foreign(&cli->out, text.data, text.len);
+    else if (token->kind == KW_JSON_NUMBER)
+        kw_out_printf(&cli->out, "%.*s", KW_FMT(token->text));
+    else if (token->kind == KW_JSON_TRUE || token->kind == KW_JSON_FALSE)
+        kw_out_puts(&cli->out, token->kind == KW_JSON_TRUE ? "yes" : "no");
+    else
+        kw_out_puts(&cli->out, "-");
+    kw_out_puts(&cli->out, "\n");
+}
+
+/* Members of an object, a line each; a list of objects has empty lines between them. */
 static void print_object(kw_cli *cli, kw_str object)
 {
     kw_json json;
     kw_json_token token;
     kw_arena arena = {0};
-    kw_str text;
+    bool first = false; /* a name waits for its value */
+    size_t n_objects = 0;
     kw_json_init(&json, object, "the node's answer");
     while (kw_json_next(&json, &token, NULL) == KW_OK && token.kind != KW_JSON_END) {
-        if (token.kind == KW_JSON_KEY) {
-            kw_out_printf(&cli->out, "%-10.*s ", KW_FMT(token.text));
-        } else if (token.kind == KW_JSON_STRING &&
-                   kw_json_string(&json, &token, &arena, &text, NULL) == KW_OK) {
-            kw_out_foreign(&cli->out, text.data, text.len);
-            kw_out_puts(&cli->out, "\n");
-        } else if (token.kind == KW_JSON_NUMBER) {
-            kw_out_printf(&cli->out, "%.*s\n", KW_FMT(token.text));
-        } else if (token.kind == KW_JSON_TRUE || token.kind == KW_JSON_FALSE) {
-            kw_out_puts(&cli->out, token.kind == KW_JSON_TRUE ? "yes\n" : "no\n");
-        } else if (token.kind == KW_JSON_ARRAY_END || token.kind == KW_JSON_OBJECT_END) {
-            kw_out_puts(&cli->out, cli->out.last == '\n' ? "" : "\n");
+        if (token.kind == KW_JSON_OBJECT) {
+            if (n_objects++ > 0)
+                kw_out_puts(&cli->out, "\n");
+        } else if (token.kind == KW_JSON_KEY) {
+            print_name(cli, token.text);
+        } else if (token.kind == KW_JSON_ARRAY_END && first) {
+            kw_out_puts(&cli->out, "none\n");
+        } else if (token.kind != KW_JSON_ARRAY && token.kind != KW_JSON_ARRAY_END &&
+                   token.kind != KW_JSON_OBJECT_END) {
+            print_value(cli, &json, &token, &arena, first);
         }
+        first = token.kind == KW_JSON_KEY || (token.kind == KW_JSON_ARRAY && first);
     }
     kw_arena_free(&arena);
 }
