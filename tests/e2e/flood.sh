@@ -7,7 +7,9 @@
 #   KWAAI_FLOOD_MIB    size of the file (64)
 #   KWAAI_FLOOD_RATIO  least share of its undisturbed speed that the transfer must keep (0: it is only printed,
 #                      because other programs share the machine; make nightly asks for 0.5)
-flood_mib=${KWAAI_FLOOD_MIB:-64} least=${KWAAI_FLOOD_RATIO:-0}
+#   KWAAI_FLOOD_PEERS  connections of each kind at a time, each from an address of its own (40: with five kinds all
+#                      the 200 that a node takes)
+flood_mib=${KWAAI_FLOOD_MIB:-64} least=${KWAAI_FLOOD_RATIO:-0} peers=${KWAAI_FLOOD_PEERS:-40}
 source "$(dirname "$0")/common.bash"
 kwaai node --help >help 2>&1 || true
 grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
@@ -51,7 +53,7 @@ holds "undisturbed: $flood_mib MiB in $alone ms, the node has $((before >> 10)) 
 # Each flood comes from addresses of its own, so that one cannot hide behind the ban of another.
 begin=$(ms) first=10
 for mode in handshakes streams wants malformed slow; do
-    nice -n 19 "$flood" $mode "$port" $first 40 15000 >$mode.json 2>$mode.err & # its own cost is not the node's
+    nice -n 19 "$flood" $mode "$port" $first "$peers" 15000 >$mode.json 2>$mode.err & # its own cost is not the node's
     pids="$pids $!"
     first=$((first + 40))
 done
