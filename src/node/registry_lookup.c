@@ -25,7 +25,7 @@ typedef struct looking {
     kw_registry_search *search;
     kw_identity identity;
     size_t n_dials, n_joined;
-    bool idle, again;
+    bool idle, again, found;         /* found: somebody on the local network */
     uint64_t joined_ms, answered_ms; /* 0: not yet */
 } looking;
 
@@ -69,6 +69,13 @@ static void on_connected(void *user, const kw_peer_id *peer, kw_status status, c
         l->joined_ms = kw_loop_now(l->loop); /* identify follows */
 }
 
+static void on_found(void *user, const kw_peer_id *peer)
+{
+    looking *const l = user;
+    (void)peer;
+    l->found = true;
+}
+
 static kw_status open_parts(looking *l, kw_error *err)
 {
     static const kw_kad_network networks[] = {{.protocol = "/kwaai/kad/1.0.0"},
@@ -86,7 +93,7 @@ static kw_status open_parts(looking *l, kw_error *err)
     KW_TRY(kw_kad_open(&kad, &l->kad, err));
     const kw_registry_config registry = {.host = l->host};
     KW_TRY(kw_registry_open(&registry, &l->registry, err));
-    const kw_mdns_config mdns = {.host = l->host};
+    const kw_mdns_config mdns = {.host = l->host, .found = on_found, .user = l};
     if (config->local && kw_mdns_open(&mdns, &l->mdns, NULL) != KW_OK)
         l->mdns = NULL; /* no network here can multicast */
     if (config->n_peers)
@@ -99,6 +106,14 @@ static kw_status open_parts(looking *l, kw_error *err)
                                    err);
 }
 
+/* When another source can say what is asked for, a network where nobody is keeps it waiting for a
+ * moment only. */
+static uint64_t local_ms(const looking *l)
+{
+    const uint64_t nobody_ms = KW_MIN(l->config->wait_ms / 6, (uint32_t)LOCAL_MS);
+    return l->found ? LOCAL_MS : nobody_ms;
+}
+
 static bool is_settled(const looking *l, uint64_t start_ms)
 {
     const uint64_t now = kw_loop_now(l->loop);
@@ -106,7 +121,7 @@ static bool is_settled(const looking *l, uint64_t start_ms)
         return true;
     return l->idle && !l->again && l->n_dials == 0 &&
            (l->joined_ms == 0 || now - l->joined_ms > 2 * MET_MS) &&
-           (!l->mdns || l->answered_ms || now - start_ms > LOCAL_MS);
+           (!l->mdns || l->answered_ms || now - start_ms > local_ms(l));
 }
 
 static kw_status wait(looking *l, kw_error *err)
