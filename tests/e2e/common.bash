@@ -15,7 +15,13 @@ for name in $(compgen -e KWAAI_ || true); do unset "$name"; done
 export LC_ALL=C TERM=xterm
 work=$(mktemp -d)
 export XDG_STATE_HOME=$work/state XDG_CACHE_HOME=$work/cache
-trap 'rm -rf "$work"' EXIT
+pids='' # what a test starts in the background ends with it
+clean_up() {
+    # shellcheck disable=SC2086
+    [ -z "$pids" ] || { kill $pids; wait $pids; } 2>/dev/null || true
+    rm -rf "$work"
+}
+trap clean_up EXIT
 cd "$work"
 
 kwaai() { "$KWAAI" "$@"; }

@@ -3,26 +3,8 @@
 # kw-test: timeout 90
 # node.sh - a node as its owner runs it: key, socket, ping between two, Ctrl-C.
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+source "$here/nodes.bash"
 
-# start HOME WORDS...: a node of its own; its first line of JSON in HOME.start
-start() {
-    local home=$1
-    shift
-    mkdir -p "$home"
-    rm -f "$home.start"
-    KWAAI_HOME=$home "$KWAAI" node start --json --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
-    node_pid=$!
-    for _ in $(seq 100); do
-        [ -s "$home.start" ] && return
-        kill -0 $node_pid 2>/dev/null || break
-        sleep 0.1
-    done
-    cat "$home.err" >&2
-    failed "the node of $home does not start"
-}
-field() { sed -n 's/.*"'"$2"'": \["*\([^"]*\)".*/\1/p; s/.*"'"$2"'": "\([^"]*\)".*/\1/p' "$1" | head -n 1; }
 ended() { # PID: within five seconds, with its exit code in $code
     for _ in $(seq 50); do
         kill -0 "$1" 2>/dev/null || { code=0; wait "$1" || code=$?; return; }
@@ -43,7 +25,7 @@ holds "without a node its words say how to start one"
 
 start a
 a=$node_pid
-peer=$(field a.start peer) addr=$(field a.start addrs)
+peer=$(peer a) addr=$(addr a)
 [ "$(stat -c %a a/identity.key)" = 600 ] || failed "the key file is open to others"
 [ "$(stat -c %a a/node.sock)" = 600 ] || failed "the socket is open to others"
 [[ $addr == */p2p/$peer ]] || failed "the address $addr does not name the peer"
@@ -93,7 +75,7 @@ says out '^listens on /ip4/127.0.0.1/tcp/'
 holds "Ctrl-C, SIGTERM and stop end a node"
 
 start a
-again=$(field a.start peer)
+again=$(peer a)
 [ "$again" = "$peer" ] || failed "the node is another one after a start"
 kill -KILL $node_pid
 ended $node_pid
@@ -119,4 +101,3 @@ else
     [ $code = 0 ] || failed "a node with WebRTC ends with $code"
     holds "a node keeps its certificate, and tells its address of WebRTC"
 fi
-

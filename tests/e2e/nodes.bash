@@ -3,8 +3,6 @@
 # loopback, looks for nobody, and ends with the test.
 kwaai node --help >help 2>&1 || true
 grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
-pids=''
-trap 'kill $pids 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 start() { # HOME WORDS...: sets node_pid; what it says of itself is in HOME.start
     local home=$1
     shift
@@ -13,7 +11,11 @@ start() { # HOME WORDS...: sets node_pid; what it says of itself is in HOME.star
     KWAAI_HOME=$home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 "$@" >"$home.start" 2>"$home.err" &
     node_pid=$!
     pids="$pids $node_pid"
-    for _ in $(seq 100); do [ -s "$home.start" ] && return; sleep 0.1; done
+    for _ in $(seq 100); do
+        [ -s "$home.start" ] && return
+        kill -0 "$node_pid" 2>/dev/null || break
+        sleep 0.1
+    done
     failed "the node of $home does not start: $(cat "$home.err")"
 }
 addr() { sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$1.start"; }

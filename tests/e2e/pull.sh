@@ -132,7 +132,7 @@ holds "the limit on the rate is kept"
 
 # A disk that is full: said before where it can be, and taken up afterwards where it could not.
 if mkdir disk && mount -t tmpfs -o size=16m tmpfs disk 2>/dev/null; then
-    trap 'kill $server 2>/dev/null || true; umount "$work/disk" 2>/dev/null || true; rm -rf "$work"' EXIT
+    trap 'umount "$work/disk" 2>/dev/null || true; clean_up' EXIT
     export KWAAI_HOME=$work/disk/kwaai
     stored=$KWAAI_HOME/store/127.0.0.1 partial=$KWAAI_HOME/store/.partial
     head -c 8000000 /dev/zero >disk/filler

@@ -9,6 +9,6 @@ serve() { # DIR: sets port
     coproc SERVER { exec python3 "$here/http_server.py" "$1" 2>server.err; }
     read -r port <&"${SERVER[0]}"
     server=$SERVER_PID
+    pids="$pids $server"
 }
 serve www
-trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT

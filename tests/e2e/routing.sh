@@ -4,6 +4,7 @@
 # kw-test: timeout 120
 source "$(dirname "$0")/common.bash"
 source "$here/pull_server.bash"
+source "$here/nodes.bash"
 at=http://127.0.0.1:$port
 store=$KWAAI_HOME/store/ipfs
 head -c 3000003 /dev/urandom >file
@@ -33,23 +34,16 @@ export KWAAI_FROM=peers,ipfs
 KWAAI_HOME=a run 0 publish model me/model
 KWAAI_HOME=a run 0 show me/model --json
 cid=$(grep -o 'bafy[a-z2-7]*' out | head -n 1)
-KWAAI_HOME=a "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 >a.start 2>a.err &
-node=$!
-trap 'kill $server $node 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -s a.start ] && break; sleep 0.1; done
-peer=$(sed -n 's/.*"peer": "\([^"]*\)".*/\1/p' a.start)
-addr=$(sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' a.start)
+start a
+addr=$(addr a)
 printf '{"Providers": [{"Schema": "peer", "ID": "%s", "Addrs": ["%s"], "Protocols": ["transport-bitswap"]}]}' \
-    "$peer" "${addr%/p2p/*}" >"www/routing/$cid"
+    "$(peer a)" "${addr%/p2p/*}" >"www/routing/$cid"
 KWAAI_HOME=b run 0 pull "ipfs://$cid" --no-mdns --router "$at"
 same "$(cat out)" file
 holds "a node that a router names is dialled"
 
 # The same when a node of this home does the fetching.
-KWAAI_HOME=c "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 >c.start 2>c.err &
-other=$!
-trap 'kill $server $node $other 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -s c.start ] && break; sleep 0.1; done
+start c
 KWAAI_HOME=c run 0 pull "ipfs://$cid" --no-mdns --router "$at"
 same "$(cat out)" file
 holds "and by the node that runs here"

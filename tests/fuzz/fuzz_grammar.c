@@ -2,19 +2,13 @@
 /* fuzz_grammar.c - any bytes as a grammar, or as a JSON Schema when they start with '{': it
  * compiles or fails with a message, and a matcher of it follows bytes, whole and one by one, alike.
  */
+#include "promise.h"
 #include "text/grammar.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(int holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* Steps by whatever fits; the same bytes at once lead to the same place. */
 static void follow(const kw_grammar *g, kw_str text)
@@ -33,7 +27,7 @@ static void follow(const kw_grammar *g, kw_str text)
     const bool ends = kw_matcher_accepts(m), complete = kw_matcher_complete(m);
     kw_matcher_reset(m);
     if (kw_matcher_push(m, (kw_str){taken.data, taken.len}, &fits, NULL) == KW_OK)
-        must(fits && kw_matcher_accepts(m) == ends && kw_matcher_complete(m) == complete);
+        promise(fits && kw_matcher_accepts(m) == ends && kw_matcher_complete(m) == complete);
 done:
     kw_buf_free(&taken);
     kw_matcher_free(m);
@@ -47,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kw_error err = {.message = ""};
     if (size > 0 && data[0] == '{') {
         if (kw_schema_to_grammar(text, "fuzz", &schema, &err) != KW_OK) {
-            must(err.message[0] != '\0');
+            promise(err.message[0] != '\0');
             kw_buf_free(&schema);
             return 0;
         }
@@ -55,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const kw_status status = kw_grammar_parse(text, "fuzz", &g, &err);
     /* what a schema became is a grammar, unless it is too large or a circle of references */
-    must(status == KW_OK || (err.message[0] != '\0' && (!schema.data || status != KW_E_FORMAT)));
+    promise(status == KW_OK || (err.message[0] != '\0' && (!schema.data || status != KW_E_FORMAT)));
     if (status == KW_OK) {
         follow(g, (kw_str){(const char *)data, size});
         follow(g, KW_STR("{\"a\": [1, \"b\\n\", -2.5e3, null], \"name\": true}"));

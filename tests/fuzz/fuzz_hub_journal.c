@@ -2,16 +2,11 @@
 /* fuzz_hub_journal.c - any bytes are the journal of a plan, which writes as the same bytes, or are
  * refused. The plan is what the bytes say it is. */
 #include "hub/journal.h"
+#include "promise.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static uint64_t read_le(const uint8_t *data, size_t n)
 {
@@ -36,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kw_buf again = {0};
     if (bits && kw_journal_get((kw_bytes){data, size}, &plan, bits, NULL) == KW_OK) {
         kw_journal_put(&plan, bits, &again);
-        must(again.failed || (again.len == size && memcmp(again.data, data, size) == 0));
+        promise(again.failed || (again.len == size && memcmp(again.data, data, size) == 0));
     }
     kw_buf_free(&again);
     free(bits);

@@ -3,16 +3,9 @@
  * leaves add up to its size. Input: blocks one after the other, each behind its length in 2 bytes.
  */
 #include "hub/fetch_tree.h"
-
-#include <stdlib.h>
+#include "promise.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* The next block of the input, whatever its name. */
 static kw_status next_block(void *user, const kw_cid *cid, kw_buf *out, kw_error *err)
@@ -40,8 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (kw_root_read(&root, inside ? "a/model.gguf" : NULL, next_block, &left, &tree, NULL) !=
             KW_OK)
             continue;
-        must(tree.leaf_size > 0);
-        must(tree.n_leaves == (tree.size + tree.leaf_size - 1) / tree.leaf_size);
+        promise(tree.leaf_size > 0);
+        promise(tree.n_leaves == (tree.size + tree.leaf_size - 1) / tree.leaf_size);
         kw_root_free(&tree);
     }
     return 0;

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* fuzz_hub_web_header.c - any lines are a header whose values keep their promises. */
 #include "hub/web_header.h"
-
-#include <stdlib.h>
+#include "promise.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -22,12 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!kw_web_header_line(&reply, (kw_str){at, len}))
             break;
         at += len;
-        must(reply.n_bytes <= KW_WEB_HEADERS_MAX);
-        must(reply.status >= 0 && reply.status < 1000);
-        must(memchr(reply.tag, 0, sizeof(reply.tag)) != NULL);
-        must(memchr(reply.digest, 0, sizeof(reply.digest)) != NULL);
-        must(memchr(reply.next, 0, sizeof(reply.next)) != NULL);
-        must(!strpbrk(reply.tag, "\r\n "));
+        promise(reply.n_bytes <= KW_WEB_HEADERS_MAX);
+        promise(reply.status >= 0 && reply.status < 1000);
+        promise(memchr(reply.tag, 0, sizeof(reply.tag)) != NULL);
+        promise(memchr(reply.digest, 0, sizeof(reply.digest)) != NULL);
+        promise(memchr(reply.next, 0, sizeof(reply.next)) != NULL);
+        promise(!strpbrk(reply.tag, "\r\n "));
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "net/connection.h"
+#include "promise.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,23 +14,17 @@ typedef struct ends {
     int n_closed;
 } ends;
 
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 static void send_bytes(void *user, kw_bytes bytes)
 {
     (void)user;
-    must(bytes.len > 0 && bytes.data);
+    promise(bytes.len > 0 && bytes.data);
 }
 
 static void secured(void *user, const kw_peer_id *peer)
 {
     (void)user;
     (void)peer;
-    abort(); /* nobody signs by chance */
+    promise(false); /* nobody signs by chance */
 }
 
 static bool incoming(void *user, kw_stream *stream, const char *protocol)
@@ -49,7 +44,7 @@ static bool speaks(void *user, const char *protocol)
 
 static void closed(void *user, kw_status why, const char *reason)
 {
-    must(why != KW_OK && reason[0] != '\0');
+    promise(why != KW_OK && reason[0] != '\0');
     ((ends *)user)->n_closed++;
 }
 
@@ -81,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         kw_connection_receive(c, (kw_bytes){data + at, n}, 1000 + at);
     }
     kw_connection_lost(c, KW_E_IO);
-    must(e.n_closed == 1);
+    promise(e.n_closed == 1);
     kw_connection_free(c);
     return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* fuzz_template.c - any bytes as a chat template over fixed messages: it renders to UTF-8, twice
  * the same, or fails with a message. Small limits keep a run short. */
+#include "promise.h"
 #include "text/template.h"
 
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -22,12 +22,6 @@ static const char variables[] =
     "\"w\",\"arguments\":{\"a\":\"<b>\"}}}]},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
     "\"text\":\"x\"}]}]}";
 
-static void must(int holds)
-{
-    if (!holds)
-        abort();
-}
-
 static kw_status render(const kw_template *t, kw_buf *out)
 {
     const kw_template_limits limits = {
@@ -35,8 +29,8 @@ static kw_status render(const kw_template *t, kw_buf *out)
     kw_error err = {.message = ""};
     const kw_status status =
         kw_template_render(t, KW_STR(variables), 1753967261, &limits, out, &err);
-    must(status == KW_OK || (out->len == 0 && err.message[0] != '\0'));
-    must(status != KW_E_INTERNAL);
+    promise(status == KW_OK || (out->len == 0 && err.message[0] != '\0'));
+    promise(status != KW_E_INTERNAL);
     return status;
 }
 
@@ -46,12 +40,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     kw_error err = {.message = ""};
     kw_buf first = {0}, second = {0};
     if (kw_template_parse((kw_str){(const char *)data, size}, "fuzz", &t, &err) != KW_OK) {
-        must(err.message[0] != '\0');
+        promise(err.message[0] != '\0');
         return 0;
     }
-    must(render(t, &first) == render(t, &second));
-    must(first.len == second.len && kw_utf8_valid(first.data ? first.data : "", first.len));
-    must(first.len == 0 || memcmp(first.data, second.data, first.len) == 0);
+    promise(render(t, &first) == render(t, &second));
+    promise(first.len == second.len && kw_utf8_valid(first.data ? first.data : "", first.len));
+    promise(first.len == 0 || memcmp(first.data, second.data, first.len) == 0);
     kw_buf_free(&first);
     kw_buf_free(&second);
     kw_template_free(t);

@@ -15,7 +15,7 @@ static void try_config(kw_str text)
     kw_arena arena = {0};
     kw_vocab vocab;
     kw_tokenizer *t;
-    must(kw_vocab_from_json(KW_STR(base_json), "base", &arena, &vocab, NULL) == KW_OK);
+    promise(kw_vocab_from_json(KW_STR(base_json), "base", &arena, &vocab, NULL) == KW_OK);
     vocab.custom_steps = text.len % 2 == 0;
     if (kw_vocab_apply_config(text, "config", &arena, &vocab, NULL) == KW_OK &&
         kw_tokenizer_create(&vocab, &t, NULL) == KW_OK) {

@@ -18,8 +18,8 @@ static void try_map(kw_str bytes)
             const kw_str rest = {text + at, sizeof(text) - 1 - at};
             if (((unsigned char)text[at] & 0xC0) == 0x80)
                 continue;
-            must(kw_charsmap_find(&map, rest, at % 2, &becomes) <= rest.len);
-            must(kw_utf8_valid(becomes.data, becomes.len));
+            promise(kw_charsmap_find(&map, rest, at % 2, &becomes) <= rest.len);
+            promise(kw_utf8_valid(becomes.data, becomes.len));
         }
     }
     kw_arena_free(&arena);

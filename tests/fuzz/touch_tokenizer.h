@@ -4,16 +4,10 @@
 #define KW_FUZZ_TOUCH_TOKENIZER_H
 
 #include "base/utf8.h"
+#include "promise.h"
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
-
-/* Stops the fuzzer where a promise of tokenizer.h is broken. */
-static void must(bool holds)
-{
-    if (!holds)
-        __builtin_trap();
-}
 
 static void touch_text(const kw_tokenizer *t, kw_str text, unsigned flags)
 {
@@ -24,9 +18,9 @@ static void touch_text(const kw_tokenizer *t, kw_str text, unsigned flags)
     if (kw_tokenizer_encode(t, text, flags, &ids, &n, NULL) != KW_OK)
         return;
     for (size_t i = 0; i < n; i++)
-        must(ids[i] >= 0 && (size_t)ids[i] < kw_tokenizer_size(t));
-    must(kw_tokenizer_decode(t, ids, n, (flags & 1) != 0, &back, &len, NULL) == KW_OK);
-    must(kw_utf8_valid(back, len));
+        promise(ids[i] >= 0 && (size_t)ids[i] < kw_tokenizer_size(t));
+    promise(kw_tokenizer_decode(t, ids, n, (flags & 1) != 0, &back, &len, NULL) == KW_OK);
+    promise(kw_utf8_valid(back, len));
     free(back);
     free(ids);
 }
@@ -52,11 +46,11 @@ static void touch_tokenizer(const kw_tokenizer *t, const uint8_t *data, size_t s
         kw_detokenizer d;
         kw_detokenizer_init(&d, t, true);
         const kw_str text = kw_detokenizer_push(&d, id);
-        must(kw_utf8_valid(text.data, text.len));
+        promise(kw_utf8_valid(text.data, text.len));
         kw_detokenizer_flush(&d);
         const kw_str piece = kw_tokenizer_piece(t, id);
         const int32_t found = kw_tokenizer_find(t, piece);
-        must(piece.len == 0 || (found >= 0 && found <= id));
+        promise(piece.len == 0 || (found >= 0 && found <= id));
     }
 }
 
