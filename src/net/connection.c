@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* connection.c - a connection from its first byte to its streams. See connection.h.
+/* connection.c - the life of a connection, its turns, and what comes in. See connection.h.
  *
- * Phases: agree on noise; its three messages; agree on yamux unless both named it in the handshake;
- * frames. Everything that calls a user happens within a turn, and what the turn left to be told or
- * sent is done at its end, so that no handler finds the connection half changed. */
-#include "net/connection.h"
+ * Phases: agree on noise; its three messages; agree on yamux unless both named it in the handshake
+ * (connection_handshake.c); frames. Everything that calls a user happens within a turn, and what
+ * the turn left to be told or sent is done at its end, so that no handler finds the connection half
+ * changed. */
+#include "net/connection_internal.h"
 
 #include "base/check.h"
-#include "crypto/crypto.h"
-#include "net/channels.h"
-#include "net/muxer.h"
-#include "net/noise.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEN = 2, PLAIN_MAX = KW_NOISE_MAX - KW_NOISE_TAG, HANDSHAKE_MAX = 8192 };
-#define FRAME_MAX ((size_t)LEN + KW_NOISE_MAX)
-#define OUT_MAX (8 * FRAME_MAX) /* that are sent at once: a call of the system wakes the peer */
+#define HANDSHAKE_MAX 8192 /* bytes of one of its messages */
 #define HANDSHAKE_MS 10000
 #define BACKLOG_HIGH ((size_t)1 << 20)
 #define MAX_INBOUND 256
@@ -27,38 +22,7 @@ enum { LEN = 2, PLAIN_MAX = KW_NOISE_MAX - KW_NOISE_TAG, HANDSHAKE_MAX = 8192 };
 #define EARLY_MAX ((size_t)64 << 10)
 #define MAX_WINDOW ((size_t)16 << 20)
 
-static const char *const noise_id = "/noise", *const yamux_id = "/yamux/1.0.0";
-
-typedef enum phase { PHASE_SECURITY, PHASE_NOISE, PHASE_MUXER, PHASE_OPEN } phase;
-
-struct kw_connection {
-    const kw_identity *identity;
-    const kw_connection_owner *owner;
-    void *user;
-    kw_peer_id expected, peer;
-    kw_bytes key; /* owned: the peer's, protobuf */
-    phase phase;
-    bool initiator, dead, told, busy /* buffers were used since the last tick */;
-    int depth; /* of turns: above 0 inside of one */
-    kw_status why;
-    char reason[160];
-    kw_multistream *talk; /* owned, while a protocol is agreed on */
-    kw_noise *noise;      /* owned, during the handshake */
-    kw_aead *seal, *unseal;
-    uint64_t seal_nonce, unseal_nonce;
-    kw_fifo in;     /* a frame that has not come whole */
-    kw_fifo part;   /* likewise a message of channel 0 */
-    kw_fifo early;  /* what came on other channels before the handshake was over */
-    uint8_t *plain; /* [PLAIN_MAX] what was unsealed; lazily there */
-    uint8_t *out;   /* [out_cap] sealed frames, and the one being filled; lazily there */
-    size_t out_cap, out_len /* of whole frames */, filled /* of the next one, before its tag */;
-    size_t backlog;
-    uint64_t started_ms, now_ms;
-    kw_muxer muxer;
-};
-
-static void fail(kw_connection *c, kw_status why, const char *fmt, ...) KW_PRINTF(3, 4);
-static void fail(kw_connection *c, kw_status why, const char *fmt, ...)
+void kw_connection_fail(kw_connection *c, kw_status why, const char *fmt, ...)
 {
     if (c->dead)
         return;
@@ -69,93 +33,6 @@ static void fail(kw_connection *c, kw_status why, const char *fmt, ...)
     c->dead = true;
     c->why = why;
     kw_muxer_end(&c->muxer, why == KW_OK ? KW_E_CANCELLED : KW_E_IO);
-}
-
-/* ---- sending ------------------------------------------------------------------------------- */
-
-/* Gives the frame that is being filled its tag and its length. */
-static void end_frame(kw_connection *c)
-{
-    kw_error err;
-    uint8_t *const frame = c->out + c->out_len;
-    const size_t len = c->filled + KW_NOISE_TAG;
-    const kw_status status = kw_aead_seal_end(c->seal, frame + LEN + c->filled, &err);
-    c->filled = 0;
-    if (status != KW_OK) {
-        fail(c, status, "%s", err.message);
-        return;
-    }
-    frame[0] = (uint8_t)(len >> 8);
-    frame[1] = (uint8_t)len;
-    c->out_len += LEN + len;
-}
-
-/* Sends the frames that are there; the one that is being filled ends here. */
-static void flush(kw_connection *c)
-{
-    if (c->filled)
-        end_frame(c);
-    const size_t len = c->out_len;
-    c->out_len = 0;
-    if (len)
-        c->owner->send(c->user, (kw_bytes){c->out, len});
-}
-
-/* Room for one more frame, behind those that wait: one by one while that suffices, then for all. */
-static bool begin_frame(kw_connection *c)
-{
-    kw_error err;
-    if (c->out_len + FRAME_MAX > OUT_MAX)
-        flush(c);
-    if (c->out_len + FRAME_MAX > c->out_cap) {
-        const size_t cap = c->out_cap ? OUT_MAX : FRAME_MAX;
-        uint8_t *const out = realloc(c->out, cap);
-        if (!out) {
-            fail(c, KW_E_NOMEM, "no memory for frames of %zu bytes", cap);
-            return false;
-        }
-        c->out = out;
-        c->out_cap = cap;
-    }
-    const kw_status status = kw_aead_seal_begin(c->seal, c->seal_nonce++, &err);
-    if (status != KW_OK)
-        fail(c, status, "%s", err.message);
-    return status == KW_OK;
-}
-
-/* Seals bytes where they go out from: nothing is copied before. */
-static void put(kw_connection *c, kw_bytes bytes)
-{
-    kw_error err;
-    c->busy = true;
-    while (bytes.len) {
-        if (c->filled == 0 && !begin_frame(c))
-            return;
-        const size_t now = KW_MIN(bytes.len, PLAIN_MAX - c->filled);
-        const kw_status status = kw_aead_seal_add(c->seal, (kw_bytes){bytes.data, now},
-                                                  c->out + c->out_len + LEN + c->filled, &err);
-        if (status != KW_OK) {
-            c->filled = 0;
-            fail(c, status, "%s", err.message);
-            return;
-        }
-        c->filled += now;
-        bytes = (kw_bytes){bytes.data + now, bytes.len - now};
-        if (c->filled == PLAIN_MAX)
-            end_frame(c);
-    }
-}
-
-static void send_plain(kw_connection *c, const kw_buf *buf)
-{
-    if (c->muxer.channels) {
-        uint8_t message[KW_CHANNEL_MESSAGE];
-        kw_assert(buf->len <= KW_CHANNEL_BYTES);
-        const kw_bytes bytes = {(const uint8_t *)buf->data, buf->len};
-        const size_t len = kw_channel_put(message, KW_CHANNEL_NONE, bytes);
-        (void)c->muxer.channels->send(c->muxer.channels_user, 0, (kw_bytes){message, len}, true);
-    } else if (buf->len)
-        c->owner->send(c->user, (kw_bytes){(const uint8_t *)buf->data, buf->len});
 }
 
 /* ---- turns --------------------------------------------------------------------------------- */
@@ -174,9 +51,9 @@ static void leave(kw_connection *c)
             kw_muxer_sweep(&c->muxer);
         } while (c->muxer.over);
         if (c->muxer.went_away && c->muxer.n_streams == 0)
-            fail(c, KW_OK, "the peer said goodbye");
+            kw_connection_fail(c, KW_OK, "the peer said goodbye");
         if (c->phase == PHASE_OPEN || c->phase == PHASE_MUXER)
-            flush(c);
+            kw_connection_flush(c);
         if (c->dead && !c->told) {
             c->told = true;
             c->owner->closed(c->user, c->why, c->reason);
@@ -187,8 +64,8 @@ static void leave(kw_connection *c)
 
 static void on_write(void *user, kw_bytes header, kw_bytes payload)
 {
-    put(user, header);
-    put(user, payload);
+    kw_connection_put(user, header);
+    kw_connection_put(user, payload);
 }
 
 static bool on_held(void *user)
@@ -211,7 +88,7 @@ static bool on_speaks(void *user, const char *protocol)
 
 static void on_fail(void *user, kw_status status, const char *reason)
 {
-    fail(user, status, "%s", reason);
+    kw_connection_fail(user, status, "%s", reason);
 }
 
 /* A handler's write outside of a turn goes at once; ends are told by a turn of their own. */
@@ -223,7 +100,7 @@ static void on_soon(void *user)
     c->depth++;
     if (!c->dead) {
         kw_muxer_pump(&c->muxer);
-        flush(c);
+        kw_connection_flush(c);
     }
     c->depth--;
     if ((c->muxer.over || c->dead) && c->owner->soon)
@@ -238,41 +115,6 @@ static const kw_muxer_owner muxer_owner = {.write = on_write,
                                            .soon = on_soon};
 
 /* ---- opening and closing ------------------------------------------------------------------- */
-
-/* Begins to agree on one protocol; what is to be sent is added to out. */
-static bool begin_talk(kw_connection *c, const char *const *protocol, kw_buf *out);
-static void begin_noise(kw_connection *c, kw_bytes prologue);
-
-static bool speaks_noise(void *user, const char *protocol)
-{
-    (void)user;
-    return strcmp(protocol, noise_id) == 0;
-}
-
-static bool speaks_yamux(void *user, const char *protocol)
-{
-    (void)user;
-    return strcmp(protocol, yamux_id) == 0;
-}
-
-static bool begin_talk(kw_connection *c, const char *const *protocol, kw_buf *out)
-{
-    c->talk = malloc(sizeof *c->talk);
-    if (!c->talk) {
-        fail(c, KW_E_NOMEM, "no memory to agree on %s", *protocol);
-        return false;
-    }
-    if (c->initiator)
-        kw_multistream_propose(c->talk, protocol, 1, out);
-    else
-        kw_multistream_answer(c->talk, *protocol == noise_id ? speaks_noise : speaks_yamux, NULL,
-                              out);
-    if (kw_buf_status(out, NULL) != KW_OK) {
-        fail(c, KW_E_NOMEM, "no memory to agree on %s", *protocol);
-        return false;
-    }
-    return true;
-}
 
 kw_status kw_connection_open(const kw_connection_config *config, kw_connection **out, kw_error *err)
 {
@@ -304,16 +146,16 @@ kw_status kw_connection_open(const kw_connection_config *config, kw_connection *
     kw_buf buf = {0};
     KW_GOTO(status, kw_muxer_open(&c->muxer, err));
     if (config->channels)
-        begin_noise(c, config->prologue);
+        kw_connection_begin_noise(c, config->prologue);
     else
-        (void)begin_talk(c, &noise_id, &buf);
+        kw_connection_agree(c, &buf);
     if (c->dead) {
         status = kw_fail(err, c->why, "connection: %s", c->reason);
         goto fail;
     }
     *out = c;
     if (buf.len)
-        send_plain(c, &buf);
+        kw_connection_send_plain(c, &buf);
     kw_buf_free(&buf);
     return KW_OK;
 fail:
@@ -322,28 +164,11 @@ fail:
     return status;
 }
 
-static void free_noise(kw_connection *c)
-{
-    if (c->noise)
-        kw_crypto_wipe(c->noise, sizeof *c->noise);
-    free(c->noise);
-    c->noise = NULL;
-}
-
-static void free_talk(kw_connection *c)
-{
-    if (c->talk)
-        kw_multistream_free(c->talk);
-    free(c->talk);
-    c->talk = NULL;
-}
-
 void kw_connection_free(kw_connection *c)
 {
     if (!c)
         return;
-    free_noise(c);
-    free_talk(c);
+    kw_connection_forget_handshake(c);
     kw_aead_close(c->seal);
     kw_aead_close(c->unseal);
     kw_fifo_free(&c->in);
@@ -361,9 +186,9 @@ void kw_connection_close(kw_connection *c)
     enter(c);
     if (!c->dead && c->phase == PHASE_OPEN) {
         kw_muxer_goodbye(&c->muxer, 0);
-        flush(c);
+        kw_connection_flush(c);
     }
-    fail(c, KW_OK, "closed by us");
+    kw_connection_fail(c, KW_OK, "closed by us");
     leave(c);
 }
 
@@ -371,197 +196,46 @@ void kw_connection_lost(kw_connection *c, kw_status why)
 {
     enter(c);
     c->out_len = c->filled = 0;
-    fail(c, why, "the connection was lost");
+    kw_connection_fail(c, why, "the connection was lost");
     leave(c);
-}
-
-/* ---- the handshake ------------------------------------------------------------------------- */
-
-static void open_muxer(kw_connection *c)
-{
-    c->phase = PHASE_OPEN;
-    if (!c->muxer.channels)
-        kw_muxer_ping(&c->muxer); /* the round trip, for the growth of windows */
-    c->owner->secured(c->user, &c->peer);
-}
-
-/* Sends our next message of the handshake. */
-static kw_status send_noise(kw_connection *c, kw_error *err)
-{
-    kw_buf payload = {0}, message = {0};
-    kw_status status = KW_OK;
-    static const char no_len[LEN];
-    if (c->noise->step > 0)
-        KW_GOTO(status, kw_noise_payload(c->noise, c->identity, c->muxer.channels ? NULL : yamux_id,
-                                         &payload, err));
-    kw_buf_add(&message, no_len, LEN);
-    KW_GOTO(status, kw_noise_write(c->noise, (kw_bytes){(const uint8_t *)payload.data, payload.len},
-                                   &message, err));
-    message.data[0] = (char)((message.len - LEN) >> 8);
-    message.data[1] = (char)(message.len - LEN);
-    send_plain(c, &message);
-fail:
-    kw_buf_free(&payload);
-    kw_buf_free(&message);
-    return status;
-}
-
-/* Who the peer says it is, and whether that is right. */
-static kw_status meet(kw_connection *c, kw_bytes payload, bool *early, kw_error *err)
-{
-    kw_bytes key;
-    bool named, same;
-    KW_TRY(kw_noise_check(c->noise, payload, yamux_id, &key, &c->peer, &named, &same, err));
-    if (c->expected.len && !kw_peer_id_equal(&c->expected, &c->peer)) {
-        char found[KW_PEER_ID_TEXT_MAX];
-        kw_peer_id_text(&c->peer, found);
-        return kw_fail(err, KW_E_FORMAT, "another peer answered than was expected: %s", found);
-    }
-    if (named && !same && !c->muxer.channels)
-        return kw_fail(err, KW_E_UNSUPPORTED, "noise: the peer speaks no muxer that we do (%s)",
-                       yamux_id);
-    *early = same || c->muxer.channels;
-    uint8_t *copy = malloc(key.len);
-    if (!copy)
-        return kw_fail(err, KW_E_NOMEM, "noise: no memory for a key");
-    memcpy(copy, key.data, key.len);
-    c->key = (kw_bytes){copy, key.len};
-    return KW_OK;
-}
-
-static kw_status finish_noise(kw_connection *c, kw_error *err)
-{
-    if (c->muxer.channels) { /* the transport seals */
-        free_noise(c);
-        return KW_OK;
-    }
-    uint8_t send[32], receive[32];
-    KW_TRY(kw_noise_split(c->noise, send, receive, err));
-    kw_status status = kw_aead_open(send, true, &c->seal, err);
-    if (status == KW_OK)
-        status = kw_aead_open(receive, false, &c->unseal, err);
-    kw_crypto_wipe(send, sizeof send);
-    kw_crypto_wipe(receive, sizeof receive);
-    free_noise(c);
-    return status;
-}
-
-/* After the handshake: the muxer is known, or is agreed on now. */
-static void choose_muxer(kw_connection *c, bool early)
-{
-    if (early) {
-        open_muxer(c);
-        return;
-    }
-    c->phase = PHASE_MUXER;
-    kw_buf buf = {0};
-    if (begin_talk(c, &yamux_id, &buf))
-        put(c, (kw_bytes){(const uint8_t *)buf.data, buf.len});
-    kw_buf_free(&buf);
-}
-
-static kw_status take_noise(kw_connection *c, kw_bytes message, bool *early, kw_error *err)
-{
-    kw_buf payload = {0};
-    kw_status status;
-    KW_GOTO(status, kw_noise_read(c->noise, message, &payload, err));
-    if (c->noise->step > 1)
-        KW_GOTO(status,
-                meet(c, (kw_bytes){(const uint8_t *)payload.data, payload.len}, early, err));
-    if (kw_noise_ours(c->noise))
-        KW_GOTO(status, send_noise(c, err));
-    if (kw_noise_over(c->noise))
-        KW_GOTO(status, finish_noise(c, err));
-fail:
-    kw_buf_free(&payload);
-    return status;
 }
 
 /* ---- receiving ----------------------------------------------------------------------------- */
 
-static void begin_noise(kw_connection *c, kw_bytes prologue)
-{
-    kw_error err = {0};
-    c->phase = PHASE_NOISE;
-    c->noise = malloc(sizeof *c->noise);
-    kw_status status = KW_E_NOMEM;
-    if (c->noise)
-        status = kw_noise_begin(c->noise, c->initiator, prologue, NULL, NULL, &err);
-    if (status == KW_OK && kw_noise_ours(c->noise))
-        status = send_noise(c, &err);
-    if (status != KW_OK)
-        fail(c, status, "noise: %s", err.message[0] ? err.message : "no memory");
-}
-
-/* Agreement on noise, in the clear, or on yamux, sealed. Returns what follows it. */
-static kw_bytes take_talk(kw_connection *c, kw_bytes bytes)
-{
-    kw_buf out = {0};
-    size_t used;
-    const bool clear = c->phase == PHASE_SECURITY;
-    const kw_multistream_state state = kw_multistream_feed(c->talk, bytes, &used, &out);
-    if (kw_buf_status(&out, NULL) != KW_OK)
-        fail(c, KW_E_NOMEM, "no memory to agree on a protocol");
-    else if (clear)
-        send_plain(c, &out);
-    else
-        put(c, (kw_bytes){(const uint8_t *)out.data, out.len});
-    kw_buf_free(&out);
-    if (state == KW_MULTISTREAM_NONE)
-        fail(c, KW_E_UNSUPPORTED, "the peer does not speak %s", clear ? noise_id : yamux_id);
-    else if (state == KW_MULTISTREAM_BAD)
-        fail(c, KW_E_FORMAT, "the peer broke the rules of multistream-select");
-    if (state == KW_MULTISTREAM_DONE && !c->dead) {
-        free_talk(c);
-        if (clear)
-            begin_noise(c, (kw_bytes){0});
-        else
-            open_muxer(c);
-    }
-    return (kw_bytes){bytes.data + used, bytes.len - used};
-}
-
 static void take_sealed(kw_connection *c, kw_bytes body)
 {
     kw_error err;
-    if (!c->plain && (c->plain = malloc(PLAIN_MAX)) == NULL) {
-        fail(c, KW_E_NOMEM, "no memory for a frame of %d bytes", KW_NOISE_MAX);
+    if (!c->plain && (c->plain = malloc(KW_FRAME_PLAIN_MAX)) == NULL) {
+        kw_connection_fail(c, KW_E_NOMEM, "no memory for a frame of %d bytes", KW_NOISE_MAX);
         return;
     }
     c->busy = true;
     if (body.len < KW_NOISE_TAG || kw_aead_unseal(c->unseal, c->unseal_nonce++, (kw_bytes){0}, body,
                                                   c->plain, &err) != KW_OK) {
-        fail(c, KW_E_FORMAT, "a frame of %zu bytes was changed on its way", body.len);
+        kw_connection_fail(c, KW_E_FORMAT, "a frame of %zu bytes was changed on its way", body.len);
         return;
     }
     kw_bytes plain = {c->plain, body.len - KW_NOISE_TAG};
     if (c->phase == PHASE_MUXER && plain.len)
-        plain = take_talk(c, plain);
+        plain = kw_connection_take_talk(c, plain);
     if (c->phase == PHASE_OPEN && !c->dead)
         kw_muxer_receive(&c->muxer, plain);
 }
 
 static void take_frame(kw_connection *c, kw_bytes body)
 {
-    if (c->phase != PHASE_NOISE) {
+    if (c->phase == PHASE_NOISE)
+        kw_connection_take_noise(c, body);
+    else
         take_sealed(c, body);
-        return;
-    }
-    kw_error err;
-    bool early = false;
-    const kw_status status = take_noise(c, body, &early, &err);
-    if (status != KW_OK)
-        fail(c, status, "%s", err.message);
-    else if (!c->noise)
-        choose_muxer(c, early);
 }
 
-/* Of the frame in front, with its length; only LEN as long as that is not known. */
+/* Of the frame in front, with its length; only KW_FRAME_LEN as long as that is not known. */
 static size_t frame_len(kw_bytes bytes)
 {
-    if (!bytes.data || bytes.len < LEN)
-        return LEN;
-    return LEN + ((size_t)bytes.data[0] << 8 | bytes.data[1]);
+    if (!bytes.data || bytes.len < KW_FRAME_LEN)
+        return KW_FRAME_LEN;
+    return KW_FRAME_LEN + ((size_t)bytes.data[0] << 8 | bytes.data[1]);
 }
 
 /* One frame, from the bytes themselves when it lies there whole. Returns what follows. */
@@ -569,28 +243,28 @@ static kw_bytes take_framed(kw_connection *c, kw_bytes bytes)
 {
     const kw_bytes first = c->in.len ? kw_fifo_view(&c->in) : bytes;
     if (c->phase == PHASE_NOISE && frame_len(first) > HANDSHAKE_MAX) {
-        fail(c, KW_E_LIMIT, "a message of the handshake of %zu bytes (at most %d)",
-             frame_len(first), HANDSHAKE_MAX);
+        kw_connection_fail(c, KW_E_LIMIT, "a message of the handshake of %zu bytes (at most %d)",
+                           frame_len(first), HANDSHAKE_MAX);
         return bytes;
     }
-    if (c->in.len == 0 && bytes.len >= LEN && bytes.len >= frame_len(bytes)) {
+    if (c->in.len == 0 && bytes.len >= KW_FRAME_LEN && bytes.len >= frame_len(bytes)) {
         const size_t len = frame_len(bytes);
-        take_frame(c, (kw_bytes){bytes.data + LEN, len - LEN});
+        take_frame(c, (kw_bytes){bytes.data + KW_FRAME_LEN, len - KW_FRAME_LEN});
         return (kw_bytes){bytes.data + len, bytes.len - len};
     }
     const kw_bytes have = kw_fifo_view(&c->in);
     const size_t want = frame_len(have);
     const size_t now = KW_MIN(want - have.len, bytes.len);
     if (!kw_fifo_add(&c->in, (kw_bytes){bytes.data, now})) {
-        fail(c, KW_E_NOMEM, "no memory for a frame of %zu bytes", want);
+        kw_connection_fail(c, KW_E_NOMEM, "no memory for a frame of %zu bytes", want);
         return bytes;
     }
     const kw_bytes whole = kw_fifo_view(&c->in);
-    if (whole.len > LEN && whole.len == frame_len(whole)) {
-        take_frame(c, (kw_bytes){whole.data + LEN, whole.len - LEN});
+    if (whole.len > KW_FRAME_LEN && whole.len == frame_len(whole)) {
+        take_frame(c, (kw_bytes){whole.data + KW_FRAME_LEN, whole.len - KW_FRAME_LEN});
         kw_fifo_drop(&c->in, whole.len);
-    } else if (whole.len == LEN && frame_len(whole) == LEN) {
-        fail(c, KW_E_FORMAT, "an empty frame");
+    } else if (whole.len == KW_FRAME_LEN && frame_len(whole) == KW_FRAME_LEN) {
+        kw_connection_fail(c, KW_E_FORMAT, "an empty frame");
     }
     return (kw_bytes){bytes.data + now, bytes.len - now};
 }
@@ -600,7 +274,8 @@ void kw_connection_receive(kw_connection *c, kw_bytes bytes, uint64_t now_ms)
     enter(c);
     c->now_ms = c->muxer.now_ms = now_ms;
     while (bytes.len && !c->dead)
-        bytes = c->phase == PHASE_SECURITY ? take_talk(c, bytes) : take_framed(c, bytes);
+        bytes =
+            c->phase == PHASE_SECURITY ? kw_connection_take_talk(c, bytes) : take_framed(c, bytes);
     leave(c);
 }
 
@@ -615,7 +290,7 @@ static void take_handshake(kw_connection *c, kw_bytes bytes)
         if (result == KW_CHANNEL_MORE)
             return;
         if (result != KW_CHANNEL_ONE) {
-            fail(c, KW_E_FORMAT, "what came on channel 0 is no message");
+            kw_connection_fail(c, KW_E_FORMAT, "what came on channel 0 is no message");
             return;
         }
         while (message.bytes.len && !c->dead && c->phase == PHASE_NOISE)
@@ -638,10 +313,11 @@ static void keep_early(kw_connection *c, channel_event event, uint16_t channel, 
 {
     const early head = {.event = event, .channel = channel, .len = bytes.len};
     if (c->initiator || c->early.len + sizeof head + bytes.len > EARLY_MAX)
-        fail(c, KW_E_FORMAT, "channel %u was used before the handshake was over", channel);
+        kw_connection_fail(c, KW_E_FORMAT, "channel %u was used before the handshake was over",
+                           channel);
     else if (!kw_fifo_add(&c->early, (kw_bytes){(const uint8_t *)&head, sizeof head}) ||
              !kw_fifo_add(&c->early, bytes))
-        fail(c, KW_E_NOMEM, "no memory for what came early");
+        kw_connection_fail(c, KW_E_NOMEM, "no memory for what came early");
 }
 
 static void take_event(kw_connection *c, channel_event event, uint16_t channel, kw_bytes bytes)
@@ -684,7 +360,7 @@ static void on_channel(kw_connection *c, channel_event event, uint16_t channel, 
         if (c->phase == PHASE_OPEN)
             take_early(c);
     } else if (event == CHANNEL_CLOSED && c->phase != PHASE_OPEN) {
-        fail(c, KW_E_IO, "channel 0 was closed before the handshake was over");
+        kw_connection_fail(c, KW_E_IO, "channel 0 was closed before the handshake was over");
     }
     leave(c);
 }
@@ -736,7 +412,7 @@ void kw_connection_tick(kw_connection *c, uint64_t now_ms)
     enter(c);
     c->now_ms = c->muxer.now_ms = now_ms;
     if (c->phase != PHASE_OPEN && now_ms - c->started_ms >= HANDSHAKE_MS)
-        fail(c, KW_E_LIMIT, "no handshake within %d s", HANDSHAKE_MS / 1000);
+        kw_connection_fail(c, KW_E_LIMIT, "no handshake within %d s", HANDSHAKE_MS / 1000);
     if (c->phase == PHASE_OPEN && !c->dead)
         kw_muxer_tick(&c->muxer);
     leave(c);
@@ -794,6 +470,6 @@ void kw_connection_get_info(const kw_connection *c, kw_connection_info *out)
                                 .rtt_ms = c->muxer.rtt_ms,
                                 .n_streams = c->muxer.n_streams,
                                 .memory_bytes = sizeof *c + c->key.len + c->in.cap + c->part.cap +
-                                                c->early.cap + (c->plain ? PLAIN_MAX : 0) +
+                                                c->early.cap + (c->plain ? KW_FRAME_PLAIN_MAX : 0) +
                                                 c->out_cap + kw_muxer_memory(&c->muxer)};
 }
