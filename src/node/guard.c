@@ -98,17 +98,21 @@ static void on_host_fault(void *user, const kw_peer_id *peer, const kw_multiaddr
     kw_reputation_report(g->reputation, peer, addr, conducts[fault]);
 }
 
+void kw_guard_report(kw_guard *guard, const kw_peer_id *peer, kw_conduct what)
+{
+    kw_multiaddr addr = {.len = 0};
+    if (guard->host)
+        (void)kw_host_peer_addr(guard->host, peer, &addr);
+    kw_reputation_report(guard->reputation, peer, &addr, what);
+}
+
 static void on_bitswap_fault(void *user, const kw_peer_id *peer, kw_bitswap_fault fault)
 {
     static const kw_conduct conducts[] = {[KW_BITSWAP_BAD_BLOCK] = KW_CONDUCT_BAD_BLOCK,
                                           [KW_BITSWAP_BROKEN] = KW_CONDUCT_MALFORMED,
                                           [KW_BITSWAP_STALLED] = KW_CONDUCT_STALL,
                                           [KW_BITSWAP_LOST] = KW_CONDUCT_LOST};
-    const kw_guard *const g = user;
-    kw_multiaddr addr = {.len = 0};
-    if (g->host)
-        (void)kw_host_peer_addr(g->host, peer, &addr);
-    kw_reputation_report(g->reputation, peer, &addr, conducts[fault]);
+    kw_guard_report(user, peer, conducts[fault]);
 }
 
 void kw_guard_gate(kw_guard *guard, kw_host_config *host)

@@ -24,6 +24,8 @@ void kw_guard_close(kw_guard *guard);
 void kw_guard_gate(kw_guard *guard, kw_host_config *host);
 /* Fills `fault`, `distrust` and their user of bitswap's. */
 void kw_guard_bitswap(kw_guard *guard, kw_bitswap_config *bitswap);
+/* What a protocol of the node itself saw a peer do. */
+void kw_guard_report(kw_guard *guard, const kw_peer_id *peer, kw_conduct what);
 /* A verified block came from a peer. */
 void kw_guard_good(kw_guard *guard, const kw_peer_id *peer, size_t bytes);
 kw_reputation *kw_guard_reputation(kw_guard *guard);

@@ -7,19 +7,34 @@
 
 #include <stdlib.h>
 
-#define ASK_MS 20000 /* for an answer, dialing included */
+#define ASK_MS 20000
 
 struct kw_registry_ask {
     kw_registry *registry; /* NULL: nobody waits any more */
     kw_registry_ask *next;
     kw_registry_fn done;
     void *user;
+    kw_peer_id peer;
     kw_registry_question question;
     kw_timer *timer;
     kw_stream *stream;
     kw_frames frames;
     bool answered;
 };
+
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+int kw_registry_compare(const char *a, const char *b)
+{
+    while (*a && fold(*a) == fold(*b)) {
+        a++;
+        b++;
+    }
+    return (unsigned char)fold(*a) - (unsigned char)fold(*b);
+}
 
 static void leave(kw_registry *registry, kw_registry_ask *a)
 {
@@ -49,10 +64,39 @@ static void free_ask(kw_registry_ask *a)
     free(a);
 }
 
-/* Whether the answer is about what was asked. */
-static kw_status check(const kw_registry_question *question, const kw_registry_answer *answer)
+static void report(const kw_registry_ask *a, kw_conduct what)
+{
+    if (a->registry && a->registry->config.guard)
+        kw_guard_report(a->registry->config.guard, &a->peer, what);
+}
+
+/* Whether it is a manifest of the model that was asked for. */
+static bool is_of(kw_str text, const char *model)
+{
+    kw_manifest manifest;
+    const bool is = kw_manifest_get(text, &manifest, NULL) == KW_OK &&
+                    kw_registry_compare(manifest.model, model) == 0;
+    kw_manifest_free(&manifest);
+    return is;
+}
+
+static bool has_digest(kw_str text, const uint8_t sha256[32])
 {
     uint8_t digest[32];
+    kw_sha256 hash;
+    kw_sha256_init(&hash, kw_sha256_kernel(false));
+    kw_sha256_update(&hash, text.data, text.len);
+    kw_sha256_final(&hash, digest);
+    return memcmp(digest, sha256, 32) == 0;
+}
+
+/* Whether the answer is about what was asked. KW_E_FORMAT: it is not, and *what says of which
+ * kind that is. */
+static kw_status check(const kw_registry_question *question, const kw_registry_answer *answer,
+                       kw_conduct *what)
+{
+    bool good = true;
+    *what = KW_CONDUCT_MALFORMED;
     if (answer->status == KW_REGISTRY_BUSY)
         return KW_E_LIMIT;
     if (answer->status == KW_REGISTRY_UNKNOWN)
@@ -61,23 +105,26 @@ static kw_status check(const kw_registry_question *question, const kw_registry_a
         return answer->manifest.len == 0 ? KW_OK : KW_E_FORMAT;
     if (answer->manifest.len == 0 || answer->n_entries > 0)
         return KW_E_FORMAT;
-    if (question->by == KW_REGISTRY_BY_NAME)
-        return KW_OK;
-    kw_sha256 hash;
-    kw_sha256_init(&hash, kw_sha256_kernel(false));
-    kw_sha256_update(&hash, answer->manifest.data, answer->manifest.len);
-    kw_sha256_final(&hash, digest);
-    return memcmp(digest, question->sha256, 32) == 0 ? KW_OK : KW_E_FORMAT;
+    if (question->by == KW_REGISTRY_BY_NAME) {
+        good = is_of(answer->manifest, question->name);
+    } else {
+        good = has_digest(answer->manifest, question->sha256);
+        *what = KW_CONDUCT_WRONG_MANIFEST;
+    }
+    return good ? KW_OK : KW_E_FORMAT;
 }
 
 static bool on_message(void *user, kw_bytes message)
 {
     kw_registry_ask *const a = user;
     kw_registry_answer answer;
-    kw_status status = kw_registry_answer_get(message, &answer, NULL);
-    if (status == KW_OK)
-        status = check(&a->question, &answer);
+    kw_conduct what = KW_CONDUCT_MALFORMED;
+    const kw_status status = kw_registry_answer_get(message, &answer, NULL) == KW_OK
+                                 ? check(&a->question, &answer, &what)
+                                 : KW_E_FORMAT;
     a->answered = true;
+    if (status == KW_E_FORMAT)
+        report(a, what);
     kw_stream_reset(a->stream); /* whatever else it would say */
     end_ask(a, status, status == KW_OK ? &answer : NULL);
     return false;
@@ -89,10 +136,12 @@ static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
     if (a->answered || !a->registry)
         return;
     const kw_status status = kw_frames_feed(&a->frames, bytes, on_message, a, NULL);
-    if (status != KW_OK) {
-        kw_stream_reset(stream);
-        end_ask(a, status, NULL);
-    }
+    if (status == KW_OK)
+        return;
+    if (status != KW_E_NOMEM)
+        report(a, KW_CONDUCT_MALFORMED);
+    kw_stream_reset(stream);
+    end_ask(a, status, NULL);
 }
 
 static void on_closed(void *user, kw_stream *stream, kw_status why)
@@ -139,8 +188,10 @@ static void on_opened(void *user, kw_stream *stream, kw_status status, const cha
 static void on_late(void *user)
 {
     kw_registry_ask *const a = user;
-    if (a->stream)
+    if (a->stream) {
+        report(a, KW_CONDUCT_STALL);
         kw_stream_reset(a->stream);
+    }
     end_ask(a, KW_E_IO, NULL); /* without a stream, one that comes later is reset */
 }
 
@@ -163,12 +214,13 @@ kw_status kw_registry_ask_peer(kw_registry *registry, const kw_peer_id *peer,
     registry->asks = a;
     a->done = done;
     a->user = user;
+    a->peer = *peer;
     a->question = *question;
     a->frames.max =
         question->by == KW_REGISTRY_BY_PUBLISHER ? KW_REGISTRY_LIST_MAX : KW_REGISTRY_ANSWER_MAX;
     registry->info.n_asked++;
     *out = a;
-    kw_timer_set(a->timer, ASK_MS, 0);
+    kw_timer_set(a->timer, registry->config.ask_ms ? registry->config.ask_ms : ASK_MS, 0);
     kw_host_stream(registry->config.host, peer, ids, 1, on_opened, a);
     return KW_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "hub/index.h"
 #include "net/kad.h"
+#include "node/guard.h"
 #include "node/registry_message.h"
 
 typedef struct kw_registry kw_registry;
@@ -22,6 +23,8 @@ typedef struct kw_registry_config {
     /* Whether a peer is answered. NULL: all. */
     bool (*serves)(void *user, const kw_peer_id *peer);
     void *user;
+    kw_guard *guard; /* told of peers that answer what they must not; borrowed; NULL: nobody is */
+    uint32_t ask_ms; /* for an answer, dialing included; 0: 20,000 */
 } kw_registry_config;
 
 kw_status kw_registry_open(const kw_registry_config *config, kw_registry **out, kw_error *err);

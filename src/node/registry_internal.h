@@ -29,6 +29,9 @@ struct kw_registry {
     kw_registry_info info;
 };
 
+/* By the order of the index, which knows no case. */
+int kw_registry_compare(const char *a, const char *b);
+
 /* registry_server.c */
 kw_status kw_registry_serve(kw_registry *registry, kw_error *err);
 void kw_registry_unserve(kw_registry *registry);

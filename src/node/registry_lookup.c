@@ -21,6 +21,7 @@ typedef struct looking {
     kw_host *host;
     kw_kad *kad;
     kw_mdns *mdns;
+    kw_guard *guard;
     kw_registry *registry;
     kw_registry_search *search;
     kw_identity identity;
@@ -76,6 +77,16 @@ static void on_found(void *user, const kw_peer_id *peer)
     l->found = true;
 }
 
+/* A database that cannot be used is no reason not to ask. */
+static kw_status open_guard(looking *l, kw_host_config *host, kw_error *err)
+{
+    const char *const path = l->config->reputation;
+    if (!path || kw_guard_open(l->loop, path, NULL, &l->guard, NULL) != KW_OK)
+        KW_TRY(kw_guard_open(l->loop, NULL, NULL, &l->guard, err));
+    kw_guard_gate(l->guard, host);
+    return KW_OK;
+}
+
 static kw_status open_parts(looking *l, kw_error *err)
 {
     static const kw_kad_network networks[] = {{.protocol = "/kwaai/kad/1.0.0"},
@@ -84,14 +95,16 @@ static kw_status open_parts(looking *l, kw_error *err)
     const kw_registry_lookup *const config = l->config;
     KW_TRY(kw_identity_new(&l->identity, err));
     KW_TRY(kw_loop_open(&l->loop, err));
-    const kw_host_config host = {.loop = l->loop, .identity = &l->identity, .agent = config->agent};
+    kw_host_config host = {.loop = l->loop, .identity = &l->identity, .agent = config->agent};
+    KW_TRY(open_guard(l, &host, err));
     KW_TRY(kw_host_open(&host, &l->host, err));
+    kw_guard_attach(l->guard, l->host);
     const kw_host_watch watch = {.joined = on_joined, .left = on_left, .user = l};
     KW_TRY(kw_host_add_watch(l->host, &watch, err));
     const kw_kad_config kad = {
         .host = l->host, .networks = networks, .n_networks = KW_COUNT(networks)};
     KW_TRY(kw_kad_open(&kad, &l->kad, err));
-    const kw_registry_config registry = {.host = l->host};
+    const kw_registry_config registry = {.host = l->host, .guard = l->guard};
     KW_TRY(kw_registry_open(&registry, &l->registry, err));
     const kw_mdns_config mdns = {.host = l->host, .found = on_found, .user = l};
     if (config->local && kw_mdns_open(&mdns, &l->mdns, NULL) != KW_OK)
@@ -158,10 +171,12 @@ static void close_parts(looking *l)
     kw_kad_close(l->kad);
     if (l->host) {
         kw_host_remove_watch(l->host, l);
+        kw_guard_attach(l->guard, NULL);
         kw_host_close(l->host, on_host_closed, l);
         while (l->host)
             kw_loop_step(l->loop, 100);
     }
+    kw_guard_close(l->guard);
     if (l->loop)
         kw_loop_close(l->loop);
     kw_identity_wipe(&l->identity);

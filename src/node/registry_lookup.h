@@ -13,7 +13,8 @@ typedef struct kw_registry_lookup {
     size_t n_peers;
     bool local; /* look for peers on the local network too */
     const kw_registry_question *question;
-    uint32_t wait_ms; /* at most */
+    uint32_t wait_ms;       /* at most */
+    const char *reputation; /* the database of scores and bans, also of a node; NULL: none */
     /* An answer, with what was asked for: a claim. Views for the call. */
     void (*answer)(void *user, const kw_registry_answer *answer);
     /* Asked ten times a second: false ends it with KW_E_CANCELLED. May be NULL. */

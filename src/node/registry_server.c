@@ -15,6 +15,7 @@
 #define ANSWERING_MAX ((size_t)32)
 #define ANSWERING_BYTES ((size_t)32 << 20) /* of answers that wait to be sent */
 #define QUESTIONS_PER_SECOND 64
+#define QUESTION_COST 64.0 /* of what the host lets a peer ask: 27 questions a second */
 #define STREAMS_OF_PEER 4
 #define ANSWERING_MS 60000 /* from the first byte to the last */
 #define PIECE ((size_t)64 << 10)
@@ -67,21 +68,6 @@ void kw_registry_reload(kw_registry *r)
     (void)kw_index_each_offer(r->config.index, take_offer, r, NULL); /* what was read counts */
 }
 
-static char fold(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-/* By the order of the index, which knows no case. */
-static int compare_names(const char *a, const char *b)
-{
-    while (*a && fold(*a) == fold(*b)) {
-        a++;
-        b++;
-    }
-    return (unsigned char)fold(*a) - (unsigned char)fold(*b);
-}
-
 /* ---- the answer ---- */
 
 typedef struct reading {
@@ -105,7 +91,7 @@ static kw_status take_body(void *user, const kw_index_manifest *m, kw_error *err
 static bool is_asked(const kw_registry_question *question, const registry_offer *offer)
 {
     if (question->by == KW_REGISTRY_BY_NAME)
-        return compare_names(question->name, offer->entry.name) == 0;
+        return kw_registry_compare(question->name, offer->entry.name) == 0;
     return memcmp(question->sha256, offer->entry.sha256, 32) == 0;
 }
 
@@ -131,7 +117,7 @@ static void answer_list(const kw_registry *r, const kw_registry_question *questi
         const registry_offer *const offer = &r->offers[i];
         if (!offer->is_signed ||
             memcmp(offer->publisher, question->publisher, KW_KEY_ID_LEN) != 0 ||
-            (question->after[0] && compare_names(offer->entry.name, question->after) <= 0))
+            (question->after[0] && kw_registry_compare(offer->entry.name, question->after) <= 0))
             continue;
         more = n == KW_REGISTRY_ENTRIES;
         if (!more)
@@ -142,7 +128,16 @@ static void answer_list(const kw_registry *r, const kw_registry_question *questi
         kw_registry_put_more(out);
 }
 
-/* A bucket over all peers: what one of them may ask is bounded by its streams. */
+/* By the buckets of the peer and its address. */
+static bool is_within_rate(const kw_registry *r, const kw_peer_id *peer)
+{
+    const bool is = kw_host_request(r->config.host, peer, QUESTION_COST);
+    if (!is)
+        kw_host_blame(r->config.host, peer, KW_HOST_ABUSE);
+    return is;
+}
+
+/* A bucket over all peers. */
 static bool may_ask(kw_registry *r)
 {
     const uint64_t now = kw_loop_now(kw_host_loop(r->config.host));
@@ -187,13 +182,15 @@ static bool on_question(void *user, kw_bytes bytes)
     kw_registry *const r = a->registry;
     kw_registry_question question;
     kw_buf message = {0};
+    const kw_peer_id *const peer = kw_stream_peer(a->stream);
     if (a->asked || kw_registry_question_get(bytes, &question, NULL) != KW_OK) {
+        kw_host_blame(r->config.host, peer, KW_HOST_MALFORMED);
         kw_stream_reset(a->stream);
         return false;
     }
     a->asked = true;
-    const kw_peer_id *const peer = kw_stream_peer(a->stream);
-    if (!may_ask(r) || (r->config.serves && !r->config.serves(r->config.user, peer))) {
+    if (!is_within_rate(r, peer) || !may_ask(r) ||
+        (r->config.serves && !r->config.serves(r->config.user, peer))) {
         r->info.n_refused++;
         kw_registry_put_status(&message, KW_REGISTRY_BUSY);
     } else {
@@ -217,8 +214,10 @@ static bool on_question(void *user, kw_bytes bytes)
 static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
 {
     registry_answering *const a = user;
-    if (a->registry && kw_frames_feed(&a->frames, bytes, on_question, a, NULL) != KW_OK)
-        kw_stream_reset(stream);
+    if (!a->registry || kw_frames_feed(&a->frames, bytes, on_question, a, NULL) == KW_OK)
+        return;
+    kw_host_blame(a->registry->config.host, kw_stream_peer(stream), KW_HOST_MALFORMED);
+    kw_stream_reset(stream);
 }
 
 static void on_end(void *user, kw_stream *stream)

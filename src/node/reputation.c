@@ -36,6 +36,7 @@ static const struct {
     [KW_CONDUCT_SLOW] = {"slow", 5, 1.25, 5, SCORE_MIN},
     [KW_CONDUCT_STALL] = {"stall", 10, 0, 0, -60},
     [KW_CONDUCT_LOST] = {"lost", 4, 0, 0, -20},
+    [KW_CONDUCT_WRONG_MANIFEST] = {"wrong manifest", 100, 25, 100, SCORE_MIN},
 };
 
 const char *kw_conduct_name(kw_conduct what)

@@ -26,12 +26,13 @@
 typedef struct kw_reputation kw_reputation;
 
 typedef enum kw_conduct {
-    KW_CONDUCT_BAD_BLOCK, /* bytes that are not what they must be: at once banned */
-    KW_CONDUCT_MALFORMED, /* bytes that break a protocol */
-    KW_CONDUCT_ABUSE,     /* more than a limit lets through */
-    KW_CONDUCT_SLOW,      /* a handshake or request that is begun and not ended */
-    KW_CONDUCT_STALL,     /* asked, and nothing came */
-    KW_CONDUCT_LOST,      /* its streams broke, or it is not there */
+    KW_CONDUCT_BAD_BLOCK,      /* bytes that are not what they must be: at once banned */
+    KW_CONDUCT_MALFORMED,      /* bytes that break a protocol */
+    KW_CONDUCT_ABUSE,          /* more than a limit lets through */
+    KW_CONDUCT_SLOW,           /* a handshake or request that is begun and not ended */
+    KW_CONDUCT_STALL,          /* asked, and nothing came */
+    KW_CONDUCT_LOST,           /* its streams broke, or it is not there */
+    KW_CONDUCT_WRONG_MANIFEST, /* another one than was asked for by its SHA-256 */
     KW_N_CONDUCTS
 } kw_conduct;
 

@@ -129,6 +129,7 @@ static kw_status ask_peers(finding *f, kw_error *err)
                                        .local = s->local,
                                        .question = &question,
                                        .wait_ms = s->wait_ms,
+                                       .reputation = s->home->node,
                                        .answer = from_peer,
                                        .still = still,
                                        .user = f};

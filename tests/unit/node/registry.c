@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/check.h"
 #include "base/sha256.h"
 #include "hub/trust.h"
 #include "net/frame.h"
@@ -21,6 +22,7 @@ typedef struct side {
     kw_identity identity;
     kw_host *host;
     kw_index *index;
+    kw_guard *guard;
     kw_registry *registry;
     bool closed;
 } side;
@@ -46,8 +48,11 @@ static void open_side(side *s, kw_loop *loop, uint8_t seed)
     memset(secret, seed, sizeof secret);
     *s = (side){0};
     assert_int_equal(kw_identity_of_seed(secret, &s->identity, NULL), KW_OK);
-    const kw_host_config host = {.loop = loop, .identity = &s->identity, .agent = "kwaai/test"};
+    kw_host_config host = {.loop = loop, .identity = &s->identity, .agent = "kwaai/test"};
+    assert_int_equal(kw_guard_open(loop, NULL, NULL, &s->guard, NULL), KW_OK);
+    kw_guard_gate(s->guard, &host);
     assert_int_equal(kw_host_open(&host, &s->host, NULL), KW_OK);
+    kw_guard_attach(s->guard, s->host);
     assert_int_equal(kw_multiaddr_parse(KW_STR("/ip4/127.0.0.1/tcp/0"), &any, NULL), KW_OK);
     assert_int_equal(kw_host_listen(s->host, &any, NULL), KW_OK);
     assert_int_equal(kw_index_open(":memory:", &s->index, NULL), KW_OK);
@@ -55,7 +60,8 @@ static void open_side(side *s, kw_loop *loop, uint8_t seed)
 
 static void speak(side *s, bool answers)
 {
-    const kw_registry_config config = {.host = s->host, .index = answers ? s->index : NULL};
+    const kw_registry_config config = {
+        .host = s->host, .index = answers ? s->index : NULL, .guard = s->guard, .ask_ms = 1000};
     assert_int_equal(kw_registry_open(&config, &s->registry, NULL), KW_OK);
 }
 
@@ -67,10 +73,12 @@ static void on_closed(void *user)
 static void close_side(side *s, kw_loop *loop)
 {
     kw_registry_close(s->registry);
+    kw_guard_attach(s->guard, NULL);
     kw_host_close(s->host, on_closed, s);
     for (int i = 0; i < 500 && !s->closed; i++)
         kw_loop_step(loop, 10);
     assert_true(s->closed);
+    kw_guard_close(s->guard);
     kw_index_close(s->index);
 }
 
@@ -80,6 +88,38 @@ static void on_connected(void *user, const kw_peer_id *peer, kw_status status, c
     (void)why;
     assert_int_equal(status, KW_OK);
     *(bool *)user = true;
+}
+
+static void connect_sides(world *w)
+{
+    bool there = false;
+    kw_host_connect(w->b.host, kw_host_id(w->a.host), NULL, on_connected, &there);
+    for (int i = 0; i < 500 && !there; i++)
+        kw_loop_step(w->loop, 10);
+    assert_true(there);
+}
+
+/* What one side holds against the other, which is forgiven. A ban ends their connection. */
+static double take_points(world *w, side *of, const side *whom)
+{
+    kw_reputation *const r = kw_guard_reputation(of->guard);
+    const kw_peer_id *const peer = kw_host_id(whom->host);
+    const bool banned = !kw_reputation_allows(r, peer, NULL);
+    const double points = banned ? 100 : -kw_reputation_score(r, peer);
+    for (int i = 0; i < 500 && banned && kw_host_connected(of->host, peer); i++)
+        kw_loop_step(w->loop, 10);
+    (void)kw_reputation_unban(r, peer, NULL, NULL);
+    if (banned) {
+        for (int i = 0; i < 20; i++)
+            kw_loop_step(w->loop, 5);
+        connect_sides(w);
+    }
+    return points;
+}
+
+static bool is_about(double points, double wanted)
+{
+    return points > wanted - 0.5 && points < wanted + 0.5;
 }
 
 /* b knows a, and is connected to it. */
@@ -93,13 +133,9 @@ static int open_world(void **state)
     open_side(&w->a, w->loop, 1);
     open_side(&w->b, w->loop, 2);
     kw_multiaddr addr;
-    bool there = false;
     assert_int_equal(kw_host_addrs(w->a.host, &addr, 1), 1);
     kw_host_learn(w->b.host, kw_host_id(w->a.host), &addr, 1, 600000);
-    kw_host_connect(w->b.host, kw_host_id(w->a.host), NULL, on_connected, &there);
-    for (int i = 0; i < 500 && !there; i++)
-        kw_loop_step(w->loop, 10);
-    assert_true(there);
+    connect_sides(w);
     return 0;
 }
 
@@ -111,6 +147,16 @@ static int close_world(void **state)
     kw_loop_close(w->loop);
     free(w);
     return 0;
+}
+
+/* The manifest of a model of one file. */
+static kw_buf state_of(const char *model)
+{
+    kw_manifest_file file = {.name = "a.gguf", .size = 3, .sized = true};
+    const kw_manifest manifest = {.model = model, .files = &file, .n_files = 1};
+    kw_buf out = {0};
+    assert_int_equal(kw_manifest_put(&manifest, &out, NULL), KW_OK);
+    return out;
 }
 
 /* Offers a manifest; its SHA-256. */
@@ -192,14 +238,16 @@ static void test_asks(void **state)
 {
     world *w = *state;
     uint8_t sha256[32], other[32];
-    offer(w, "me/model", 7, KW_STR("a manifest"), true, sha256);
+    kw_buf body = state_of("me/model");
+    offer(w, "me/model", 7, (kw_str){body.data, body.len}, true, sha256);
     offer(w, "me/hidden", 7, KW_STR("not offered"), false, other);
     speak(&w->a, true);
     speak(&w->b, false);
     kw_registry_question q = by_name("ME/Model");
     said s = ask(w, &q);
     assert_int_equal(s.status, KW_OK);
-    assert_int_equal(s.len, 10);
+    assert_int_equal(s.len, body.len);
+    kw_buf_free(&body);
     q = by_manifest(sha256);
     assert_int_equal(ask(w, &q).status, KW_OK);
     q = by_manifest(other);
@@ -212,6 +260,8 @@ static void test_asks(void **state)
     kw_registry_get_info(w->a.registry, &info);
     assert_int_equal(info.n_offered, 1);
     assert_int_equal(info.n_answered, 5);
+    assert_true(is_about(take_points(w, &w->b, &w->a), 0));
+    assert_true(is_about(take_points(w, &w->a, &w->b), 0));
 }
 
 /* More than a stream's queue holds: it goes out in pieces. */
@@ -282,7 +332,9 @@ static void test_search(void **state)
     uint8_t sha256[32];
     said s = {0};
     kw_registry_search *search;
-    offer(w, "me/model", 7, KW_STR("a manifest"), true, sha256);
+    kw_buf body = state_of("me/model");
+    offer(w, "me/model", 7, (kw_str){body.data, body.len}, true, sha256);
+    kw_buf_free(&body);
     speak(&w->a, true);
     speak(&w->b, false);
     const kw_registry_question q = by_name("me/model");
@@ -314,21 +366,35 @@ static void test_search(void **state)
 
 /* ---- peers that do not keep to it ---- */
 
+typedef enum liar_how { FRAMED, RAW, ENDLESS, SILENT } liar_how;
+
 typedef struct liar {
-    const uint8_t *data;
-    size_t len;
-    bool frame; /* a length in front */
+    kw_bytes says;
+    liar_how how;
+    double points; /* that it costs */
 } liar;
 
 static void liar_data(void *user, kw_stream *stream, kw_bytes bytes)
 {
     const liar *l = user;
     (void)bytes;
-    if (l->frame)
-        (void)kw_frame_write(stream, (kw_bytes){l->data, l->len}, NULL);
+    if (l->how == SILENT)
+        return;
+    if (l->how == FRAMED)
+        (void)kw_frame_write(stream, l->says, NULL);
     else
-        (void)kw_stream_write(stream, (kw_bytes){l->data, l->len}, NULL);
-    kw_stream_finish(stream);
+        (void)kw_stream_write(stream, l->says, NULL);
+    if (l->how != ENDLESS)
+        kw_stream_finish(stream);
+}
+
+static void liar_drained(void *user, kw_stream *stream)
+{
+    static const uint8_t more[16384] = {0};
+    const liar *l = user;
+    while (l->how == ENDLESS && kw_stream_room(stream) >= sizeof more &&
+           kw_stream_write(stream, (kw_bytes){more, sizeof more}, NULL) == KW_OK)
+        ;
 }
 
 static void liar_closed(void *user, kw_stream *stream, kw_status why)
@@ -340,9 +406,31 @@ static void liar_closed(void *user, kw_stream *stream, kw_status why)
 
 static bool liar_incoming(void *user, kw_stream *stream)
 {
-    static const kw_stream_events events = {.data = liar_data, .closed = liar_closed};
+    static const kw_stream_events events = {
+        .data = liar_data, .drained = liar_drained, .closed = liar_closed};
     kw_stream_listen(stream, &events, user);
     return true;
+}
+
+/* a answers as `l` says; what came of it at b, and that b holds the right points against a. */
+static kw_status lie(world *w, const kw_registry_question *q, liar l)
+{
+    const kw_protocol protocol = {
+        .id = KW_REGISTRY_ID, .incoming = liar_incoming, .user = &l, .max_per_peer = 4};
+    assert_int_equal(kw_host_speak(w->a.host, &protocol, NULL), KW_OK);
+    const kw_status status = ask(w, q).status;
+    for (int k = 0; k < 10; k++)
+        kw_loop_step(w->loop, 5);
+    kw_host_unspeak(w->a.host, KW_REGISTRY_ID);
+    const double points = take_points(w, &w->b, &w->a);
+    if (!is_about(points, l.points))
+        fail_msg("%.20s: %g points, and not %g", (const char *)l.says.data, points, l.points);
+    return status;
+}
+
+static kw_bytes bytes_of(const kw_buf *buf)
+{
+    return (kw_bytes){(const uint8_t *)buf->data, buf->len};
 }
 
 static void test_liars(void **state)
@@ -355,31 +443,66 @@ static void test_liars(void **state)
     kw_registry_put_manifest(&both, KW_STR("a manifest"), (kw_str){0});
     kw_registry_put_entry(&both, &entry);
     const liar liars[] = {
-        {(const uint8_t *)other.data, other.len, true},      /* not what was asked for */
-        {(const uint8_t *)both.data, both.len, true},        /* two things at once */
-        {(const uint8_t *)"\xff\xff\xff\xff\x7f", 5, false}, /* a message without end */
-        {(const uint8_t *)"\x22\x03\x0a\x01/", 5, true},     /* a name that is none */
-        {(const uint8_t *)"\xff\xff\xff", 3, true},          /* no protocol buffer */
-        {(const uint8_t *)"", 0, false},                     /* nothing */
-        {(const uint8_t *)"\x05\x0a", 2, false},             /* half of a message */
+        {bytes_of(&other), FRAMED, 100},                             /* not what was asked for */
+        {bytes_of(&both), FRAMED, 20},                               /* two things at once */
+        {{(const uint8_t *)"\xff\xff\xff\xff\x7f", 5}, RAW, 20},     /* a message too long */
+        {{(const uint8_t *)"\xff\xff\xff\xff\x7f", 5}, ENDLESS, 20}, /* that goes on */
+        {{(const uint8_t *)"\x80\x80\x80\x80\x80", 5}, ENDLESS, 20}, /* a length without end */
+        {{(const uint8_t *)"\x22\x03\x0a\x01/", 5}, FRAMED, 20},     /* a name that is none */
+        {{(const uint8_t *)"\xff\xff\xff", 3}, FRAMED, 20},          /* no protocol buffer */
+        {{(const uint8_t *)"", 0}, RAW, 0},                          /* nothing */
+        {{(const uint8_t *)"\x05\x0a", 2}, RAW, 0},                  /* half of a message */
+        {{(const uint8_t *)"", 0}, SILENT, 10},                      /* nothing, for ever */
     };
     const uint8_t sha256[32] = {1};
     const kw_registry_question q = by_manifest(sha256);
     speak(&w->b, false);
-    for (size_t i = 0; i < sizeof liars / sizeof *liars; i++) {
-        liar l = liars[i];
-        const kw_protocol protocol = {
-            .id = KW_REGISTRY_ID, .incoming = liar_incoming, .user = &l, .max_per_peer = 4};
-        assert_int_equal(kw_host_speak(w->a.host, &protocol, NULL), KW_OK);
-        const said s = ask(w, &q);
-        if (s.status == KW_OK || s.status == KW_E_NOTFOUND)
+    for (size_t i = 0; i < KW_COUNT(liars); i++) {
+        const kw_status status = lie(w, &q, liars[i]);
+        if (status == KW_OK || status == KW_E_NOTFOUND)
             fail_msg("liar %zu is believed", i);
-        for (int k = 0; k < 10; k++)
-            kw_loop_step(w->loop, 5);
-        kw_host_unspeak(w->a.host, KW_REGISTRY_ID);
     }
     kw_buf_free(&other);
     kw_buf_free(&both);
+}
+
+/* By name it is the manifest that says whose it is. */
+static void test_other_names(void **state)
+{
+    world *w = *state;
+    const kw_registry_question q = by_name("me/Model"), list = {.by = KW_REGISTRY_BY_PUBLISHER};
+    kw_buf right = state_of("me/model"), wrong = state_of("me/other"), out = {0};
+    speak(&w->b, false);
+    kw_registry_put_manifest(&out, (kw_str){right.data, right.len}, (kw_str){0});
+    assert_int_equal(lie(w, &q, (liar){bytes_of(&out), FRAMED, 0}), KW_OK);
+    assert_int_equal(lie(w, &list, (liar){bytes_of(&out), FRAMED, 20}), KW_E_FORMAT);
+    out.len = 0;
+    kw_registry_put_manifest(&out, (kw_str){wrong.data, wrong.len}, (kw_str){0});
+    assert_int_equal(lie(w, &q, (liar){bytes_of(&out), FRAMED, 20}), KW_E_FORMAT);
+    out.len = 0;
+    kw_registry_put_manifest(&out, KW_STR("{}"), (kw_str){0});
+    assert_int_equal(lie(w, &q, (liar){bytes_of(&out), FRAMED, 20}), KW_E_FORMAT);
+    kw_buf_free(&right);
+    kw_buf_free(&wrong);
+    kw_buf_free(&out);
+}
+
+/* Who asks faster than a peer may is not answered, and loses points; who asks slowly again is. */
+static void test_flood(void **state)
+{
+    world *w = *state;
+    const kw_registry_question q = by_name("me/nothing");
+    size_t n_busy = 0;
+    speak(&w->a, true);
+    speak(&w->b, false);
+    for (int i = 0; i < 150; i++)
+        n_busy += ask(w, &q).status == KW_E_LIMIT;
+    assert_true(n_busy >= 20);
+    kw_reputation *const r = kw_guard_reputation(w->a.guard);
+    assert_true(kw_reputation_score(r, kw_host_id(w->b.host)) <= -2);
+    for (int i = 0; i < 150; i++) /* until it is out of its debt */
+        kw_loop_step(w->loop, 10);
+    assert_int_equal(ask(w, &q).status, KW_E_NOTFOUND);
 }
 
 typedef struct asker {
@@ -429,6 +552,8 @@ static void test_bad_questions(void **state)
         assert_true(a.closed);
         assert_int_not_equal(a.why, KW_OK);
         assert_int_equal(a.n_got, 0);
+        if (!is_about(take_points(w, &w->a, &w->b), i == 4 ? 0 : 20))
+            fail_msg("question %zu costs nothing", i); /* the last is half of one */
     }
 }
 
@@ -484,6 +609,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_list, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_search, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_liars, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_other_names, open_world, close_world),
+        cmocka_unit_test_setup_teardown(test_flood, open_world, close_world),
         cmocka_unit_test_setup_teardown(test_bad_questions, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
