@@ -10,13 +10,12 @@
 
 #include "base/check.h"
 #include "node/follow_job.h"
-#include "node/peers_source.h"
-#include "os/thread.h"
 
 #define FIRST_MS 1000
 #define LOOK_MS 30000
-#define WANTS_MAX 64 /* newer models of one publisher in one look */
-#define WANT_PEERS 8 /* who has them */
+#define PATIENCE_S 120 /* without a byte, and the model is left for a later look */
+#define WANTS_MAX 64   /* newer models of one publisher in one look */
+#define WANT_PEERS 8   /* who has them */
 #define OF_PEER_MAX                                                                                \
     8                 /* wants that one peer brings: lists are claims, and made-up ones are long   \
                        */
@@ -39,15 +38,13 @@ struct kw_follow {
     kw_follow_config config;
     kw_timer *timer;
     kw_trust list, trust;
-    bool has_trust, looking, again, closing;
+    bool has_trust, looking, again;
     size_t key; /* whom the look is at */
     kw_registry_search *search;
     wanted wants[WANTS_MAX];
     size_t n_wants, want;
     kw_registry_ask *ask;
     kw_follow_job *job;
-    kw_thread *thread;
-    kw_peers_source *peers;
     failed failed[FAILED_MAX];
     size_t n_failed;
     kw_follow_info info;
@@ -55,7 +52,7 @@ struct kw_follow {
 
 static kw_loop *loop_of(const kw_follow *f)
 {
-    return kw_host_loop(f->config.host);
+    return f->config.loop;
 }
 
 static void next_want(kw_follow *f);
@@ -97,66 +94,59 @@ static void drop_older(kw_follow *f)
             f->wants[i].done = true;
 }
 
-static void job_done(void *user)
+/* A forged signature hides no manifest: the next peer may have the good one. */
+static void end_job(kw_follow *f, kw_status status, const kw_error *err)
 {
-    kw_follow *const f = user;
+    wanted *const w = &f->wants[f->want];
     kw_follow_job *const job = f->job;
-    kw_thread_join(f->thread);
-    f->thread = NULL;
-    kw_peers_source_close(f->peers);
-    f->peers = NULL;
     f->job = NULL;
     f->info.fetching[0] = '\0';
-    if (job->status == KW_OK) {
+    w->done = status != KW_E_FORMAT;
+    if (status == KW_OK) {
         f->info.n_fetched++;
         drop_older(f);
         kw_log_print(f->config.log, KW_LOG_INFO, "%s is here, version %llu", job->manifest.model,
                      (unsigned long long)job->version);
-    } else if (job->status != KW_E_CANCELLED) {
-        fail(f, &f->wants[f->want], &job->err);
+    } else if (status == KW_E_FORMAT) {
+        kw_log_print(f->config.log, KW_LOG_WARN, "not taken: %s", err->message);
+        kw_guard_report(f->config.guard, &w->peers[w->n_asked - 1], KW_CONDUCT_MALFORMED);
+    } else if (status != KW_E_CANCELLED) {
+        fail(f, w, err);
     }
     kw_follow_job_free(job);
-    f->wants[f->want].done = true;
-    if (!f->closing)
-        next_want(f);
+    next_want(f);
 }
 
-static void run_job(void *user)
+static void fetch_next(kw_follow *f);
+
+static void on_fetched(void *user, kw_status status, const char *why)
 {
     kw_follow *const f = user;
-    kw_follow_job_run(f->job);
-    while (kw_loop_post(loop_of(f), job_done, f, NULL) != KW_OK)
-        kw_cpu_relax(); /* without memory for the post there is nobody else to tell */
+    kw_error err = {0};
+    if (status == KW_OK) {
+        f->job->n_fetched++;
+        fetch_next(f);
+        return;
+    }
+    if (status == KW_E_FORMAT)
+        status = KW_E_IO; /* of the file, not of the manifest */
+    end_job(f, kw_fail(&err, status, "%s: %.200s", f->job->manifest.model, why), &err);
 }
 
-static kw_status open_source(kw_follow *f, kw_error *err)
+static void fetch_next(kw_follow *f)
 {
-    const kw_peers_parts parts = {.loop = loop_of(f),
-                                  .host = f->config.host,
-                                  .bitswap = f->config.bitswap,
-                                  .kad = f->config.kad};
-    const kw_peers_config config = {.parts = &parts, .sha_extension = f->config.sha_extension};
-    return kw_peers_source_open(&config, &f->peers, err);
-}
-
-static kw_status start_job(kw_follow *f, kw_error *err)
-{
-    const wanted *const w = &f->wants[f->want];
-    KW_TRY(open_source(f, err));
-    f->job->source = kw_peers_source_make(f->peers);
-    memcpy(f->info.fetching, w->entry.name, sizeof f->info.fetching);
-    kw_log_print(f->config.log, KW_LOG_INFO, "fetching %s of %s", w->entry.name,
-                 f->list.keys[f->key].name);
-    return kw_thread_start(&f->thread, run_job, f, err);
-}
-
-static void drop_job(kw_follow *f)
-{
-    kw_peers_source_close(f->peers);
-    f->peers = NULL;
-    kw_follow_job_free(f->job);
-    f->job = NULL;
-    f->info.fetching[0] = '\0';
+    kw_listed file;
+    kw_error err = {0};
+    const kw_pulls_order order = {.model = f->job->manifest.model,
+                                  .file = &file,
+                                  .patience_s = PATIENCE_S,
+                                  .done = on_fetched,
+                                  .user = f};
+    const bool more = kw_follow_next(f->job, &file);
+    const kw_status status =
+        more ? kw_pulls_fetch(f->config.pulls, &order, &err) : kw_follow_record(f->job, &err);
+    if (!more || status != KW_OK)
+        end_job(f, status, &err);
 }
 
 static kw_status make_job(kw_follow *f, const kw_registry_answer *answer, kw_error *err)
@@ -168,7 +158,6 @@ static kw_status make_job(kw_follow *f, const kw_registry_answer *answer, kw_err
     f->job->index = config->index;
     f->job->store = config->store;
     f->job->cap_bytes = config->cap_bytes;
-    f->job->sha_extension = config->sha_extension;
     return kw_follow_accept(f->job, &f->wants[f->want].entry, answer, &f->list.keys[f->key],
                             f->has_trust ? &f->trust : NULL, err);
 }
@@ -176,6 +165,7 @@ static kw_status make_job(kw_follow *f, const kw_registry_answer *answer, kw_err
 static void on_manifest(void *user, kw_status status, const kw_registry_answer *answer)
 {
     kw_follow *const f = user;
+    const char *const name = f->wants[f->want].entry.name;
     kw_error err = {0};
     f->ask = NULL;
     if (status != KW_OK) {
@@ -183,14 +173,13 @@ static void on_manifest(void *user, kw_status status, const kw_registry_answer *
         return;
     }
     status = make_job(f, answer, &err);
-    if (status == KW_OK)
-        status = start_job(f, &err);
-    if (status == KW_OK)
+    if (status != KW_OK) {
+        end_job(f, status, &err);
         return;
-    drop_job(f);
-    fail(f, &f->wants[f->want], &err);
-    f->wants[f->want].done = true;
-    next_want(f);
+    }
+    memcpy(f->info.fetching, name, strlen(name) + 1);
+    kw_log_print(f->config.log, KW_LOG_INFO, "fetching %s of %s", name, f->list.keys[f->key].name);
+    fetch_next(f);
 }
 
 /* The newest first, by what is claimed: a version that is made up has no manifest, and what is
@@ -349,16 +338,13 @@ void kw_follow_close(kw_follow *f)
 {
     if (!f)
         return;
-    f->closing = true;
     kw_timer_close(f->timer);
     if (f->search)
         kw_registry_search_close(f->search);
     if (f->ask)
         kw_registry_cancel(f->ask);
-    if (f->job)
-        atomic_store(&f->job->cancelled, true);
-    while (f->thread)
-        kw_loop_step(loop_of(f), 50);
+    kw_pulls_leave(f->config.pulls, f);
+    kw_follow_job_free(f->job);
     kw_trust_free(&f->list);
     kw_trust_free(&f->trust);
     free(f);

@@ -4,35 +4,35 @@
  * Whom: a file in the form of the trust file, of which the keys count. A publisher is asked for of
  * connected peers and the DHT each half minute; a model that is newer than what was here, signed by
  * the key and not refused by the trust file, is fetched from peers within the cap of the store.
- * One model at a time, on a thread of its own, by the node's own connections; everything else on
- * the thread of the loop. */
+ * One model at a time, as the node pulls for its owner: shared while it comes. All calls on the
+ * thread of the loop. */
 #ifndef KW_NODE_FOLLOW_H
 #define KW_NODE_FOLLOW_H
 
 #include "base/log.h"
 #include "hub/index.h"
-#include "net/bitswap.h"
 #include "net/kad.h"
+#include "node/pulls.h"
 #include "node/registry.h"
 
 typedef struct kw_follow kw_follow;
 
 typedef struct kw_follow_config { /* all borrowed */
-    kw_host *host;
-    kw_bitswap *bitswap;
+    kw_loop *loop;
     kw_kad *kad;
     kw_registry *registry;
+    kw_pulls *pulls;
+    kw_guard *guard; /* told of peers that send forged signatures */
     kw_index *index;
     const char *list;  /* the file of whom is followed; it need not be there */
     const char *trust; /* the trust file, likewise; NULL: none */
     const char *store;
     uint64_t cap_bytes; /* of the files in the store; 0: no cap */
-    bool sha_extension;
     const kw_log *log;
 } kw_follow_config;
 
 kw_status kw_follow_open(const kw_follow_config *config, kw_follow **out, kw_error *err);
-/* Ends what is being fetched; steps the loop until it has ended. The registry still is there. */
+/* What is being fetched goes on without it. Registry and pulls still are there. */
 void kw_follow_close(kw_follow *follow);
 /* Looks soon, or again when a look is under way. */
 void kw_follow_look(kw_follow *follow);

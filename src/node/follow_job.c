@@ -10,12 +10,8 @@
 #include <time.h>
 
 #include "base/sha256.h"
-#include "hub/pull.h"
 #include "hub/stores.h"
-#include "os/system.h"
-
-#define STUCK_S 120 /* without a byte, and the model is left for a later look */
-#define STUCK_NS (UINT64_C(1000000000) * STUCK_S)
+#include "os/file.h"
 
 /* ---- whether ---- */
 
@@ -88,8 +84,9 @@ static kw_status check_signature(kw_follow_job *job, const kw_registry_entry *en
     kw_judgement judgement;
     KW_TRY(kw_index_seen_version(job->index, entry->name, &what.seen, err));
     kw_trust_judge(&alone, &what, &judgement);
-    if (!judgement.accepted)
-        return kw_fail(err, KW_E_ARG, "%s: %.150s", entry->name, judgement.why);
+    if (!judgement.accepted) /* an old one is the publisher's own */
+        return kw_fail(err, judgement.reason == KW_TRUST_OLDER ? KW_E_ARG : KW_E_FORMAT,
+                       "%s: %.150s", entry->name, judgement.why);
     if (judgement.version <= what.seen)
         return kw_fail(err, KW_E_ARG, "%s: version %llu is not newer than %llu", entry->name,
                        (unsigned long long)judgement.version, (unsigned long long)what.seen);
@@ -100,32 +97,6 @@ static kw_status check_signature(kw_follow_job *job, const kw_registry_entry *en
                               : kw_fail(err, KW_E_ARG, "%s: refused by the trust file: %.150s",
                                         entry->name, judgement.why);
 }
-
-kw_status kw_follow_accept(kw_follow_job *job, const kw_registry_entry *entry,
-                           const kw_registry_answer *answer, const kw_trust_key *key,
-                           const kw_trust *trust, kw_error *err)
-{
-    KW_TRY(check_signature(job, entry, answer, key, trust, err));
-    kw_buf_add(&job->body, answer->manifest.data, answer->manifest.len);
-    kw_buf_add(&job->signature, answer->signature.data, answer->signature.len);
-    KW_TRY(kw_buf_status(&job->body, err));
-    KW_TRY(kw_buf_status(&job->signature, err));
-    KW_TRY(kw_manifest_get((kw_str){job->body.data, job->body.len}, &job->manifest, err));
-    KW_TRY(check_files(&job->manifest, err));
-    return check_present(job, key, err);
-}
-
-void kw_follow_job_free(kw_follow_job *job)
-{
-    if (!job)
-        return;
-    kw_manifest_free(&job->manifest);
-    kw_buf_free(&job->body);
-    kw_buf_free(&job->signature);
-    free(job);
-}
-
-/* ---- room ---- */
 
 typedef struct room {
     int64_t last; /* the file that was counted last: a file may have several names */
@@ -164,45 +135,45 @@ static kw_status check_room(const kw_follow_job *job, kw_error *err)
         job->manifest.model, (unsigned long long)r.bytes, (unsigned long long)job->cap_bytes);
 }
 
+kw_status kw_follow_accept(kw_follow_job *job, const kw_registry_entry *entry,
+                           const kw_registry_answer *answer, const kw_trust_key *key,
+                           const kw_trust *trust, kw_error *err)
+{
+    const kw_store_places places = {.own = job->store};
+    KW_TRY(check_signature(job, entry, answer, key, trust, err));
+    kw_buf_add(&job->body, answer->manifest.data, answer->manifest.len);
+    kw_buf_add(&job->signature, answer->signature.data, answer->signature.len);
+    KW_TRY(kw_buf_status(&job->body, err));
+    KW_TRY(kw_buf_status(&job->signature, err));
+    KW_TRY(kw_manifest_get((kw_str){job->body.data, job->body.len}, &job->manifest, err));
+    KW_TRY(check_files(&job->manifest, err));
+    KW_TRY(kw_stores_scan(job->index, &places, err)); /* what came by another hand counts */
+    KW_TRY(check_present(job, key, err));
+    return check_room(job, err);
+}
+
+void kw_follow_job_free(kw_follow_job *job)
+{
+    if (!job)
+        return;
+    kw_manifest_free(&job->manifest);
+    kw_buf_free(&job->body);
+    kw_buf_free(&job->signature);
+    free(job);
+}
+
 /* ---- taking it ---- */
 
-static bool is_stuck(const kw_follow_job *job)
+bool kw_follow_next(const kw_follow_job *job, kw_listed *out)
 {
-    return kw_clock_ns() - job->moved_ns > STUCK_NS;
-}
-
-static bool on_progress(void *user, const kw_listed *file, const kw_fetch_progress *progress)
-{
-    kw_follow_job *const job = user;
-    (void)file;
-    if (progress->bytes != job->bytes || progress->verifying) {
-        job->bytes = progress->bytes;
-        job->moved_ns = kw_clock_ns();
-    }
-    return !atomic_load(&job->cancelled) && !is_stuck(job);
-}
-
-static kw_status fetch_file(kw_follow_job *job, const kw_manifest_file *from, kw_buf *path,
-                            kw_error *err)
-{
-    const kw_source *const sources[] = {&job->source};
-    const kw_pull_config config = {.store = job->store,
-                                   .sources = sources,
-                                   .n_sources = 1,
-                                   .sha_extension = job->sha_extension,
-                                   .progress = on_progress,
-                                   .user = job};
-    kw_listed file = {.size = from->size, .has_sha256 = true, .has_root = true, .root = from->root};
-    kw_fetch_result result;
-    bool there;
-    memcpy(file.name, from->name, strlen(from->name) + 1); /* a safe path is short enough */
-    memcpy(file.sha256, from->sha256, 32);
-    job->moved_ns = kw_clock_ns();
-    const kw_status status =
-        kw_pull_file(&config, job->manifest.model, &file, path, &result, &there, err);
-    if (status == KW_E_CANCELLED && !atomic_load(&job->cancelled))
-        return kw_fail(err, KW_E_IO, "%s: nothing came for %d s", file.name, STUCK_S);
-    return status;
+    if (job->n_fetched == job->manifest.n_files)
+        return false;
+    const kw_manifest_file *const from = &job->manifest.files[job->n_fetched];
+    *out =
+        (kw_listed){.size = from->size, .has_sha256 = true, .has_root = true, .root = from->root};
+    memcpy(out->name, from->name, strlen(from->name) + 1); /* a safe path is short enough */
+    memcpy(out->sha256, from->sha256, 32);
+    return true;
 }
 
 /* Files that only the version before has would not be of this manifest. */
@@ -227,33 +198,9 @@ static kw_status remove_old(void *user, const kw_index_manifest *m, kw_error *er
     return KW_OK;
 }
 
-static bool on_hash(void *user, uint64_t done, uint64_t total)
+kw_status kw_follow_record(kw_follow_job *job, kw_error *err)
 {
-    kw_follow_job *const job = user;
-    (void)done;
-    (void)total;
-    return !atomic_load(&job->cancelled);
-}
-
-/* Digests of leaves, by which the file is served. */
-static kw_status hash_row(void *user, const kw_index_row *row, kw_error *err)
-{
-    kw_follow_job *const job = user;
-    const kw_hash_config config = {
-        .sha_extension = job->sha_extension, .progress = on_hash, .user = job};
-    kw_file_hash hash;
-    if (row->hashed)
-        return kw_index_share(job->index, row->id, err);
-    KW_TRY(kw_file_hash_make(row->path, &config, &hash, err));
-    kw_status status = kw_index_put_hash(job->index, row->id, &hash, err);
-    kw_file_hash_free(&hash);
-    if (status == KW_OK)
-        status = kw_index_share(job->index, row->id, err);
-    return status;
-}
-
-static kw_status record(kw_follow_job *job, kw_error *err)
-{
+    const kw_store_places places = {.own = job->store};
     kw_index_manifest row = {.model = job->manifest.model,
                              .version = job->version,
                              .body = {job->body.data, job->body.len},
@@ -261,32 +208,10 @@ static kw_status record(kw_follow_job *job, kw_error *err)
                              .offered = true,
                              .time = (int64_t)time(NULL)};
     kw_sha256 hash;
-    kw_sha256_init(&hash, kw_sha256_kernel(job->sha_extension));
+    kw_sha256_init(&hash, kw_sha256_kernel(false));
     kw_sha256_update(&hash, job->body.data, job->body.len);
     kw_sha256_final(&hash, row.sha256);
-    return kw_index_put_manifest(job->index, &row, err);
-}
-
-static kw_status run(kw_follow_job *job, kw_error *err)
-{
-    const kw_store_places places = {.own = job->store};
-    const kw_index_query query = {.model = job->manifest.model};
-    kw_buf path = {0};
-    KW_TRY(kw_stores_scan(job->index, &places, err));
-    KW_TRY(check_room(job, err));
-    kw_status status = KW_OK;
-    for (size_t i = 0; i < job->manifest.n_files && status == KW_OK; i++)
-        status = fetch_file(job, &job->manifest.files[i], &path, err);
-    kw_buf_free(&path);
-    KW_TRY(status);
     KW_TRY(kw_index_each_manifest(job->index, job->manifest.model, NULL, remove_old, job, err));
     KW_TRY(kw_stores_scan(job->index, &places, err));
-    KW_TRY(kw_index_each(job->index, &query, hash_row, job, err));
-    return record(job, err);
-}
-
-void kw_follow_job_run(kw_follow_job *job)
-{
-    job->err = (kw_error){0};
-    job->status = run(job, &job->err);
+    return kw_index_put_manifest(job->index, &row, err);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* follow_job.h - one model of a publisher who is followed: whether it is taken, and taking it. */
+/* follow_job.h - one model of a publisher who is followed: whether it is taken, what is to be
+ * fetched of it, and what it becomes when that is here. */
 #ifndef KW_NODE_FOLLOW_JOB_H
 #define KW_NODE_FOLLOW_JOB_H
 
-#include <stdatomic.h>
-
 #include "hub/index.h"
-#include "hub/source.h"
+#include "hub/pull.h"
 #include "hub/trust.h"
 #include "node/registry_message.h"
 
@@ -19,24 +18,21 @@ typedef struct kw_follow_job {
     kw_index *index;
     const char *store;
     uint64_t cap_bytes; /* of all files in the store; 0: none */
-    bool sha_extension;
-    kw_source source;
-    atomic_bool cancelled;
-    uint64_t bytes, moved_ns; /* of the file under way, and when it last grew */
-    /* what came of it */
-    kw_status status;
-    kw_error err;
+    size_t n_fetched;   /* files of the manifest that are here, in its order */
 } kw_follow_job;
 
 /* Reads an answer for what `entry` says, and judges it: signed by this key, newer than what was
- * here, not refused by the trust file, and of a model that nobody else's key or hand put here.
- * trust NULL: there is no trust file. KW_E_ARG says why not. */
+ * here, not refused by the trust file, of a model that nobody else's key or hand put here, and
+ * within the cap (KW_E_LIMIT). trust NULL: there is no trust file. KW_E_ARG says why not;
+ * KW_E_FORMAT: the key did not sign this, so it is the peer that sent it who is wrong. */
 kw_status kw_follow_accept(kw_follow_job *job, const kw_registry_entry *entry,
                            const kw_registry_answer *answer, const kw_trust_key *key,
                            const kw_trust *trust, kw_error *err);
-/* Fetches the files into the store, verified, removes those that the version before had and this
- * one has not, and offers the manifest. On any thread; status and err say how it ended. */
-void kw_follow_job_run(kw_follow_job *job);
+/* The next file to fetch; false: all are here. */
+bool kw_follow_next(const kw_follow_job *job, kw_listed *out);
+/* All files are here and in the index: removes those that the version before had and this one has
+ * not, and offers the manifest. */
+kw_status kw_follow_record(kw_follow_job *job, kw_error *err);
 void kw_follow_job_free(kw_follow_job *job);
 
 #endif

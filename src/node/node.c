@@ -61,21 +61,24 @@ static bool serves(void *user, const kw_peer_id *peer)
 static kw_status open_registry(kw_node *node, kw_error *err)
 {
     const kw_node_config *const config = &node->config;
-    const kw_registry_config registry = {
-        .host = node->host, .index = config->index, .serves = serves, .user = node};
+    const kw_registry_config registry = {.host = node->host,
+                                         .index = config->index,
+                                         .serves = serves,
+                                         .user = node,
+                                         .guard = node->guard};
     KW_TRY(kw_registry_open(&registry, &node->registry, err));
     if (config->index)
         KW_TRY(kw_offers_open(node->loop, node->kad, config->index, &node->offers, err));
-    const kw_follow_config follow = {.host = node->host,
-                                     .bitswap = node->bitswap,
+    const kw_follow_config follow = {.loop = node->loop,
                                      .kad = node->kad,
                                      .registry = node->registry,
+                                     .pulls = node->pulls,
+                                     .guard = node->guard,
                                      .index = config->index,
                                      .list = config->following,
                                      .trust = config->trust,
                                      .store = config->store,
                                      .cap_bytes = config->store_cap,
-                                     .sha_extension = config->sha_extension,
                                      .log = &config->log};
     return config->following ? kw_follow_open(&follow, &node->follow, err) : KW_OK;
 }

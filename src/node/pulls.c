@@ -119,6 +119,8 @@ static void on_finished(void *user)
     p->finished = true;
     kw_growing_close(p->growing);
     p->growing = NULL;
+    if (p->done)
+        p->done(p->user, p->status, p->err.message);
 }
 
 static void run(void *user)
@@ -156,11 +158,11 @@ static kw_pull *find_id(const kw_pulls *pulls, const char *text)
 }
 
 /* One of the same file that is under way. */
-static const kw_pull *find_same(const kw_pulls *pulls, const kw_pull *other)
+static kw_pull *find_same(const kw_pulls *pulls, const char *model, const kw_listed *file)
 {
-    for (const kw_pull *p = pulls->list; p; p = p->next)
-        if (!p->finished && kw_cid_equal(&p->file.root, &other->file.root) &&
-            strcmp(p->model, other->model) == 0 && strcmp(p->file.name, other->file.name) == 0)
+    for (kw_pull *p = pulls->list; p; p = p->next)
+        if (!p->finished && kw_cid_equal(&p->file.root, &file->root) &&
+            strcmp(p->model, model) == 0 && strcmp(p->file.name, file->name) == 0)
             return p;
     return NULL;
 }
@@ -187,36 +189,79 @@ static void answer_id(kw_control_call *call, uint64_t id)
     kw_control_answer(call, (kw_str){text, (size_t)n});
 }
 
+/* Begins with a request that was read; p is of the list then. */
+static kw_status begin(kw_pulls *pulls, kw_pull *p, kw_error *err)
+{
+    p->pulls = pulls;
+    p->id = ++pulls->last_id;
+    p->progress.size = KW_SIZE_UNKNOWN;
+    if (!pulls->node->config.index)
+        return kw_fail(err, KW_E_UNSUPPORTED, "this node has no store to pull into");
+    if (!make_room(pulls))
+        return kw_fail(err, KW_E_LIMIT, "%d pulls are under way", KW_PULLS_MAX);
+    KW_TRY(launch(p, err));
+    p->next = pulls->list;
+    pulls->list = p;
+    return KW_OK;
+}
+
+/* It waits without end from now on: somebody is there to end it. */
+static void be_patient(kw_pull *p)
+{
+    kw_sync_lock(p->sync);
+    p->patience_s = 0;
+    kw_sync_unlock(p->sync);
+}
+
 void kw_pulls_start(kw_pulls *pulls, kw_control_call *call, char *const *words, size_t n)
 {
     kw_error err = {0};
     kw_pull *const p = calloc(1, sizeof(*p));
     kw_status status =
         p ? kw_pull_read(p, words, n, &err) : kw_fail(&err, KW_E_NOMEM, "no memory for a pull");
-    const kw_pull *const same = status == KW_OK ? find_same(pulls, p) : NULL;
-    if (status == KW_OK && !same) {
-        p->pulls = pulls;
-        p->id = ++pulls->last_id;
-        p->progress.size = KW_SIZE_UNKNOWN;
-        if (!pulls->node->config.index)
-            status = kw_fail(&err, KW_E_UNSUPPORTED, "this node has no store to pull into");
-        else if (!make_room(pulls))
-            status = kw_fail(&err, KW_E_LIMIT, "%d pulls are under way", KW_PULLS_MAX);
-        else
-            status = launch(p, &err);
-    }
-    if (status == KW_OK && !same) {
-        p->next = pulls->list;
-        pulls->list = p;
-        answer_id(call, p->id);
-        return;
-    }
-    if (same)
-        answer_id(call, same->id);
+    kw_pull *const same = status == KW_OK ? find_same(pulls, p->model, &p->file) : NULL;
+    if (status == KW_OK && !same)
+        status = begin(pulls, p, &err);
+    if (status == KW_OK)
+        answer_id(call, same ? same->id : p->id);
     else
         kw_control_refuse(call, err.message);
-    if (p)
+    if (same)
+        be_patient(same);
+    if (p && (same || status != KW_OK))
         free_pull(p);
+}
+
+kw_status kw_pulls_fetch(kw_pulls *pulls, const kw_pulls_order *order, kw_error *err)
+{
+    const size_t len = strlen(order->model);
+    kw_pull *p = find_same(pulls, order->model, order->file);
+    if (!p) {
+        if (len > KW_REF_NAME_MAX)
+            return kw_fail(err, KW_E_LIMIT, "a model's name of %zu bytes (at most %d)", len,
+                           KW_REF_NAME_MAX);
+        p = calloc(1, sizeof(*p));
+        if (!p)
+            return kw_fail(err, KW_E_NOMEM, "no memory for a pull");
+        p->file = *order->file;
+        p->patience_s = order->patience_s;
+        memcpy(p->model, order->model, len + 1);
+        const kw_status status = begin(pulls, p, err);
+        if (status != KW_OK) {
+            free_pull(p);
+            return status;
+        }
+    }
+    p->done = order->done;
+    p->user = order->user;
+    return KW_OK;
+}
+
+void kw_pulls_leave(kw_pulls *pulls, const void *user)
+{
+    for (kw_pull *p = pulls->list; p; p = p->next)
+        if (p->user == user)
+            p->done = NULL;
 }
 
 static void put_shares(kw_buf *out, const kw_pull *p)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* pulls.h - files that the node fetches for its owner, and shares while they come.
+/* pulls.h - files that the node fetches for its owner or by itself, and shares while they come.
  *
  * Each has a thread of its own, on which kw_fetch runs; its blocks come from peers by the node's
  * own connections, and from gateways and a web server that are named. What has arrived is served
@@ -21,6 +21,7 @@
 #ifndef KW_NODE_PULLS_H
 #define KW_NODE_PULLS_H
 
+#include "hub/pull.h"
 #include "node/control.h"
 #include "wire/blocks.h"
 
@@ -38,6 +39,19 @@ kw_status kw_pulls_begin(kw_pulls *pulls, kw_error *err);
 void kw_pulls_close(kw_pulls *pulls);
 /* What the node serves: that of its config, and what is being pulled. */
 kw_block_store kw_pulls_store(kw_pulls *pulls);
+
+/* A file for who is within the node. */
+typedef struct kw_pulls_order {
+    const char *model;
+    const kw_listed *file; /* with its root */
+    uint32_t patience_s;   /* without a byte for so long it ends with KW_E_IO; 0: it waits */
+    /* Its end, never within a call. why: an error's message. */
+    void (*done)(void *user, kw_status status, const char *why);
+    void *user;
+} kw_pulls_order;
+kw_status kw_pulls_fetch(kw_pulls *pulls, const kw_pulls_order *order, kw_error *err);
+/* Whoever ordered with this `user` is told nothing more; what is under way goes on. */
+void kw_pulls_leave(kw_pulls *pulls, const void *user);
 
 /* Answers of the owner's words; words begin with the CID. */
 void kw_pulls_start(kw_pulls *pulls, kw_control_call *call, char *const *words, size_t n);

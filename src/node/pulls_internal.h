@@ -32,9 +32,15 @@ typedef struct kw_pull {
     kw_multiaddr peers[KW_PULL_PEERS];
     size_t n_peers;
     uint64_t bytes_per_s;
+    /* who ordered it; NULL: the owner alone */
+    void (*done)(void *user, kw_status status, const char *why);
+    void *user;
     /* how it goes */
     kw_sync *sync;
-    bool cancelled, over, there;
+    bool cancelled, there;
+    uint32_t patience_s; /* 0: without end */
+    uint64_t moved_ns;   /* when a byte last came; like `stuck` of the thread alone */
+    bool stuck;
     kw_status status;
     kw_error err;
     kw_buf path; /* owned */

@@ -14,13 +14,17 @@
 static bool on_progress(void *user, const kw_listed *file, const kw_fetch_progress *progress)
 {
     kw_pull *const p = user;
+    const uint64_t now = kw_clock_ns();
     (void)file;
     kw_sync_lock(p->sync);
+    if (progress->bytes != p->progress.bytes || progress->verifying || p->moved_ns == 0)
+        p->moved_ns = now;
+    p->stuck = p->patience_s > 0 && now - p->moved_ns > p->patience_s * UINT64_C(1000000000);
     p->progress = *progress;
     p->progress.n_shares = KW_MIN(progress->n_shares, KW_COUNT(p->shares));
     memcpy(p->shares, progress->shares, p->progress.n_shares * sizeof(p->shares[0]));
     p->progress.shares = NULL;
-    const bool go_on = !p->cancelled;
+    const bool go_on = !p->cancelled && !p->stuck;
     kw_sync_unlock(p->sync);
     return go_on;
 }
@@ -127,10 +131,12 @@ void kw_pull_run(void *user)
     kw_error err = {0}, why = {0};
     kw_buf path = {0};
     bool there = false;
-    const kw_status status = pull(p, &path, &result, &there, &err);
+    kw_status status = pull(p, &path, &result, &there, &err);
     if (status == KW_OK && enter(p, path.data, &why) != KW_OK)
         kw_log_print(log, KW_LOG_WARN, "%s is whole, and cannot be shared: %s", path.data,
                      why.message);
+    if (status == KW_E_CANCELLED && p->stuck)
+        status = kw_fail(&err, KW_E_IO, "%s: nothing came for %u s", p->file.name, p->patience_s);
     kw_sync_lock(p->sync);
     p->status = status;
     p->err = err;

@@ -61,6 +61,18 @@ static kw_status read_sha256(kw_pull *p, const char *value, kw_error *err)
     return p->file.has_sha256 ? KW_OK : kw_fail(err, KW_E_ARG, "pull: sha256 \"%.80s\"", value);
 }
 
+static kw_status read_number(const char *what, const char *value, uint64_t *out, kw_error *err)
+{
+    uint64_t n = 0;
+    const char *at = value;
+    for (; *at >= '0' && *at <= '9' && n < UINT64_MAX / 10 - 9; at++)
+        n = n * 10 + (uint64_t)(*at - '0');
+    if (*at || at == value)
+        return kw_fail(err, KW_E_ARG, "pull: %s \"%.40s\" is no number of bytes", what, value);
+    *out = n;
+    return KW_OK;
+}
+
 static kw_status read_gateway(kw_pull *p, const char *value, kw_error *err)
 {
     if (p->n_gateways == KW_PULL_GATEWAYS)
@@ -99,14 +111,13 @@ static kw_status read_word(kw_pull *p, char *word, kw_error *err)
         return read_gateway(p, value + 1, err);
     if (strcmp(word, "peer") == 0)
         return read_peer(p, value + 1, err);
-    if (strcmp(word, "inside") == 0)
-        p->file.inside = value[1] == '1';
-    else if (strcmp(word, "size") == 0)
-        p->file.size = strtoull(value + 1, NULL, 10);
-    else if (strcmp(word, "rate") == 0)
-        p->bytes_per_s = strtoull(value + 1, NULL, 10);
-    else
+    if (strcmp(word, "size") == 0)
+        return read_number(word, value + 1, &p->file.size, err);
+    if (strcmp(word, "rate") == 0)
+        return read_number(word, value + 1, &p->bytes_per_s, err);
+    if (strcmp(word, "inside") != 0)
         return kw_fail(err, KW_E_ARG, "pull: \"%.40s\" is not known", word);
+    p->file.inside = value[1] == '1';
     return KW_OK;
 }
 

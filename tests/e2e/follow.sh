@@ -54,6 +54,24 @@ becomes 30 "a new version does not come" cmp one/weights.bin b/store/me/one/weig
 becomes 10 "what the new version has not stays" test ! -e b/store/me/one/old.json
 holds "so does what is published while both run, and a new version"
 
+# Who follows gives what has come at once: three get a model from one that sends little.
+mkdir three
+head -c 40000000 /dev/urandom >three/weights.bin
+KWAAI_HOME=p run 0 publish three them/three
+start p --upload-limit 12M
+for home in q r s; do
+    KWAAI_HOME=$home run 0 node follow "$(sed -n 2p p/publisher.pub)"
+    start $home --bootstrap "$(addr p)"
+done
+for home in q r s; do
+    becomes 40 "a model for three does not come" cmp three/weights.bin $home/store/them/three/weights.bin
+done
+KWAAI_HOME=p run 0 node status --json
+sent=$(sed -n 's/.*"blocks_out": \([0-9]*\).*/\1/p' out)
+[ "$sent" -lt 118 ] || failed "the publisher sent $sent blocks, where three times 40 are wanted"
+for home in p q r s; do KWAAI_HOME=$home run 0 node stop; done
+holds "what is followed is shared while it comes"
+
 # Somebody else's model, and too much.
 KWAAI_HOME=x run 0 publish two other/two
 start x --bootstrap "$(addr a)"

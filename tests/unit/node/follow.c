@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* follow.c - which models of a followed publisher are taken: good and newer ones, of names that
- * nobody else has here; and what taking one that nobody can send leaves behind. */
+ * nobody else has here, within the cap; who is wrong when one is not; and what one becomes. */
 #include "node/follow_job.h"
 
 #include <setjmp.h>
@@ -20,6 +20,7 @@ typedef struct world {
     kw_index *index;
     kw_secret_key secret;
     kw_trust_key key;
+    uint64_t cap_bytes;
 } world;
 
 static int setup(void **state)
@@ -96,6 +97,7 @@ static kw_status accept(world *w, const offered *o, const kw_trust *trust, kw_fo
     assert_non_null(job);
     job->index = w->index;
     job->store = w->store;
+    job->cap_bytes = w->cap_bytes;
     const kw_status status = kw_follow_accept(job, &o->entry, &o->answer, &w->key, trust, &err);
     if (status == KW_OK && out)
         *out = job;
@@ -137,16 +139,16 @@ static void test_signatures(void **state)
     offered o;
     assert_int_equal(kw_secret_key_new(&stranger, NULL), KW_OK);
     offer(w, &stranger, "me/model", 4, &file, &o);
-    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_ARG); /* somebody else's */
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_FORMAT); /* somebody else's */
     offer_free(&o);
     offer(w, &w->secret, "me/model", 4, &file, &o);
     o.entry.name[0] = 'w';
-    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_ARG); /* of another model than it was for */
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_FORMAT); /* of another model than it was for */
     o.entry.name[0] = 'm';
     o.body.data[o.body.len / 2] ^= 1;
-    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_ARG); /* changed */
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_FORMAT); /* changed */
     o.answer.signature.len = 0;
-    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_ARG); /* none */
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_FORMAT); /* none */
     offer_free(&o);
 }
 
@@ -210,49 +212,61 @@ static void test_files(void **state)
     offer_free(&o);
 }
 
-/* A source that has nothing. */
-static kw_status nothing_open(void *user, const kw_want *want, const kw_delivery *to, void **file,
-                              kw_error *err)
-{
-    (void)user;
-    (void)to;
-    (void)file;
-    return kw_fail(err, KW_E_NOTFOUND, "%s: nobody has it", want->name);
-}
-
-static kw_status count_rows(void *user, const kw_index_manifest *m, kw_error *err)
-{
-    (void)m;
-    (void)err;
-    ++*(size_t *)user;
-    return KW_OK;
-}
-
-static void test_run(void **state)
+static void test_room(void **state)
 {
     world *w = *state;
     kw_manifest_file file = file_of("a.gguf", 1000);
     offered o;
-    kw_follow_job *job = NULL;
-    size_t n = 0;
-    offer(w, &w->secret, "me/model", 4, &file, &o);
-    assert_int_equal(accept(w, &o, NULL, &job), KW_OK);
-    job->source = (kw_source){.name = "none", .order = KW_FROM_PEERS, .open = nothing_open};
-    job->cap_bytes = 999;
-    kw_follow_job_run(job);
-    assert_int_equal(job->status, KW_E_LIMIT);
-    write_store(w, "me/model/other", 600);
-    job->cap_bytes = 1500;
-    kw_follow_job_run(job);
-    assert_int_equal(job->status, KW_E_LIMIT); /* with what is there already */
-    job->cap_bytes = 2000;
-    kw_follow_job_run(job);
-    assert_int_not_equal(job->status, KW_OK);
-    assert_int_not_equal(job->status, KW_E_LIMIT);
-    assert_int_equal(kw_index_each_manifest(w->index, NULL, NULL, count_rows, &n, NULL), KW_OK);
-    assert_int_equal(n, 0); /* nothing is recorded of what did not come */
-    kw_follow_job_free(job);
+    offer(w, &w->secret, "me/other", 4, &file, &o);
+    w->cap_bytes = 999;
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_LIMIT);
+    write_store(w, "me/model/here", 600);
+    w->cap_bytes = 1500;
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_E_LIMIT); /* with what is there already */
+    w->cap_bytes = 2000;
+    assert_int_equal(accept(w, &o, NULL, NULL), KW_OK);
     offer_free(&o);
+}
+
+static kw_status take_offered(void *user, const kw_index_manifest *m, kw_error *err)
+{
+    (void)err;
+    assert_true(m->offered);
+    *(uint64_t *)user = m->version;
+    return KW_OK;
+}
+
+/* A file that the version before had is gone; the manifest is offered when all is here. */
+static void test_record(void **state)
+{
+    world *w = *state;
+    kw_manifest_file old_file = file_of("old", 3), file = file_of("a.gguf", 10);
+    offered old, new;
+    kw_follow_job *job = NULL;
+    kw_listed listed;
+    uint64_t version = 0;
+    char path[128];
+    offer(w, &w->secret, "me/model", 4, &old_file, &old);
+    put(w, &old, 4);
+    write_store(w, "me/model/old", 3);
+    offer(w, &w->secret, "me/model", 5, &file, &new);
+    assert_int_equal(accept(w, &new, NULL, &job), KW_OK);
+    assert_true(kw_follow_next(job, &listed));
+    assert_string_equal(listed.name, "a.gguf");
+    assert_int_equal(listed.size, 10);
+    assert_true(listed.has_root && listed.has_sha256);
+    assert_memory_equal(listed.sha256, file.sha256, 32);
+    job->n_fetched++;
+    assert_false(kw_follow_next(job, &listed));
+    assert_int_equal(kw_follow_record(job, NULL), KW_OK);
+    assert_int_equal(
+        kw_index_each_manifest(w->index, "me/model", NULL, take_offered, &version, NULL), KW_OK);
+    assert_int_equal(version, 5);
+    (void)snprintf(path, sizeof path, "test ! -e '%s/me/model/old'", w->store);
+    assert_int_equal(system(path), 0);
+    kw_follow_job_free(job);
+    offer_free(&old);
+    offer_free(&new);
 }
 
 int main(void)
@@ -263,7 +277,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_trust, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_record, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
