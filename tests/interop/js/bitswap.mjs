@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 // bitswap.mjs ADDR CID MIB - a helia node that fetches a file of that CID from ADDR, says how many bytes it had
-// ("got N"), then serves one of MIB pseudo-random MiB ("serves ADDR CID") until its input ends.
+// and how soon ("got N in N ms"), then serves one of MIB pseudo-random MiB ("serves ADDR CID") until its input ends.
 import { createHeliaLight } from 'helia'
 import { withLibp2pLight } from '@helia/libp2p'
 import { withBitswap } from '@helia/bitswap'
@@ -34,8 +34,7 @@ const fs = unixfs(helia)
 let got = 0
 const begin = performance.now()
 for await (const piece of fs.cat(CID.parse(root), { signal: AbortSignal.timeout(60000) })) got += piece.length
-console.error(`took ${Math.round(performance.now() - begin)} ms`)
-console.log(`got ${got}`)
+console.log(`got ${got} in ${Math.round(performance.now() - begin)} ms`)
 const cid = await fs.addBytes(randomBytes(Number(mib) << 20), { rawLeaves: true, cidVersion: 1,
   chunker: fixedSize({ chunkSize: 1048576 }), layout: balanced({ maxChildrenPerNode: 1024 }), reduceSingleLeafToSelf: true })
 console.log(`serves ${helia.libp2p.getMultiaddrs()[0]} ${cid}`)
