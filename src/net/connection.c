@@ -449,6 +449,11 @@ kw_bytes kw_connection_key(const kw_connection *c)
     return c->key;
 }
 
+bool kw_connection_carries(const kw_connection *c, const kw_stream *stream)
+{
+    return stream->muxer == &c->muxer;
+}
+
 size_t kw_connection_streams(const kw_connection *c)
 {
     return c->muxer.n_streams;

@@ -96,6 +96,7 @@ void kw_connection_stream(kw_connection *connection, const char *const *protocol
 const kw_peer_id *kw_connection_peer(const kw_connection *connection);
 /* The peer's public key (protobuf); empty before the handshake is over. */
 kw_bytes kw_connection_key(const kw_connection *connection);
+bool kw_connection_carries(const kw_connection *connection, const kw_stream *stream);
 size_t kw_connection_streams(const kw_connection *connection);
 /* Inbound streams that are open for a protocol, the one that `incoming` is about included. */
 size_t kw_connection_count(const kw_connection *connection, const char *protocol);

@@ -213,6 +213,8 @@ void kw_peer_left(kw_link *link);
 kw_peer *kw_peer_find(const kw_host *host, const kw_peer_id *id);
 /* The connection that new streams take, or NULL. */
 kw_link *kw_peer_link(const kw_peer *peer);
+/* The connection that a stream runs on. */
+kw_link *kw_link_of_stream(const kw_host *host, const kw_stream *stream);
 /* The IP address of a peer that is connected without a relay. */
 bool kw_peer_ip(const kw_host *host, const kw_peer_id *peer, bool *ip6, uint8_t ip[16]);
 /* Gives the answers that wait in host->soon. */

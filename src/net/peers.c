@@ -421,6 +421,15 @@ void kw_host_keep(kw_host *host, const kw_peer_id *peer, bool keep)
         p->n_kept--;
 }
 
+kw_link *kw_link_of_stream(const kw_host *host, const kw_stream *stream)
+{
+    const kw_peer *peer = kw_peer_find(host, kw_stream_peer(stream));
+    kw_link *link = peer ? peer->links : NULL;
+    while (link && !kw_connection_carries(link->connection, stream))
+        link = link->next_of_peer;
+    return link;
+}
+
 bool kw_peer_ip(const kw_host *host, const kw_peer_id *peer, bool *ip6, uint8_t ip[16])
 {
     const kw_link *link = kw_peer_link(kw_peer_find(host, peer));

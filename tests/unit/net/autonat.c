@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* autonat.c - a host learns from its peers whether it can be dialed. */
+/* autonat.c - a host learns from its peers whether it can be dialed, by either version. */
 #include "nodes.h"
 
 #include "net/autonat.h"
@@ -16,8 +16,8 @@ typedef struct world {
     kw_autonat *serving[SERVERS], *asking;
 } world;
 
-/* anywhere: loopback addresses count. */
-static void open_world(world *w, bool anywhere)
+/* anywhere: loopback addresses count; v1: the servers speak version 1 alone. */
+static void open_world(world *w, bool anywhere, bool v1)
 {
     *w = (world){.loop = open_loop()};
     const kw_host_config config = {.limits = {.connections_per_ip = 64}};
@@ -28,6 +28,8 @@ static void open_world(world *w, bool anywhere)
         node_open(n, w->loop, (uint8_t)(i + 1), &config);
         const kw_autonat_config serve = {.host = n->host, .anywhere = anywhere};
         assert_int_equal(kw_autonat_open(&serve, &w->serving[i], NULL), KW_OK);
+        if (v1)
+            kw_host_unspeak(n->host, "/libp2p/autonat/2/dial-request");
         const kw_multiaddr addr = node_listen(n);
         nodes_connect(w->loop, &w->client, n, &addr);
     }
@@ -54,11 +56,10 @@ static kw_autonat_info info_of(const kw_autonat *a)
     return info;
 }
 
-static void three_that_reach_us_decide(void **state)
+static void three_decide(bool v1)
 {
-    (void)state;
     world w;
-    open_world(&w, true);
+    open_world(&w, true, v1);
     for (int i = 0; i < 500 && info_of(w.asking).reach == KW_REACH_UNKNOWN; i++)
         kw_loop_step(w.loop, 20);
     const kw_autonat_info info = info_of(w.asking);
@@ -71,11 +72,18 @@ static void three_that_reach_us_decide(void **state)
     close_world(&w);
 }
 
+static void three_that_reach_us_decide(void **state)
+{
+    (void)state;
+    three_decide(true);
+    three_decide(false);
+}
+
 static void servers_refuse_private_addresses(void **state)
 {
     (void)state;
     world w;
-    open_world(&w, false);
+    open_world(&w, false, false);
     wait_ms(w.loop, 1500);
     assert_int_equal(info_of(w.asking).reach, KW_REACH_UNKNOWN);
     assert_int_equal(info_of(w.asking).n_yes + info_of(w.asking).n_no, 0);
@@ -152,7 +160,7 @@ static void nobody_is_aimed_at_a_third(void **state)
 {
     (void)state;
     world w;
-    open_world(&w, true);
+    open_world(&w, true, true);
     kw_autonat_close(w.asking);
     const kw_peer_id *self = &w.client.identity.id, *other = &w.servers[1].identity.id;
     assert_int_equal(asks(&w, self, "/ip4/127.0.0.2/tcp/1"), KW_AUTONAT_REFUSED);
