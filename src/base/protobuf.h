@@ -7,7 +7,6 @@
 #define KW_BASE_PROTOBUF_H
 
 #include "base/buf.h"
-#include "base/error.h"
 #include "base/str.h"
 
 enum { KW_PB_VARINT = 0, KW_PB_FIXED64 = 1, KW_PB_BYTES = 2, KW_PB_FIXED32 = 5 };

@@ -50,7 +50,9 @@ static void fill_paragraph(kw_out *out, const char *text, size_t len, int indent
     kw_out_puts(out, "\n");
 }
 
-void kw_help_fill(kw_out *out, const char *text, int indent, int width)
+/* Writes paragraphs filled to width, every line indented; one that starts with a space stays as it
+ * is. The first line is assumed to be indented already. */
+static void fill(kw_out *out, const char *text, int indent, int width)
 {
     bool first = true;
     while (*text) {
@@ -72,7 +74,8 @@ void kw_help_fill(kw_out *out, const char *text, int indent, int width)
     }
 }
 
-void kw_help_option_head(const kw_option *option, char *out, size_t size)
+/* "-m, --model MODEL" into out. */
+static void option_head(const kw_option *option, char *out, size_t size)
 {
     const char letter[5] = {'-', option->letter, ',', ' ', '\0'};
     (void)snprintf(out, size, "%s--%s%s%s%s", option->letter ? letter : "",
@@ -90,7 +93,7 @@ void kw_help_default(const kw_option *option, char *out, size_t size)
 static void print_option(kw_out *out, const kw_option *option, int width)
 {
     char head[64], text[512], initial[64];
-    kw_help_option_head(option, head, sizeof head);
+    option_head(option, head, sizeof head);
     kw_help_default(option, initial, sizeof initial);
     (void)snprintf(text, sizeof text, "%s%s%s%s", option->help, initial[0] ? " (" : "", initial,
                    initial[0] ? ")" : "");
@@ -104,7 +107,7 @@ static void print_option(kw_out *out, const kw_option *option, int width)
     } else {
         spaces(out, HEAD_COLUMNS - used);
     }
-    kw_help_fill(out, text, HEAD_COLUMNS, width);
+    fill(out, text, HEAD_COLUMNS, width);
 }
 
 static void print_section(kw_out *out, uint64_t command, int section, int width)
@@ -126,7 +129,7 @@ void kw_help_command(kw_out *out, const kw_command *command, int width)
 {
     kw_out_printf(out, "kwaai %s - %s\n\nUsage: kwaai %s [options]%s%s\n\n", command->name,
                   command->summary, command->name, command->usage[0] ? " " : "", command->usage);
-    kw_help_fill(out, command->description, 0, width);
+    fill(out, command->description, 0, width);
     for (int section = 0; section < KW_N_SECTIONS; section++)
         print_section(out, kw_command_bit(command), section, width);
     if (command->examples) {
@@ -144,12 +147,11 @@ void kw_help_overview(kw_out *out, int width)
     for (size_t i = 0; i < kw_n_commands; i++)
         kw_out_printf(out, "  %-12s %s\n", kw_commands[i]->name, kw_commands[i]->summary);
     kw_out_puts(out, "\n");
-    kw_help_fill(
-        out,
-        "A MODEL is a .gguf, .safetensors, .pth or llama2.c file, or a directory with "
-        "config.json, weights and a tokenizer. Without one, the built-in model is used. Every "
-        "option can also be set in the environment: KWAAI_TEMP=0.5 for --temp 0.5.",
-        0, width);
+    fill(out,
+         "A MODEL is a .gguf, .safetensors, .pth or llama2.c file, or a directory with "
+         "config.json, weights and a tokenizer. Without one, the built-in model is used. Every "
+         "option can also be set in the environment: KWAAI_TEMP=0.5 for --temp 0.5.",
+         0, width);
     kw_out_puts(out, "\nExamples:\n"
                      "  kwaai run                                    the built-in model tells a "
                      "story\n"

@@ -12,11 +12,6 @@ void kw_help_overview(kw_out *out, int width);
 /* `kwaai COMMAND --help` */
 void kw_help_command(kw_out *out, const kw_command *command, int width);
 
-/* Writes paragraphs filled to width, every line indented; one that starts with a space stays as it
- * is. The first line is assumed to be indented already. */
-void kw_help_fill(kw_out *out, const char *text, int indent, int width);
-/* "-m, --model MODEL" into out. */
-void kw_help_option_head(const kw_option *option, char *out, size_t size);
 /* "default 0.8" or "" for an option. */
 void kw_help_default(const kw_option *option, char *out, size_t size);
 

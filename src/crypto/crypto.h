@@ -25,7 +25,6 @@ kw_status kw_blake2b_begin(kw_blake2b **out, kw_error *err);
 kw_status kw_blake2b_update(kw_blake2b *hash, const void *data, size_t len, kw_error *err);
 /* Frees it whatever happens; digest may be NULL to give up. */
 kw_status kw_blake2b_end(kw_blake2b *hash, uint8_t digest[64], kw_error *err);
-kw_status kw_sha512(kw_bytes data, uint8_t out[64], kw_error *err);
 
 /* ---- a key from a password: scrypt (RFC 7914) ---- */
 typedef struct kw_scrypt_cost {

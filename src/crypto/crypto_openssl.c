@@ -119,14 +119,6 @@ kw_status kw_blake2b_end(kw_blake2b *hash, uint8_t digest[64], kw_error *err)
     return ok ? KW_OK : refused(err, KW_E_INTERNAL, "BLAKE2b-512 failed");
 }
 
-kw_status kw_sha512(kw_bytes data, uint8_t out[64], kw_error *err)
-{
-    unsigned len = 64;
-    if (EVP_Digest(data.data, data.len, out, &len, EVP_sha512(), NULL) != 1 || len != 64)
-        return refused(err, KW_E_UNSUPPORTED, "SHA-512 is not available");
-    return KW_OK;
-}
-
 /* ---- agreement ---- */
 
 static kw_status raw_public(int type, const uint8_t secret[32], uint8_t out[32], kw_error *err)

@@ -49,7 +49,8 @@ static kw_status check_files(const kw_manifest *m, kw_status wrong, kw_error *er
     return KW_OK;
 }
 
-void kw_manifest_digest(const kw_manifest *manifest, uint8_t out[32])
+/* The digest of the subject. */
+static void digest_of(const kw_manifest *manifest, uint8_t out[32])
 {
     kw_sha256 hash;
     kw_sha256_init(&hash, kw_sha256_kernel(false));
@@ -109,7 +110,7 @@ kw_status kw_manifest_put(const kw_manifest *manifest, kw_buf *out, kw_error *er
         return kw_fail(err, KW_E_LIMIT, "manifest: %zu files, the limit is %zu", manifest->n_files,
                        KW_MANIFEST_FILES);
     KW_TRY(check_files(manifest, KW_E_ARG, err));
-    kw_manifest_digest(manifest, digest);
+    digest_of(manifest, digest);
     kw_sha256_hex(digest, hex);
     kw_buf_printf(out, "{\"_type\":\"" STATEMENT "\",\"predicate\":{\"resources\":[");
     for (size_t i = 0; i < manifest->n_files; i++) {
@@ -374,7 +375,7 @@ static kw_status check(const reader *r, kw_error *err)
         return kw_fail(err, KW_E_FORMAT, "manifest: \"%.200s\" is no name of a model",
                        r->out->model);
     KW_TRY(check_files(r->out, KW_E_FORMAT, err));
-    kw_manifest_digest(r->out, digest);
+    digest_of(r->out, digest);
     return memcmp(digest, r->digest, 32) == 0
                ? KW_OK
                : bad("the digest of the subject is not that of its files", err);

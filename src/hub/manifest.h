@@ -47,7 +47,5 @@ kw_status kw_manifest_get(kw_str text, kw_manifest *out, kw_error *err);
 void kw_manifest_free(kw_manifest *manifest);
 /* NULL when there is none of this name. */
 const kw_manifest_file *kw_manifest_find(const kw_manifest *manifest, const char *name);
-/* The digest of the subject. */
-void kw_manifest_digest(const kw_manifest *manifest, uint8_t out[32]);
 
 #endif

@@ -173,7 +173,7 @@ static kw_status add_metas(const kw_net *net, kw_arena *arena, kw_net_export *ou
 
 /* ---- tensors ---- */
 
-const int64_t *kw_pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim)
+static const int64_t *pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim)
 {
     int64_t *const order = kw_arena_array(arena, (size_t)rows, sizeof *order);
     for (int64_t r = 0; order && r < rows; r++) {
@@ -212,7 +212,7 @@ kw_status kw_net_row_order(const kw_net *net, kw_arena *arena, const kw_alias *a
     if (grouped && (rows / dim % groups != 0 || rows / dim / groups < 3))
         return kw_fail(err, KW_E_FORMAT, "model: \"%.*s\" has %lld rows, no %lld groups of heads",
                        KW_FMT(view->name), (long long)rows, (long long)groups);
-    *out = rotated ? kw_pair_neighbours(arena, rows, dim) : regroup(arena, rows, groups, dim);
+    *out = rotated ? pair_neighbours(arena, rows, dim) : regroup(arena, rows, groups, dim);
     return *out ? KW_OK : kw_fail(err, KW_E_NOMEM, "model: no memory for the order of rows");
 }
 

@@ -44,9 +44,6 @@ bool kw_net_field_applies(const kw_net *net, const kw_field *field);
 bool kw_net_gguf_name(const kw_net *net, kw_str name, char *out, size_t size);
 /* The same for a Hugging Face name, whatever file a net was made of. */
 bool kw_family_gguf_name(const kw_family *family, kw_str name, char *out, size_t size);
-/* Row r of GGUF's order is row [r] of Hugging Face's: pairs (i, i + dim/2) of each head of `dim`
- * rows become neighbours. NULL: no memory. */
-const int64_t *kw_pair_neighbours(kw_arena *arena, int64_t rows, int64_t dim);
 /* A whole number of the configuration by the name of its field; 0 when the family has no such. */
 int64_t kw_net_int_field(const kw_net *net, const char *name);
 

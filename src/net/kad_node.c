@@ -257,7 +257,8 @@ static void refresh_next(kw_kad_node *node)
         node->refresh_bucket = KW_KAD_KEY_BITS;
 }
 
-void kw_kad_node_refresh(kw_kad_node *node)
+/* Looks up our own key and one in each bucket, to know who is around. */
+static void refresh(kw_kad_node *node)
 {
     node->refresh_ms = kw_kad_now(node) + KW_KAD_REFRESH_MS;
     node->refresh_bucket = 0;
@@ -315,7 +316,7 @@ void kw_kad_node_tick(kw_kad_node *node)
     time_out(node, now);
     mark_slow(node, now);
     if (now >= node->refresh_ms)
-        kw_kad_node_refresh(node);
+        refresh(node);
     if (node->refresh_bucket < KW_KAD_KEY_BITS && !node->refreshing)
         refresh_next(node);
     if (now >= node->alive_ms) {

@@ -60,8 +60,6 @@ void kw_kad_node_tick(kw_kad_node *node);
 void kw_kad_node_met(kw_kad_node *node, const kw_peer_id *peer);
 void kw_kad_node_reply(kw_kad_node *node, uint64_t ticket, kw_bytes reply);
 void kw_kad_node_failed(kw_kad_node *node, uint64_t ticket);
-/* Looks up our own key and one in each bucket, to know who is around. */
-void kw_kad_node_refresh(kw_kad_node *node);
 size_t kw_kad_node_peers(const kw_kad_node *node);
 
 /* Answers a request of an authenticated peer. reply (empty before) stays empty when there is none

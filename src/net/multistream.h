@@ -7,7 +7,6 @@
 #define KW_NET_MULTISTREAM_H
 
 #include "base/buf.h"
-#include "base/error.h"
 #include "base/str.h"
 
 #define KW_MULTISTREAM_MAX 1024     /* bytes of a message, its newline counted */

@@ -298,8 +298,3 @@ bool kw_stream_inbound(const kw_stream *stream)
 {
     return stream->inbound;
 }
-
-void *kw_stream_user(const kw_stream *stream)
-{
-    return stream->user;
-}

@@ -48,6 +48,5 @@ void kw_stream_pause(kw_stream *stream, bool paused);
 const kw_peer_id *kw_stream_peer(const kw_stream *stream);
 const char *kw_stream_protocol(const kw_stream *stream);
 bool kw_stream_inbound(const kw_stream *stream);
-void *kw_stream_user(const kw_stream *stream);
 
 #endif

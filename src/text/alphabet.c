@@ -5,7 +5,8 @@
 
 #include "base/utf8.h"
 
-uint32_t kw_alphabet_of_byte(uint8_t byte)
+/* The character of a byte, below 0x144. */
+static uint32_t of_byte(uint8_t byte)
 {
     if (byte <= 0x20)
         return 0x100u + byte;
@@ -26,7 +27,7 @@ int kw_alphabet_to_byte(uint32_t codepoint)
         return (int)(codepoint - 0x121 + 0x7F);
     if (codepoint >= 0x100)
         return (int)(codepoint - 0x100);
-    return kw_alphabet_of_byte((uint8_t)codepoint) == codepoint ? (int)codepoint : -1;
+    return of_byte((uint8_t)codepoint) == codepoint ? (int)codepoint : -1;
 }
 
 size_t kw_alphabet_encode(const char *bytes, size_t n, char *out)
@@ -34,7 +35,7 @@ size_t kw_alphabet_encode(const char *bytes, size_t n, char *out)
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
         char utf8[4];
-        const size_t width = kw_utf8_encode(kw_alphabet_of_byte((uint8_t)bytes[i]), utf8);
+        const size_t width = kw_utf8_encode(of_byte((uint8_t)bytes[i]), utf8);
         memcpy(out + len, utf8, width);
         len += width;
     }

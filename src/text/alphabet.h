@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The character of a byte, below 0x144. */
-uint32_t kw_alphabet_of_byte(uint8_t byte);
 /* The byte of a character, or -1. */
 int kw_alphabet_to_byte(uint32_t codepoint);
 /* Writes n bytes as characters; out has room for 2 * n. Returns the bytes written. */

@@ -381,7 +381,8 @@ static kw_status check_recursion(kw_grammar *g, kw_error *err)
     return status;
 }
 
-kw_status kw_grammar_compile(kw_grammar *g, kw_error *err)
+/* Rules to nodes; refuses left recursion. */
+static kw_status compile_rules(kw_grammar *g, kw_error *err)
 {
     compiler c = {.g = g, .err = err};
     uint32_t end;
@@ -411,7 +412,7 @@ kw_status kw_grammar_parse_for(kw_str text, const char *subject, const kw_tokeni
     if (status == KW_OK)
         status = kw_grammar_read(g, text, tokenizer, err);
     if (status == KW_OK)
-        status = kw_grammar_compile(g, err);
+        status = compile_rules(g, err);
     if (status == KW_OK)
         *out = g;
     else

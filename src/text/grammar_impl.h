@@ -81,7 +81,5 @@ struct kw_grammar {
 
 /* Text to rules. */
 kw_status kw_grammar_read(kw_grammar *g, kw_str text, const kw_tokenizer *tokenizer, kw_error *err);
-/* Rules to nodes; refuses left recursion. */
-kw_status kw_grammar_compile(kw_grammar *g, kw_error *err);
 
 #endif

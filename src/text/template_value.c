@@ -57,7 +57,7 @@ kw_status kw_tpl_alloc(kw_tpl_state *s, size_t n, size_t size, void *out)
 
 /* ---- making ---- */
 
-kw_status kw_tv_copy(kw_tpl_state *s, kw_str text, kw_tval *out)
+static kw_status copy_text(kw_tpl_state *s, kw_str text, kw_tval *out)
 {
     char *copy;
     KW_TRY(kw_tpl_work(s, text.len));
@@ -71,7 +71,7 @@ kw_status kw_tv_copy(kw_tpl_state *s, kw_str text, kw_tval *out)
 kw_status kw_tv_take(kw_tpl_state *s, kw_buf *buf, kw_tval *out)
 {
     const kw_status status = buf->failed ? kw_tpl_fail(s, KW_E_NOMEM, "out of memory")
-                                         : kw_tv_copy(s, (kw_str){buf->data, buf->len}, out);
+                                         : copy_text(s, (kw_str){buf->data, buf->len}, out);
     kw_buf_free(buf);
     return status;
 }

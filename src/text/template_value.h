@@ -186,8 +186,6 @@ static inline bool kw_tv_is(const kw_tval *v, kw_tpl_kind kind)
     return v->kind == kind;
 }
 
-/* A string of bytes that are copied. */
-kw_status kw_tv_copy(kw_tpl_state *s, kw_str text, kw_tval *out);
 /* A list with room for n items, all none. */
 kw_status kw_tv_list(kw_tpl_state *s, size_t n, kw_tval *out);
 kw_status kw_tv_dict(kw_tpl_state *s, size_t cap, kw_tval *out);

@@ -92,7 +92,9 @@ kw_status kw_encoder_check(kw_encoder_config *c, const kw_model_file *file, kw_e
     return kw_check_field("context", c->context, 1, 1 << 26, err);
 }
 
-kw_ref kw_linear(kw_build *b, int layer, const char *name, kw_ref x, int64_t n_out, int64_t n_in)
+/* x * w^T with the bias of the same name; "blk.%d.attn_q" and so on. */
+static kw_ref linear(kw_build *b, int layer, const char *name, kw_ref x, int64_t n_out,
+                     int64_t n_in)
 {
     char weight[48], bias[48];
     (void)snprintf(weight, sizeof weight, "%s.weight", name);
@@ -135,11 +137,11 @@ static kw_ref attention(kw_build *b, const kw_encoder_config *c, int il, kw_ref 
                                     .kv_heads = heads,
                                     .head_dim = head_dim,
                                     .scale = 1.0f / sqrtf((float)head_dim)};
-    const kw_ref q = kw_linear(b, il, "attn_q", x, c->dim, c->dim);
-    const kw_ref k = kw_linear(b, il, "attn_k", x, c->dim, c->dim);
-    const kw_ref v = kw_linear(b, il, "attn_v", x, c->dim, c->dim);
+    const kw_ref q = linear(b, il, "attn_q", x, c->dim, c->dim);
+    const kw_ref k = linear(b, il, "attn_k", x, c->dim, c->dim);
+    const kw_ref v = linear(b, il, "attn_v", x, c->dim, c->dim);
     const kw_ref a = kw_attend_all(b, q, k, v, KW_NONE, &attr); /* [t, dim] */
-    return kw_linear(b, il, "attn_output", a, c->dim, c->dim);
+    return linear(b, il, "attn_output", a, c->dim, c->dim);
 }
 
 kw_ref kw_encoder_build(kw_build *b, const kw_encoder_config *c)
@@ -157,8 +159,8 @@ kw_ref kw_encoder_build(kw_build *b, const kw_encoder_config *c)
     for (int il = 0; il < (int)c->layers; il++) {
         x = layer_norm(b, c, il, "attn_output_norm", kw_add(g, x, attention(b, c, il, x)));
         kw_ref h =
-            kw_activate(g, kw_linear(b, il, "ffn_up", x, c->ffn, c->dim), KW_GELU); /* [t, ffn] */
-        h = kw_linear(b, il, "ffn_down", h, c->dim, c->ffn);
+            kw_activate(g, linear(b, il, "ffn_up", x, c->ffn, c->dim), KW_GELU); /* [t, ffn] */
+        h = linear(b, il, "ffn_down", h, c->dim, c->ffn);
         x = layer_norm(b, c, il, "layer_output_norm", kw_add(g, x, h));
     }
     return kw_gather(g, x, kw_input_rows(b)); /* [rows, dim] */

@@ -25,8 +25,6 @@ kw_ref kw_encoder_build(kw_build *b, const kw_encoder_config *c);
  * turns in. */
 kw_ref kw_attend_all(kw_build *b, kw_ref q, kw_ref k, kw_ref v, kw_ref bias,
                      const kw_attention_attr *attr);
-/* x * w^T with the bias of the same name; "blk.%d.attn_q" and so on. */
-kw_ref kw_linear(kw_build *b, int layer, const char *name, kw_ref x, int64_t n_out, int64_t n_in);
 
 /* KW_E_FORMAT naming the field unless low <= value <= high. */
 kw_status kw_check_field(const char *name, int64_t value, int64_t low, int64_t high, kw_error *err);

@@ -18,7 +18,9 @@ static float sum(const float lanes[LANES])
            ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
-float kw_fit_error(const float *x, const float *w, size_t n, float lo, float hi, float s, float m)
+/* sum w (x - (s q - m))^2 for the nearest q in [lo, hi]. */
+static float fit_error(const float *x, const float *w, size_t n, float lo, float hi, float s,
+                       float m)
 {
     const float inverse = kw_fit_inverse(s);
     float error[LANES] = {0};
@@ -63,12 +65,12 @@ float kw_fit_scale(const float *x, const float *w, size_t n, float lo, float hi)
     if (peak == 0.0f || !isfinite(peak))
         return 0.0f;
     float best = peak / lo;
-    float best_error = kw_fit_error(x, w, n, lo, hi, best, 0.0f);
+    float best_error = fit_error(x, w, n, lo, hi, best, 0.0f);
     for (int step = -STEPS; step <= STEPS; step++) {
         float s = peak / (lo + 0.1f * (float)step);
         for (int round = 0; round < POLISH; round++) {
             s = refit_scale(x, w, n, lo, hi, s);
-            const float error = kw_fit_error(x, w, n, lo, hi, s, 0.0f);
+            const float error = fit_error(x, w, n, lo, hi, s, 0.0f);
             if (!(error < best_error))
                 break;
             best_error = error;
@@ -136,12 +138,12 @@ void kw_fit_affine(const float *x, const float *w, size_t n, float hi, float *s_
     if (!(range > 0.0f) || !isfinite(range))
         return;
     const moments fixed = moments_of(x, w, n);
-    float best_error = kw_fit_error(x, w, n, 0.0f, hi, 0.0f, -low);
+    float best_error = fit_error(x, w, n, 0.0f, hi, 0.0f, -low);
     for (int step = -STEPS; step <= STEPS; step++) {
         float s = range / (hi + 0.1f * (float)step), m = -low;
         for (int round = 0; round < POLISH; round++) {
             refit_affine(x, w, n, hi, fixed, &s, &m);
-            const float error = kw_fit_error(x, w, n, 0.0f, hi, s, m);
+            const float error = fit_error(x, w, n, 0.0f, hi, s, m);
             if (!(error < best_error))
                 break;
             best_error = error;

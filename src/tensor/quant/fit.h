@@ -53,8 +53,6 @@ float kw_fit_scale(const float *x, const float *w, size_t n, float lo, float hi)
 /* A scale s >= 0 and an offset m >= 0 that make sum w (x - (s q - m))^2 small for q in [0, hi]. */
 void kw_fit_affine(const float *x, const float *w, size_t n, float hi, float *s_out, float *m_out);
 
-/* sum w (x - (s q - m))^2 for the nearest q in [lo, hi]. */
-float kw_fit_error(const float *x, const float *w, size_t n, float lo, float hi, float s, float m);
 /* Those q, as q - lo. */
 void kw_fit_codes(uint8_t *codes, const float *x, size_t n, float lo, float hi, float s, float m);
 
