@@ -6,6 +6,7 @@
 #include "node/peers_source.h"
 
 #include "base/check.h"
+#include "crypto/crypto.h"
 #include "net/bitswap.h"
 #include "net/kad.h"
 #include "net/mdns.h"
@@ -29,6 +30,7 @@ typedef struct file file;
 
 struct kw_peers_source {
     kw_identity identity;
+    uint8_t psk[32]; /* of a private network */
     kw_loop *loop;
     kw_host *host;
     kw_guard *guard;
@@ -513,6 +515,10 @@ static kw_status open_parts(kw_peers_source *s, const kw_peers_config *config, k
     KW_TRY(kw_identity_new(&s->identity, err));
     KW_TRY(kw_loop_open(&s->loop, err));
     kw_host_config host = {.loop = s->loop, .identity = &s->identity, .agent = config->agent};
+    if (config->psk) {
+        memcpy(s->psk, config->psk, sizeof(s->psk));
+        host.psk = s->psk;
+    }
     KW_TRY(open_guard(s, config->reputation, &host, err));
     KW_TRY(kw_host_open(&host, &s->host, err));
     kw_guard_attach(s->guard, s->host);
@@ -557,6 +563,7 @@ kw_status kw_peers_source_open(const kw_peers_config *config, kw_peers_source **
 static void free_source(kw_peers_source *s)
 {
     kw_identity_wipe(&s->identity);
+    kw_crypto_wipe(s->psk, sizeof(s->psk));
     free(s->peers);
     free(s);
 }

@@ -30,6 +30,7 @@ typedef struct kw_peers_parts {
 typedef struct kw_peers_config {
     const kw_peers_parts *parts; /* NULL: it makes its own, by the rest of this */
     const char *agent;
+    const uint8_t *psk;        /* [32] of a private network, copied; NULL: none */
     const kw_multiaddr *peers; /* to ask and to begin the DHT with; copied */
     size_t n_peers;
     bool local;             /* look for peers on the local network too */

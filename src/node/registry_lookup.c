@@ -95,7 +95,8 @@ static kw_status open_parts(looking *l, kw_error *err)
     const kw_registry_lookup *const config = l->config;
     KW_TRY(kw_identity_new(&l->identity, err));
     KW_TRY(kw_loop_open(&l->loop, err));
-    kw_host_config host = {.loop = l->loop, .identity = &l->identity, .agent = config->agent};
+    kw_host_config host = {
+        .loop = l->loop, .identity = &l->identity, .agent = config->agent, .psk = config->psk};
     KW_TRY(open_guard(l, &host, err));
     KW_TRY(kw_host_open(&host, &l->host, err));
     kw_guard_attach(l->guard, l->host);

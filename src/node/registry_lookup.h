@@ -9,6 +9,7 @@
 
 typedef struct kw_registry_lookup {
     const char *agent;
+    const uint8_t *psk;        /* [32] of a private network, borrowed; NULL: none */
     const kw_multiaddr *peers; /* to ask and to begin the DHT with; borrowed */
     size_t n_peers;
     bool local; /* look for peers on the local network too */

@@ -9,6 +9,7 @@
 #include "cli/net/fetch_progress.h"
 #include "cli/net/follow.h"
 #include "cli/net/owner.h"
+#include "crypto/crypto.h"
 #include "hub/local_blocks.h"
 #include "net/sctp.h"
 #include "node/node.h"
@@ -160,12 +161,41 @@ static kw_status run_until_stopped(kw_cli *cli, kw_index *index, kw_node *node, 
     return KW_OK;
 }
 
+/* Who the node is, and whose key it needs to be talked to. */
+typedef struct keys {
+    kw_identity identity;
+    kw_certificate *certificate;
+    uint8_t network[32];
+} keys;
+
+static void free_keys(keys *k)
+{
+    kw_identity_wipe(&k->identity);
+    kw_certificate_free(k->certificate);
+    kw_crypto_wipe(k->network, sizeof k->network);
+}
+
+static kw_status read_keys(kw_cli *cli, const kw_home *home, keys *k, kw_node_config *config,
+                           kw_error *err)
+{
+    KW_TRY(kw_owner_identity(home->dir, true, &k->identity, err));
+    config->identity = &k->identity;
+    KW_TRY(kw_owner_network(home->dir, k->network, &config->psk, err));
+    if (config->psk)
+        kw_cli_note(cli, "a private network: only who has the key in %s/swarm.key is talked to",
+                    home->dir);
+    else if (kw_sctp_there())
+        KW_TRY(kw_owner_certificate(home->dir, &k->certificate, err));
+    else
+        kw_cli_note(cli, "this build has no WebRTC (libusrsctp): browsers have WebSocket alone");
+    config->certificate = k->certificate;
+    return KW_OK;
+}
+
 static kw_status start(kw_cli *cli, kw_error *err)
 {
     const kw_options *const options = &cli->parsed.options;
     kw_multiaddr listen[LISTEN_MAX], first[LISTEN_MAX], through[LISTEN_MAX];
-    const kw_text_list otherwise = {.items = (const char **)(uintptr_t)standard,
-                                    .n = kw_sctp_there() ? 2 : 1};
     kw_node_config config = {.agent = "kwaai/" KW_VERSION,
                              .listen = listen,
                              .bootstrap = first,
@@ -176,15 +206,13 @@ static kw_status start(kw_cli *cli, kw_error *err)
                              .stop = interrupted,
                              .user = &(machine){.cli = cli},
                              .log = {.write = log_line, .user = cli, .level = KW_LOG_INFO}};
-    KW_TRY(parse_addrs(options->listen.n ? &options->listen : &otherwise, listen, &config.n_listen,
-                       err));
+    KW_TRY(parse_addrs(&options->listen, listen, &config.n_listen, err));
     KW_TRY(parse_addrs(&options->bootstrap, first, &config.n_bootstrap, err));
     if (options->upload_limit)
         KW_TRY(kw_parse_rate("upload-limit", options->upload_limit, &config.bytes_per_second, err));
     KW_TRY(parse_addrs(&options->through, through, &config.n_through, err));
     kw_home home;
-    kw_identity identity = {0};
-    kw_certificate *certificate = NULL;
+    keys k = {0};
     kw_system system;
     shelf s = {0};
     char *path = NULL;
@@ -198,14 +226,12 @@ static kw_status start(kw_cli *cli, kw_error *err)
     if (status == KW_OK)
         status = open_shelf(&home, config.sha_extension, &s, err);
     if (status == KW_OK)
-        status = kw_owner_identity(home.dir, true, &identity, err);
-    if (status == KW_OK && kw_sctp_there())
-        status = kw_owner_certificate(home.dir, &certificate, err);
-    else if (status == KW_OK)
-        kw_cli_note(cli, "this build has no WebRTC (libusrsctp): browsers have WebSocket alone");
+        status = read_keys(cli, &home, &k, &config, err);
+    const kw_text_list otherwise = {.items = (const char **)(uintptr_t)standard,
+                                    .n = k.certificate ? 2 : 1};
+    if (status == KW_OK && config.n_listen == 0)
+        status = parse_addrs(&otherwise, listen, &config.n_listen, err);
     if (status == KW_OK) {
-        config.identity = &identity;
-        config.certificate = certificate;
         config.socket = path;
         config.blocks = &s.store;
         config.reputation = home.node;
@@ -215,8 +241,7 @@ static kw_status start(kw_cli *cli, kw_error *err)
     if (status == KW_OK)
         status = run_until_stopped(cli, s.index, node, err);
     kw_node_close(node);
-    kw_identity_wipe(&identity);
-    kw_certificate_free(certificate);
+    free_keys(&k);
     close_shelf(&s);
     free((char *)(uintptr_t)config.following);
     free(path);
@@ -415,13 +440,17 @@ static kw_status wait_for(pinging *p, kw_loop *loop, kw_error *err)
     return p->status == KW_OK ? KW_OK : kw_fail(err, KW_E_IO, "%s", p->why);
 }
 
-static kw_status ping_from_here(kw_cli *cli, const char *whom, kw_error *err)
+/* dir: of a home, NULL: none. */
+static kw_status ping_from_here(kw_cli *cli, const char *dir, const char *whom, kw_error *err)
 {
     kw_multiaddr addr;
     kw_identity identity;
+    uint8_t network[32];
+    const uint8_t *psk;
     KW_TRY(kw_cli_parse_addr(whom, &addr, err));
+    KW_TRY(kw_owner_network(dir, network, &psk, err));
     KW_TRY(kw_identity_new(&identity, err));
-    const kw_node_config config = {.identity = &identity, .agent = "kwaai/" KW_VERSION};
+    const kw_node_config config = {.identity = &identity, .agent = "kwaai/" KW_VERSION, .psk = psk};
     kw_node *node;
     KW_TRY(kw_node_open(&config, &node, err));
     pinging p = {.host = kw_node_host(node)};
@@ -446,11 +475,15 @@ static kw_status ping(kw_cli *cli, const char *whom, kw_error *err)
     kw_home home;
     int node;
     KW_TRY(kw_home_open(cli, false, &home, err));
-    const kw_status runs = kw_owner_connect(home.dir, &node, err);
-    kw_home_close(&home);
-    if (runs == KW_OK)
+    kw_status status = kw_owner_connect(home.dir, &node, err);
+    if (status == KW_OK) {
         kw_owner_disconnect(node);
-    return runs == KW_OK ? ping_by_node(cli, whom, err) : ping_from_here(cli, whom, err);
+        status = ping_by_node(cli, whom, err);
+    } else {
+        status = ping_from_here(cli, home.dir, whom, err);
+    }
+    kw_home_close(&home);
+    return status;
 }
 
 /* ---- following ---- */
@@ -545,7 +578,9 @@ const kw_command kw_command_node = {
         "start runs a node in this terminal until Ctrl-C: it listens, keeps its key in "
         "~/.kwaai/identity.key (which it makes on the first start), and speaks libp2p with other "
         "nodes and with IPFS. It serves the blocks of the models that were published here (kwaai "
-        "publish) and of what it fetches (kwaai pull), and says so in the DHT.\n"
+        "publish) and of what it fetches (kwaai pull), and says so in the DHT. With a file "
+        "~/.kwaai/swarm.key it is in a private network: it talks to those who have the same "
+        "file.\n"
         "\n"
         "The other words talk to the node that runs. ping works without one too, given an address "
         "that ends with /p2p/PEER or one of any peer. perf sends UP bytes to a peer and receives "

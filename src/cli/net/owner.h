@@ -18,6 +18,10 @@ kw_status kw_owner_identity(const char *dir, bool make, kw_identity *out, kw_err
  */
 kw_status kw_owner_certificate(const char *dir, kw_certificate **out, kw_error *err);
 
+/* The key of a private network in DIR/swarm.key, a file that other programs of libp2p have too,
+ * into key. *out is key, or NULL when there is no such file. */
+kw_status kw_owner_network(const char *dir, uint8_t key[32], const uint8_t **out, kw_error *err);
+
 /* An address from the command line: one that is none is KW_E_ARG, for no file is to blame. */
 kw_status kw_cli_parse_addr(const char *text, kw_multiaddr *out, kw_error *err);
 

@@ -2,6 +2,7 @@
 /* owner_posix.c - the key file and the socket of a node. See owner.h. */
 #include "cli/net/owner.h"
 
+#include "net/psk.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -93,6 +94,27 @@ kw_status kw_owner_identity(const char *dir, bool make, kw_identity *out, kw_err
             status = kw_identity_get((kw_bytes){map.data, map.len}, out, err);
             kw_map_close(&map);
         }
+    }
+    free(path);
+    return status;
+}
+
+kw_status kw_owner_network(const char *dir, uint8_t key[32], const uint8_t **out, kw_error *err)
+{
+    *out = NULL;
+    char *path = kw_home_join(dir, "swarm.key");
+    if (!path)
+        return dir ? kw_fail(err, KW_E_NOMEM, "no memory for a path") : KW_OK;
+    kw_status status = KW_OK;
+    kw_map map;
+    if (kw_file_exists(path) && (status = kw_map_open(path, true, &map, err)) == KW_OK) {
+        kw_error why;
+        status = kw_psk_parse((kw_str){(const char *)map.data, map.len}, key, &why);
+        kw_map_close(&map);
+        if (status == KW_OK)
+            *out = key;
+        else
+            status = kw_fail(err, status, "%s/%s", dir, why.message);
     }
     free(path);
     return status;

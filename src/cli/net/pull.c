@@ -386,7 +386,11 @@ static kw_status add_peers(job *j, origins *o, kw_error *err)
     KW_TRY(parse_peers(j, peers, &n_peers, err));
     memcpy(&peers[n_peers], j->routed.peers, j->routed.n_peers * sizeof(peers[0]));
     n_peers += j->routed.n_peers;
+    uint8_t network[32];
+    const uint8_t *psk;
+    KW_TRY(kw_owner_network(j->home.dir, network, &psk, err));
     const kw_peers_config config = {.agent = "kwaai/" KW_VERSION,
+                                    .psk = psk,
                                     .peers = peers,
                                     .n_peers = n_peers,
                                     .local = j->cli->parsed.options.local,

@@ -4,6 +4,7 @@
 
 #include "base/sha256.h"
 #include "cli/interrupt.h"
+#include "cli/net/owner.h"
 #include "cli/net/trusted.h"
 #include "hub/listing.h"
 #include "node/registry_lookup.h"
@@ -123,7 +124,11 @@ static kw_status ask_peers(finding *f, kw_error *err)
     if (!s->ask || !kw_model_name_ok(kw_str_from(s->model)))
         return KW_OK;
     (void)snprintf(question.name, sizeof question.name, "%s", s->model);
+    uint8_t network[32];
+    const uint8_t *psk;
+    KW_TRY(kw_owner_network(s->home->dir, network, &psk, err));
     const kw_registry_lookup lookup = {.agent = "kwaai/" KW_VERSION,
+                                       .psk = psk,
                                        .peers = s->peers,
                                        .n_peers = s->n_peers,
                                        .local = s->local,
