@@ -74,9 +74,17 @@ int kw_cli_usage(kw_cli *cli, const char *fmt, ...)
     return KW_EXIT_USAGE;
 }
 
-/* What a person can do about a failure of this kind; NULL: nothing general. */
-static const char *remedy(kw_status status)
+/* Whether a command's arguments begin with the file of a model; most hints are about that. */
+static bool reads_model(const kw_command *command)
 {
+    return !command || strstr(command->usage, "MODEL") || strncmp(command->usage, "IN ", 3) == 0;
+}
+
+/* What a person can do about a failure of this kind; NULL: nothing general. */
+static const char *remedy(const kw_command *command, kw_status status)
+{
+    if (!reads_model(command) && status != KW_E_INTERNAL)
+        return NULL;
     switch (status) {
     case KW_E_NOTFOUND:
         return "a MODEL is a .gguf, .safetensors, .pth or llama2.c file, or a directory with "
@@ -116,7 +124,7 @@ int kw_cli_fail(kw_cli *cli, kw_status status, const kw_error *err)
         kw_cli_note(cli, "%s", kw_status_name(status));
     if (status == KW_E_INTERNAL && err && err->file)
         kw_cli_note(cli, "at %s:%d of version %s", err->file, err->line, kw_version());
-    const char *text = remedy(status);
+    const char *text = remedy(cli->command, status);
     if (text)
         kw_cli_hint(cli, "%s", text);
     return KW_EXIT_FAILED;

@@ -215,6 +215,22 @@ static bool skip(kw_str *text, const char *prefix)
     return true;
 }
 
+/* A name without an address before it: one of Hugging Face. Says what else was perhaps meant. */
+static kw_status parse_bare(kw_str text, kw_reference *out, kw_error *err)
+{
+    if (text.len == 0)
+        return kw_fail(err, KW_E_ARG, "name: it is empty");
+    if (!memchr(text.data, '/', text.len))
+        return kw_fail(err, KW_E_ARG,
+                       "name: \"%.*s\" is not ORG/NAME; one of Ollama's is ollama.com/%.*s",
+                       KW_FMT(text), KW_FMT(text));
+    kw_str scheme, rest;
+    if (cut(text, ':', &scheme, &rest) && kw_str_starts(rest, KW_STR("//")))
+        return kw_fail(err, KW_E_ARG, "name: \"%.*s\" is no address of http, https or ipfs",
+                       KW_FMT(text));
+    return parse_huggingface(text, out, err);
+}
+
 kw_status kw_reference_parse(kw_str text, kw_reference *out, kw_error *err)
 {
     kw_reference ref = {0};
@@ -232,7 +248,7 @@ kw_status kw_reference_parse(kw_str text, kw_reference *out, kw_error *err)
     else {
         if (!skip(&rest, "hf.co/"))
             (void)skip(&rest, "huggingface.co/");
-        status = parse_huggingface(rest, &ref, err);
+        status = parse_bare(rest, &ref, err);
     }
     if (status == KW_OK)
         *out = ref;

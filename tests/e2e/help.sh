@@ -4,6 +4,9 @@
 source "$(dirname "$0")/common.bash"
 
 commands="run inspect tensors tokenize detokenize logits embed bench quantize imatrix perplexity merge convert doctor help completion man version"
+if kwaai node --help >help 2>&1 && grep -q '^Usage: kwaai node' help; then
+    commands="$commands list show rm du prune publish verify sign pull node export import"
+fi
 
 run 0 --help
 says out '^Usage: kwaai COMMAND'
@@ -48,6 +51,19 @@ run 2 "$source_dir"
 says err 'did you mean kwaai run'
 KWAAI_TEMP=warm run 2 run
 says err 'KWAAI_TEMP: "warm" is not a number'
+case $commands in *node*)
+    run 2 node staus
+    says err 'did you mean status\?'
+    run 2 node start --contribute maybe
+    says err 'none of: when-optimal always never'
+    run 2 pull foo
+    says err '"foo" is not ORG/NAME; one of Ollama.s is ollama.com/foo'
+    run 2 pull ftp://example.org/model.gguf
+    says err 'no address of http, https or ipfs'
+    KWAAI_HOME=$work/home run 1 node follow nobody
+    says err 'neither a public key'
+    ! grep -q '^hint: a MODEL' err || failed "a hint about models where a key is wanted" ;;
+esac
 holds "mistakes exit with 2 and name the nearest thing"
 
 run 0 --version
@@ -71,6 +87,10 @@ complete_words kwaai tok | grep -x tokenize >/dev/null || failed "kwaai tok<Tab>
 complete_words kwaai run --top | grep -x -- --top-k >/dev/null || failed "run --top<Tab> gives no --top-k"
 complete_words kwaai run --cache-type "" | grep -x f32 >/dev/null || failed "--cache-type <Tab> gives no f32"
 complete_words kwaai inspect --stage p | grep -x plan >/dev/null || failed "--stage p<Tab> gives no plan"
+case $commands in *node*)
+    complete_words kwaai node st | grep -x status >/dev/null || failed "node st<Tab> gives no status"
+    complete_words kwaai node --contribute "" | grep -x never >/dev/null || failed "--contribute <Tab> gives no never" ;;
+esac
 complete_words kwaai completion z | grep -x zsh >/dev/null || failed "completion z<Tab> gives no zsh"
 touch model.gguf
 complete_words kwaai run mod | grep -x model.gguf >/dev/null || failed "run mod<Tab> gives no file"

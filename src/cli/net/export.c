@@ -167,7 +167,7 @@ static kw_status export_model(exporting *e, const char *path, kw_error *err)
     KW_TRY(status);
     KW_TRY(end);
     kw_cid_text(&root, text);
-    kw_cli_note(e->cli, "wrote %s: %zu files, %s", path, e->found.n,
+    kw_cli_note(e->cli, "wrote %s: %zu file%s, %s", path, e->found.n, e->found.n == 1 ? "" : "s",
                 kw_print_bytes(e->bytes, size));
     kw_out_printf(&e->cli->out, "%s\n", text);
     return KW_OK;

@@ -9,6 +9,7 @@
 #include "cli/net/fetch_progress.h"
 #include "cli/net/follow.h"
 #include "cli/net/owner.h"
+#include "cli/suggest.h"
 #include "crypto/crypto.h"
 #include "hub/local_blocks.h"
 #include "net/sctp.h"
@@ -564,7 +565,12 @@ static int run_node(kw_cli *cli)
         }
         return status == KW_OK ? KW_EXIT_OK : kw_cli_fail(cli, status, &err);
     }
-    return kw_cli_usage(cli, "node does not know \"%s\"", parsed->args[0]);
+    kw_suggestion s;
+    kw_suggest_init(&s, parsed->args[0]);
+    for (size_t i = 0; i < KW_COUNT(table); i++)
+        (void)kw_suggest_consider(&s, table[i].name);
+    return kw_cli_usage(cli, "node does not know \"%s\"%s%s%s", parsed->args[0],
+                        s.best ? "; did you mean " : "", s.best ? s.best : "", s.best ? "?" : "");
 }
 
 const kw_command kw_command_node = {

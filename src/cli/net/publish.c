@@ -206,8 +206,8 @@ static void tell(publishing *p)
 {
     kw_json_writer json = {.out = &p->cli->out, .pretty = true};
     if (!p->cli->parsed.options.json) {
-        kw_cli_note(p->cli, "%s is offered: %zu files, version %llu", p->model, p->found.n,
-                    (unsigned long long)p->version);
+        kw_cli_note(p->cli, "%s is offered: %zu file%s, version %llu", p->model, p->found.n,
+                    p->found.n == 1 ? "" : "s", (unsigned long long)p->version);
         return;
     }
     kw_json_open(&json, NULL, '{');

@@ -58,7 +58,9 @@ static kw_status make_key(kw_cli *cli, const kw_home *home, const char *path, kw
         const kw_public_key half = kw_secret_key_public(out);
         kw_public_key_put_line(&half, &line);
         kw_cli_note(cli, "made a publisher's key, which signs your models: %s", path);
-        kw_cli_note(cli, "keep a copy of it where nobody else reads it; others trust you by");
+        kw_cli_note(cli,
+                    "keep a copy of it where nobody else reads it; others trust you by this line "
+                    "in ~/.kwaai/trust.conf:");
         kw_cli_note(cli, "  key NAME %s", line.data ? line.data : "");
     }
     kw_buf_free(&line);

@@ -226,7 +226,7 @@ static int run_verify(kw_cli *cli)
 
 const kw_command kw_command_verify = {
     .name = "verify",
-    .summary = "check the files of a model against their digests and their signature",
+    .summary = "check a model's files against their digests and signature",
     .usage = "NAME",
     .description =
         "Reads every file of a model and compares its SHA-256 with its manifest, with the digest "
