@@ -36,6 +36,7 @@
 #ifndef KWAAI_KWAAI_H
 #define KWAAI_KWAAI_H
 
+#include <kwaai/arrival.h>
 #include <kwaai/error.h>
 
 #include <stdbool.h>
@@ -101,6 +102,12 @@ typedef struct kw_model_config {
     const char *tokenizer; /* a tokenizer file or directory instead of the model's own; NULL */
     const char
         *type; /* a mixture ("q4_k_m"): float matrices are quantised while loading; NULL: not */
+    /* The file is still being fetched: it has its final size, and holes. Asked before bytes of it
+     * are read. Loading waits for the directory and the tokenizer of a GGUF file (for all of any
+     * other), a run for the weights of each layer as it comes to it; KW_E_IO says that they will not
+     * come. Results are the same. NULL: all is here. */
+    kw_arrival_fn arrived;
+    void *arrived_user;
 } kw_model_config;
 
 KW_API void kw_model_config_init(kw_model_config *config);

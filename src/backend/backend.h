@@ -10,6 +10,8 @@
 #include "base/buf.h"
 #include "graph/graph.h"
 
+#include <kwaai/arrival.h>
+
 #include <stdatomic.h>
 
 typedef struct kw_device kw_device;   /* each backend's own */
@@ -42,6 +44,14 @@ typedef struct kw_unit {
     size_t arena_bytes;
 } kw_unit;
 
+/* Weights of a file that is still being fetched: asked before they are read, on the thread that
+ * submits. */
+typedef struct kw_gate {
+    /* As kw_arrival_fn, for bytes that a weight leaf points to. */
+    kw_arrival (*ask)(void *user, const void *data, size_t bytes, uint32_t wait_ms);
+    void *user;
+} kw_gate;
+
 /* What changes from run to run. */
 typedef struct kw_run_args {
     int64_t live[KW_N_EXTENTS]; /* at most the bounds; 0: those rows are not computed */
@@ -50,6 +60,7 @@ typedef struct kw_run_args {
     void *const *outputs;       /* by index among the graph's outputs; f32 rows */
     /* Polled, until the program is freed; NULL: never. A cancelled run ends in KW_E_CANCELLED. */
     const atomic_bool *cancel;
+    const kw_gate *gate; /* NULL: every weight is here */
 } kw_run_args;
 
 /* Rows of one type to rows of another, through f32. */

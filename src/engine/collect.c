@@ -235,7 +235,8 @@ static kw_status read_window(collector *c, const int32_t *tokens, kw_error *err)
         const kw_run_args args = {.live = {0, (int64_t)n, 0},
                                   .inputs = inputs,
                                   .states = c->session->part[KW_NET_DECODER].states,
-                                  .outputs = c->outputs};
+                                  .outputs = c->outputs,
+                                  .gate = kw_model_gate(c->session->model)};
         KW_TRY(kw_plan_run(c->plan, &args, err));
         KW_TRY(add_squares(c, n, err));
     }

@@ -157,6 +157,23 @@ static kw_status open_tokenizer(kw_model *model, const char *path, kw_error *err
     return KW_OK;
 }
 
+static kw_arrival ask_file(void *user, const void *data, size_t bytes, uint32_t wait_ms)
+{
+    const kw_model *const model = user;
+    return kw_model_file_ask(model->file, data, bytes, wait_ms);
+}
+
+const kw_gate *kw_model_gate(kw_model *model)
+{
+    const kw_model_file *const file = model->file;
+    if (!file->arriving.arrived || atomic_load(&model->all_is_here))
+        return NULL;
+    if (kw_model_file_ask(file, file->parts[0].map.data, file->total_bytes, 0) != KW_ARRIVED)
+        return &model->gate;
+    atomic_store(&model->all_is_here, true);
+    return NULL;
+}
+
 static kw_status load(kw_model *model, const kw_model_config *config, kw_error *err)
 {
     kw_engine *engine = model->engine;
@@ -169,8 +186,11 @@ static kw_status load(kw_model *model, const kw_model_config *config, kw_error *
     KW_TRY(kw_engine_reserve(engine, copied, model->file->path, err));
     model->reserved_bytes += copied;
     KW_TRY(kw_net_open(model->file, &model->net, err));
-    if (type)
+    if (type) { /* reads it all */
+        KW_TRY(kw_model_file_need(model->file, model->file->parts[0].map.data,
+                                  model->file->total_bytes, err));
         KW_TRY(kw_model_quantize(model, type, err));
+    }
     KW_TRY(check_weights(model, err));
     KW_TRY(describe(model, err));
     KW_TRY(open_tokenizer(model, config ? config->tokenizer : NULL, err));
@@ -188,6 +208,7 @@ static kw_status from_file(kw_engine *engine, kw_model_file *file, const kw_mode
     }
     model->engine = engine;
     model->file = file;
+    model->gate = (kw_gate){.ask = ask_file, .user = model};
     const kw_status status = load(model, config, err);
     if (status != KW_OK) {
         kw_model_close(model);
@@ -205,6 +226,9 @@ static kw_status check_config(const kw_model_config *config, kw_error *err)
     if (config && config->type && config->no_mmap)
         return kw_fail(err, KW_E_ARG,
                        "model: a file that is quantised while loading is mapped, not read whole");
+    if (config && config->arrived && config->no_mmap)
+        return kw_fail(err, KW_E_ARG,
+                       "model: a file that is still being fetched is mapped, not read whole");
     return KW_OK;
 }
 
@@ -213,7 +237,11 @@ kw_status kw_model_load(kw_engine *engine, const char *path, const kw_model_conf
 {
     kw_model_file *file;
     KW_TRY(check_config(config, err));
-    const kw_model_file_options options = {.no_mmap = config && config->no_mmap};
+    kw_model_file_options options = {0};
+    if (config) {
+        options.no_mmap = config->no_mmap;
+        options.arriving = (kw_arriving){config->arrived, config->arrived_user};
+    }
     KW_TRY(kw_model_file_open(path, &options, &file, err));
     return from_file(engine, file, config, out, err);
 }

@@ -198,6 +198,7 @@ kw_status kw_part_run(kw_session *session, kw_net_part which, kw_bucket bucket, 
                               .inputs = inputs,
                               .states = part->states,
                               .outputs = outputs,
-                              .cancel = &session->cancel};
+                              .cancel = &session->cancel,
+                              .gate = kw_model_gate(session->model)};
     return kw_plan_run(part->plan[bucket], &args, err);
 }

@@ -2,6 +2,7 @@
 /* model_file.c - opening a model by what its bytes are, closing it, and looking things up in it. */
 #include "format/model_file.h"
 
+#include "format/arriving.h"
 #include "format/parts.h"
 
 #include <stdlib.h>
@@ -64,18 +65,25 @@ static kw_status open_path(kw_model_file *file, const char *path, bool no_mmap, 
     return status;
 }
 
-kw_status kw_model_file_open(const char *path, const kw_model_file_options *options,
-                             kw_model_file **out, kw_error *err)
+static kw_status open_whole(const char *path, bool no_mmap, kw_model_file **out, kw_error *err)
 {
     kw_model_file *file;
     KW_TRY(file_new(path, &file, err));
-    const kw_status status = open_path(file, path, options && options->no_mmap, err);
+    const kw_status status = open_path(file, path, no_mmap, err);
     if (status != KW_OK) {
         kw_model_file_close(file);
         return status;
     }
     *out = file;
     return KW_OK;
+}
+
+kw_status kw_model_file_open(const char *path, const kw_model_file_options *options,
+                             kw_model_file **out, kw_error *err)
+{
+    if (options && options->arriving.arrived)
+        return kw_model_file_open_arriving(path, options, open_whole, out, err);
+    return open_whole(path, options && options->no_mmap, out, err);
 }
 
 /* Parses the borrowed bytes as the only part. */

@@ -14,6 +14,8 @@
 #include "os/file.h"
 #include "tensor/dtype.h"
 
+#include <kwaai/arrival.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -83,6 +85,12 @@ typedef struct kw_model_part {
     bool owned; /* false: the caller's memory */
 } kw_model_part;
 
+/* Who says what has come of a file that is still being fetched. */
+typedef struct kw_arriving {
+    kw_arrival_fn arrived; /* NULL: all is here */
+    void *user;
+} kw_arriving;
+
 typedef struct kw_model_file {
     kw_file_kind kind;
     char *path;           /* as given, or "(built-in)" */
@@ -98,12 +106,17 @@ typedef struct kw_model_file {
     uint64_t total_bytes; /* of all parts */
     /* Hugging Face directory, else NULL: where tokenizer.json and friends are looked for. */
     char *dir;
+    kw_arriving arriving; /* of the only part */
     kw_arena arena; /* owns all of the above except the maps */
     void *index;    /* name and key lookup, internal */
 } kw_model_file;
 
 typedef struct kw_model_file_options {
     bool no_mmap;
+    /* The file is still being fetched: it has its size, and holes. Opening waits for as much as is
+     * read: the directory of a GGUF file, all of any other. One file that stands for itself, and
+     * mapped. */
+    kw_arriving arriving;
 } kw_model_file_options;
 
 /* Opens a GGUF file (any part of a split set opens the set), a safetensors file or a PyTorch
@@ -116,6 +129,15 @@ kw_status kw_model_file_open(const char *path, const kw_model_file_options *opti
 kw_status kw_model_file_from_memory(const void *data, size_t len, const char *name,
                                     kw_model_file **out, kw_error *err);
 void kw_model_file_close(kw_model_file *file);
+
+/* Whether bytes that a view points to are here; what lies outside the file is. Waits up to wait_ms,
+ * as kw_arrival_fn. */
+kw_arrival kw_model_file_ask(const kw_model_file *file, const void *data, uint64_t len,
+                             uint32_t wait_ms);
+/* Waits for them: to be called before they are read while a model is made. KW_E_IO: they will not
+ * come. */
+kw_status kw_model_file_need(const kw_model_file *file, const void *data, uint64_t len,
+                             kw_error *err);
 
 /* "gguf", "safetensors", ...: static. */
 const char *kw_file_kind_name(kw_file_kind kind);

@@ -146,6 +146,16 @@ kw_ref kw_weight_rows(kw_build *b, int layer, const char *name, kw_shape whole, 
     return kw_graph_add(g, &rows);
 }
 
+/* Waits for what is read while the graph is built. */
+static bool is_here(kw_build *b, const kw_tensor_view *view)
+{
+    kw_error why;
+    const kw_status status = kw_model_file_need(b->net->file, view->data, view->bytes, &why);
+    if (status != KW_OK)
+        kw_build_fail(b, status, why.message);
+    return status == KW_OK;
+}
+
 const float *kw_weight_values(kw_build *b, const char *name, int64_t n)
 {
     char shown[KW_WEIGHT_NAME_BYTES];
@@ -157,7 +167,7 @@ const float *kw_weight_values(kw_build *b, const char *name, int64_t n)
     if (!leaf.id || view->dtype >= KW_N_DTYPES || !kw_shape_eq(view->shape, SHAPE(n)))
         return NULL;
     if (view->dtype == KW_F32)
-        return view->data;
+        return is_here(b, view) ? view->data : NULL;
     char what[48];
     (void)snprintf(what, sizeof what, "is of type %s, not f32", kw_dtype_info(view->dtype)->name);
     (void)complain(b, shown, what, SHAPE(n), view->shape);
@@ -183,7 +193,7 @@ const float *kw_weight_decoded(kw_build *b, int layer, const char *name, kw_shap
         const kw_dtype_traits *const type = kw_dtype_info(view->dtype);
         if (!type->decode)
             (void)complain(b, shown, "is of a type without numbers", shape, view->shape);
-        else
+        else if (is_here(b, view))
             type->decode(values, view->data, (size_t)n);
     }
     return values;

@@ -136,6 +136,7 @@ static kw_status decode_view(kw_net *net, kw_tensor_view *view, int64_t n, kw_er
     if (!data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for %lld elements of \"%.*s\"",
                        (long long)n, KW_FMT(view->name));
+    KW_TRY(kw_model_file_need(net->file, view->data, view->bytes, err));
     kw_dtype_info(view->dtype)->decode(data, view->data, (size_t)n);
     view->data = data;
     view->dtype = KW_F32;
@@ -149,6 +150,7 @@ static kw_status align_view(kw_net *net, kw_tensor_view *view, kw_error *err)
     if (!data)
         return kw_fail(err, KW_E_NOMEM, "model: no memory for %llu bytes of \"%.*s\"",
                        (unsigned long long)view->bytes, KW_FMT(view->name));
+    KW_TRY(kw_model_file_need(net->file, view->data, view->bytes, err));
     memcpy(data, view->data, (size_t)view->bytes);
     view->data = data;
     return KW_OK;

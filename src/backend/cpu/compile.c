@@ -145,7 +145,7 @@ static void commit_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 {
     const kw_exec *exec = user;
     const kw_program *p = exec->program;
-    const kw_step *step = step_of(exec, wave, &chunk);
+    const kw_step *step = step_of(exec, exec->first_wave + wave, &chunk);
     step->commit(step, exec, chunk, p->scratch + (size_t)worker * p->scratch_bytes);
 }
 
@@ -168,19 +168,55 @@ static void map_ahead(const kw_step *step, uint32_t chunk)
         kw_pages_map(start + at + unit, KW_MIN(unit, all - at - unit));
 }
 
+static bool is_cancelled(const kw_run_args *args)
+{
+    return args->cancel && atomic_load_explicit(args->cancel, memory_order_relaxed);
+}
+
 static void run_chunk(void *user, uint32_t wave, uint32_t chunk, int worker)
 {
     const kw_exec *exec = user;
     const kw_program *p = exec->program;
     unsigned char *scratch = p->scratch + (size_t)worker * p->scratch_bytes;
-    if (exec->args->cancel && atomic_load_explicit(exec->args->cancel, memory_order_relaxed))
+    if (is_cancelled(exec->args))
         return;
+    wave += exec->first_wave;
     const kw_step *step = step_of(exec, wave, &chunk);
     if (exec->first_run && step->node->op == KW_OP_MATMUL)
         map_ahead(step, chunk);
     step->run(step, exec, chunk, scratch);
     if (step->commit && !p->redo[wave])
         step->commit(step, exec, chunk, scratch);
+}
+
+/* Waves [first, end), as one job. */
+static void run_waves(kw_exec *exec, uint32_t first, uint32_t end)
+{
+    const kw_program *p = exec->program;
+    exec->first_wave = first;
+    exec->job = kw_pool_run(p->device->pool, &(kw_job){.n_waves = end - first,
+                                                       .chunks = exec->chunks + first,
+                                                       .run = run_chunk,
+                                                       .user = exec,
+                                                       .redo = p->redo + first,
+                                                       .commit = commit_chunk});
+}
+
+/* A model that is still being fetched: runs as far as its weights are here, waits for those of the
+ * next wave, and so on. */
+static kw_status run_as_they_come(kw_exec *exec, kw_error *err)
+{
+    const kw_program *p = exec->program;
+    for (uint32_t first = 0, end; first < p->n_waves && !is_cancelled(exec->args); first = end) {
+        end = kw_waves_ready(exec, first);
+        if (end == first) {
+            KW_TRY(kw_wave_await(exec, first, err));
+            end = KW_MAX(kw_waves_ready(exec, first), first + 1);
+        }
+        kw_pool_await(p->device->pool, exec->job); /* late workers read what is set next */
+        run_waves(exec, first, end);
+    }
+    return KW_OK;
 }
 
 kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *args, kw_error *err)
@@ -200,13 +236,11 @@ kw_status kw_cpu_submit(kw_device *device, kw_program *p, const kw_run_args *arg
             exec->chunks[w] += exec->step_chunks[s];
         }
     }
-    exec->job = kw_pool_run(device->pool, &(kw_job){.n_waves = p->n_waves,
-                                                    .chunks = exec->chunks,
-                                                    .run = run_chunk,
-                                                    .user = exec,
-                                                    .redo = p->redo,
-                                                    .commit = commit_chunk});
-    if (args->cancel && atomic_load_explicit(args->cancel, memory_order_relaxed))
+    if (args->gate)
+        KW_TRY(run_as_they_come(exec, err));
+    else
+        run_waves(exec, 0, p->n_waves);
+    if (is_cancelled(args))
         return kw_fail(err, KW_E_CANCELLED, "cpu: the run was cancelled");
     return KW_OK;
 }

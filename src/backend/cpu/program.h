@@ -151,6 +151,7 @@ struct kw_exec {
     uint32_t *chunks;      /* [n_waves] */
     uint32_t *step_chunks; /* [n_steps] */
     uint32_t job;          /* for kw_pool_await */
+    uint32_t first_wave;   /* of the job */
     bool first_run;        /* of the program */
 };
 
@@ -161,6 +162,12 @@ const void *kw_operand_in(const kw_exec *exec, const kw_operand *operand);
 const float *kw_operand_row(const kw_exec *exec, const kw_operand *operand, int64_t row);
 /* Live rows of a step. */
 int64_t kw_step_rows(const kw_step *step, const kw_run_args *args);
+
+/* A model that is still being fetched (gate.c). The first wave from `first` on that reads a weight
+ * which is not here yet; n_waves: there is none. */
+uint32_t kw_waves_ready(const kw_exec *exec, uint32_t first);
+/* Waits for the weights of a wave. */
+kw_status kw_wave_await(const kw_exec *exec, uint32_t wave, kw_error *err);
 
 /* Rows of a matmul's weight. */
 typedef struct kw_row_range {
