@@ -104,8 +104,8 @@ typedef struct kw_model_config {
         *type; /* a mixture ("q4_k_m"): float matrices are quantised while loading; NULL: not */
     /* The file is still being fetched: it has its final size, and holes. Asked before bytes of it
      * are read. Loading waits for the directory and the tokenizer of a GGUF file (for all of any
-     * other), a run for the weights of each layer as it comes to it; KW_E_IO says that they will not
-     * come. Results are the same. NULL: all is here. */
+     * other), a run for the weights of each layer as it comes to it; KW_E_IO says that they will
+     * not come. Results are the same. NULL: all is here. */
     kw_arrival_fn arrived;
     void *arrived_user;
 } kw_model_config;

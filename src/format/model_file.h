@@ -107,8 +107,8 @@ typedef struct kw_model_file {
     /* Hugging Face directory, else NULL: where tokenizer.json and friends are looked for. */
     char *dir;
     kw_arriving arriving; /* of the only part */
-    kw_arena arena; /* owns all of the above except the maps */
-    void *index;    /* name and key lookup, internal */
+    kw_arena arena;       /* owns all of the above except the maps */
+    void *index;          /* name and key lookup, internal */
 } kw_model_file;
 
 typedef struct kw_model_file_options {

@@ -144,6 +144,8 @@ static kw_status begin_growing(kw_fetch_job *f, kw_error *err)
                                   .n_leaves = f->all.n_blocks,
                                   .size = f->all.size,
                                   .leaf_size = f->all.block_size};
+    if (growing && !f->leaves)
+        kw_growing_end(growing); /* only the whole can be verified */
     if (!growing || !f->leaves)
         return KW_OK;
     KW_TRY(kw_growing_begin(growing, &plan, err));
@@ -191,10 +193,28 @@ static kw_status make_plan(kw_fetch_job *f, kw_error *err)
 }
 /* ---- the whole ---- */
 
+static void forget(kw_fetch_job *f, uint64_t block)
+{
+    kw_partial_forget(f->partial, block);
+    if (f->config->growing)
+        kw_growing_forget(f->config->growing, block);
+    f->cursor = 0;
+    f->all.blocks[block] = KW_BLOCK_MISSING;
+}
+
+/* What an earlier call left and a reader found to be wrong. */
+static void forget_wrong(kw_fetch_job *f)
+{
+    uint64_t block;
+    while (f->config->growing && kw_growing_wrong(f->config->growing, &block))
+        forget(f, block);
+}
+
 static kw_status fetch_blocks(kw_fetch_job *f, kw_error *err)
 {
     while (kw_partial_bytes(f->partial) < f->all.size) {
         KW_TRY(kw_fetch_take(f, err));
+        forget_wrong(f);
         kw_fetch_rank(f);
         kw_sync_lock(f->all.sync);
         kw_fetch_tick(f);
@@ -239,15 +259,6 @@ static void cancel_all(kw_fetch_job *f)
         kw_sync_lock(f->all.sync);
     }
     kw_sync_unlock(f->all.sync);
-}
-
-static void forget(kw_fetch_job *f, uint64_t block)
-{
-    kw_partial_forget(f->partial, block);
-    if (f->config->growing)
-        kw_growing_forget(f->config->growing, block);
-    f->cursor = 0;
-    f->all.blocks[block] = KW_BLOCK_MISSING;
 }
 
 /* The blocks on disk that are not what their digests say. */
@@ -306,6 +317,12 @@ static kw_status fetch_all(kw_fetch_job *f, kw_fetch_result *out, kw_error *err)
         if (!kw_fetch_report(f, true))
             return kw_fail(err, KW_E_CANCELLED, "fetch: interrupted");
         KW_TRY(kw_partial_digest(f->partial, out->sha256, err));
+        /* Without a digest of the whole, what an earlier call left is compared block by block. */
+        uint64_t n_wrong = 0;
+        if (!w->has_sha256 && f->resumed > 0)
+            KW_TRY(recheck(f, &n_wrong, err));
+        if (n_wrong > 0)
+            continue;
         if (!w->has_sha256 || memcmp(out->sha256, w->sha256, 32) == 0)
             return KW_OK;
         KW_TRY(mismatch(f, out->sha256, err));
@@ -358,6 +375,8 @@ kw_status kw_fetch(const kw_fetch_config *config, kw_fetch_result *out, kw_error
             (void)kw_partial_checkpoint(f->partial, NULL);
         out->size = f->all.size;
         out->resumed = f->resumed;
+        if (config->growing)
+            kw_growing_end(config->growing);
         close_all(f, out);
     }
     if (f->partial && status != KW_OK && kw_partial_bytes(f->partial) == 0)

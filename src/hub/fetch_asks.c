@@ -17,19 +17,31 @@ static uint64_t block_at(const kw_fetch_job *f, uint64_t i)
     return f->order ? f->order[i] : i;
 }
 
-/* The next run of missing blocks in the order, at most `most`; 0: there is none. */
+/* Missing blocks from `first` on, before `end` and at most `most`. */
+static uint64_t run_from(const kw_fetch_job *f, uint64_t first, uint64_t end, uint64_t most)
+{
+    uint64_t n = 0;
+    while (n < most && first + n < end && f->all.blocks[first + n] == KW_BLOCK_MISSING)
+        n++;
+    return n;
+}
+
+/* The next run of missing blocks in the order, at most `most`; 0: there is none. Those that a
+ * reader waits for come before all others. */
 static uint64_t next_run(kw_fetch_job *f, uint64_t most, uint64_t *first)
 {
+    uint64_t wanted, n_wanted;
+    if (f->config->growing && kw_growing_wanted(f->config->growing, &wanted, &n_wanted)) {
+        for (*first = wanted; *first < wanted + n_wanted; ++*first)
+            if (f->all.blocks[*first] == KW_BLOCK_MISSING)
+                return run_from(f, *first, wanted + n_wanted, most);
+    }
     while (f->cursor < f->all.n_blocks && f->all.blocks[block_at(f, f->cursor)] != KW_BLOCK_MISSING)
         f->cursor++;
     if (f->cursor == f->all.n_blocks)
         return 0;
     *first = block_at(f, f->cursor);
-    uint64_t n = 1;
-    while (n < most && *first + n < f->all.n_blocks &&
-           f->all.blocks[*first + n] == KW_BLOCK_MISSING)
-        n++;
-    return n;
+    return run_from(f, *first, f->all.n_blocks, most);
 }
 
 static bool has_cell(const kw_fetch_job *f, const kw_request *r, uint64_t block)

@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "os/file.h"
 #include "os/sync.h"
+#include "os/system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #define LEAVES_MAX ((uint64_t)1 << 28)
 #define NOBODY UINT32_MAX
 
-enum { HERE = 1, VERIFIED = 2 };
+enum { HERE = 1, VERIFIED = 2, WRONG = 4 };
 
 typedef struct parent {
     struct parent *next;
@@ -34,8 +35,12 @@ struct kw_growing {
     uint8_t *state;         /* owned, [n] */
     uint32_t *table;        /* owned, [mask + 1]: leaves, or NOBODY */
     uint64_t n, mask, size, n_here;
+    uint64_t n_wrong;          /* leaves that fetch has not been told of */
+    uint64_t wanted, n_wanted; /* leaves that a reader waits for */
     uint32_t leaf_size;
+    char *path; /* owned */
     kw_map map;
+    bool ended;
 };
 
 kw_status kw_growing_open(const kw_growing_config *config, kw_growing **out, kw_error *err)
@@ -64,6 +69,7 @@ void kw_growing_close(kw_growing *g)
     }
     if (g->map.data)
         kw_map_close(&g->map);
+    free(g->path);
     free(g->digests);
     free(g->state);
     free(g->table);
@@ -116,8 +122,9 @@ kw_status kw_growing_begin(kw_growing *g, const kw_growing_plan *plan, kw_error 
     uint8_t(*const digests)[32] = malloc((size_t)plan->n_leaves * 32 + 1);
     uint8_t *const state = calloc((size_t)plan->n_leaves + 1, 1);
     uint32_t *const table = malloc((size_t)slots * sizeof(*table));
+    char *const path = strdup(plan->path);
     kw_map map = {0};
-    kw_status status = digests && state && table
+    kw_status status = path && digests && state && table
                            ? KW_OK
                            : kw_fail(err, KW_E_NOMEM, "blocks: no memory for a file that grows");
     if (status == KW_OK && plan->size > 0)
@@ -129,6 +136,7 @@ kw_status kw_growing_begin(kw_growing *g, const kw_growing_plan *plan, kw_error 
                          plan->path);
     }
     if (status != KW_OK) {
+        free(path);
         free(digests);
         free(state);
         free(table);
@@ -138,6 +146,7 @@ kw_status kw_growing_begin(kw_growing *g, const kw_growing_plan *plan, kw_error 
     memset(table, 0xff, (size_t)slots * sizeof(*table));
     kw_sync_lock(g->sync);
     kw_assert(!g->table);
+    g->path = path;
     g->digests = digests;
     g->state = state;
     g->table = table;
@@ -148,6 +157,7 @@ kw_status kw_growing_begin(kw_growing *g, const kw_growing_plan *plan, kw_error 
     g->map = map;
     for (uint64_t i = 0; i < g->n; i++)
         *entry_of(g, digests[i]) = (uint32_t)i;
+    kw_sync_wake(g->sync);
     kw_sync_unlock(g->sync);
     return KW_OK;
 }
@@ -160,6 +170,7 @@ void kw_growing_leaf(kw_growing *g, uint64_t leaf, bool fresh)
         g->state[leaf] = (uint8_t)(HERE | (fresh ? VERIFIED : 0));
         *entry_of(g, g->digests[leaf]) = (uint32_t)leaf;
         g->n_here++;
+        kw_sync_wake(g->sync);
     }
     kw_sync_unlock(g->sync);
     if (!known)
@@ -175,6 +186,37 @@ void kw_growing_forget(kw_growing *g, uint64_t leaf)
         g->state[leaf] = 0;
         g->n_here--;
     }
+    kw_sync_unlock(g->sync);
+}
+
+bool kw_growing_wanted(kw_growing *g, uint64_t *first, uint64_t *n)
+{
+    kw_sync_lock(g->sync);
+    *first = g->wanted;
+    *n = g->n_wanted;
+    kw_sync_unlock(g->sync);
+    return *n > 0;
+}
+
+bool kw_growing_wrong(kw_growing *g, uint64_t *leaf)
+{
+    kw_sync_lock(g->sync);
+    const bool any = g->n_wrong > 0;
+    for (*leaf = 0; any && g->state[*leaf] != WRONG;)
+        ++*leaf;
+    if (any) {
+        g->state[*leaf] = 0;
+        g->n_wrong--;
+    }
+    kw_sync_unlock(g->sync);
+    return any;
+}
+
+void kw_growing_end(kw_growing *g)
+{
+    kw_sync_lock(g->sync);
+    g->ended = true;
+    kw_sync_wake(g->sync);
     kw_sync_unlock(g->sync);
 }
 
@@ -232,7 +274,7 @@ static bool has(void *user, const kw_cid *cid, size_t *size)
 }
 
 /* The digest of a leaf, once; one that is wrong on the disk is not served. */
-static bool verify(kw_growing *g, uint32_t leaf)
+static bool verify(kw_growing *g, uint64_t leaf)
 {
     uint8_t found[32];
     kw_sha256 hash;
@@ -243,7 +285,8 @@ static bool verify(kw_growing *g, uint32_t leaf)
     kw_sha256_update(&hash, bytes.data, bytes.len);
     kw_sha256_final(&hash, found);
     if (memcmp(found, g->digests[leaf], 32) != 0) {
-        g->state[leaf] = 0;
+        g->state[leaf] = WRONG;
+        g->n_wrong++;
         g->n_here--;
         return false;
     }
@@ -279,4 +322,63 @@ static void release(void *user, kw_block *block)
 kw_block_store kw_growing_store(kw_growing *g)
 {
     return (kw_block_store){.user = g, .has = has, .get = get, .release = release};
+}
+
+/* ---- a reader ---- */
+
+#define MS_NS UINT64_C(1000000)
+
+kw_arrival kw_growing_path(kw_growing *g, uint32_t wait_ms, const char **path)
+{
+    const uint64_t end = kw_clock_ns() + wait_ms * MS_NS;
+    kw_sync_lock(g->sync);
+    for (uint64_t now; !g->path && !g->ended && (now = kw_clock_ns()) < end;)
+        kw_sync_wait(g->sync, end - now);
+    *path = g->ended ? NULL : g->path;
+    const kw_arrival arrival = *path ? KW_ARRIVED : g->ended ? KW_ARRIVES_NEVER : KW_ARRIVES_LATER;
+    kw_sync_unlock(g->sync);
+    return arrival;
+}
+
+/* The first of these leaves that is not here, or is wrong; `end` when all can be read. */
+static uint64_t first_missing(kw_growing *g, uint64_t first, uint64_t end)
+{
+    for (uint64_t i = first; i < end; i++)
+        if (!(g->state[i] & HERE))
+            return i;
+    for (uint64_t i = first; i < end; i++)
+        if (!verify(g, i))
+            return i;
+    return end;
+}
+
+kw_arrival kw_growing_ask(void *growing, uint64_t offset, uint64_t len, uint32_t wait_ms)
+{
+    kw_growing *const g = growing;
+    const uint64_t until = kw_clock_ns() + wait_ms * MS_NS;
+    kw_arrival arrival = KW_ARRIVES_LATER;
+    kw_sync_lock(g->sync);
+    if (!g->table || offset > g->size || len > g->size - offset) {
+        kw_sync_unlock(g->sync);
+        return KW_ARRIVES_NEVER;
+    }
+    const uint64_t first = len > 0 ? offset / g->leaf_size : 0;
+    const uint64_t end = len > 0 ? (offset + len - 1) / g->leaf_size + 1 : 0;
+    for (;;) {
+        const uint64_t missing = first_missing(g, first, end);
+        const uint64_t now = kw_clock_ns();
+        if (missing == end)
+            arrival = KW_ARRIVED;
+        else if (g->ended)
+            arrival = KW_ARRIVES_NEVER;
+        if (arrival != KW_ARRIVES_LATER || now >= until)
+            break;
+        g->wanted = missing;
+        g->n_wanted = end - missing;
+        kw_sync_wait(g->sync, until - now);
+    }
+    if (arrival == KW_ARRIVED && wait_ms > 0)
+        g->n_wanted = 0;
+    kw_sync_unlock(g->sync);
+    return arrival;
 }

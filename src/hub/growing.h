@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* growing.h - a file that is being fetched, as a store of the blocks that are here already.
+/* growing.h - a file that is being fetched: a store of the blocks that are here already, and a file
+ * that is read before it is whole.
  *
- * Fetch tells it what it has verified and written; peers are served from a map of the partial file.
- * A block that an earlier fetch left on the disk is verified again before it is first served.
- * Every function may be called from any thread; a block that get gave is released before close. */
+ * Fetch tells it what it has verified and written; peers are served from a map of the partial file,
+ * a reader maps it itself and asks before it reads. A block that an earlier fetch left on the disk
+ * is verified again before it is first served or read, and fetched again when it is wrong. Every
+ * function may be called from any thread; a block that get gave is released before close. */
 #ifndef KW_HUB_GROWING_H
 #define KW_HUB_GROWING_H
 
 #include "wire/blocks.h"
+
+#include <kwaai/arrival.h>
 
 typedef struct kw_growing kw_growing;
 
@@ -23,6 +27,16 @@ void kw_growing_close(kw_growing *growing);
 kw_block_store kw_growing_store(kw_growing *growing);
 /* Leaves that can be served. */
 uint64_t kw_growing_count(kw_growing *growing);
+
+/* ---- for who reads the file meanwhile ---- */
+
+/* Where it lies, once it has its size and every block can be verified when it comes; waits for that
+ * up to wait_ms. KW_ARRIVES_NEVER: the fetch is over, or only the whole can be verified. The path
+ * is valid until close; the file leaves it when it is whole. */
+kw_arrival kw_growing_path(kw_growing *growing, uint32_t wait_ms, const char **path);
+/* Whether verified bytes are here: a kw_arrival_fn, with a kw_growing as user. What is waited for
+ * comes first. */
+kw_arrival kw_growing_ask(void *growing, uint64_t offset, uint64_t len, uint32_t wait_ms);
 
 /* ---- for fetch ---- */
 
@@ -40,5 +54,11 @@ kw_status kw_growing_begin(kw_growing *growing, const kw_growing_plan *plan, kw_
 void kw_growing_leaf(kw_growing *growing, uint64_t leaf, bool fresh);
 /* A leaf turned out wrong. */
 void kw_growing_forget(kw_growing *growing, uint64_t leaf);
+/* Leaves [first, first + n) that a reader waits for; false: none. */
+bool kw_growing_wanted(kw_growing *growing, uint64_t *first, uint64_t *n);
+/* A leaf of an earlier fetch that was looked at and is wrong; false: none that was not told yet. */
+bool kw_growing_wrong(kw_growing *growing, uint64_t *leaf);
+/* Nothing more comes: the file is whole, or not. */
+void kw_growing_end(kw_growing *growing);
 
 #endif

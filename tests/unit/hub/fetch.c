@@ -522,25 +522,139 @@ static void test_resume(void **state)
     }
 }
 
-/* A block that went bad on disk behind the journal's back is found and fetched again. */
+/* A block that went bad on disk behind the journal's back is found and fetched again, also where
+ * nobody knows the SHA-256 of the whole. */
 static void test_rotten(void **state)
+{
+    (void)state;
+    for (int rooted = 0; rooted < 2; rooted++) {
+        bench b;
+        char part[128];
+        kw_sparse *file;
+        set_up(&b, 100 * BLOCK);
+        with_leaves(&b);
+        b.config.want.has_sha256 = !rooted;
+        b.config.want.has_root = rooted;
+        add(&b, (behaviour){.name = "slow", .order = KW_FROM_HTTP, .delay_ms = 300, .parallel = 1},
+            3);
+        b.stop_at = 10 * BLOCK;
+        assert_int_equal(fetch(&b), KW_E_CANCELLED);
+        snprintf(part, sizeof(part), "%s.part", b.base);
+        assert_int_equal(kw_sparse_open(part, b.size, &file, NULL), KW_OK);
+        assert_int_equal(kw_sparse_write(file, 100, "rot", 3, NULL), KW_OK);
+        kw_sparse_close(file);
+        b.stop_at = 0;
+        b.fakes[0].how.delay_ms = 0;
+        assert_int_equal(fetch(&b), KW_OK);
+        assert_true(b.result.resumed > 0);
+        is_right(&b);
+        tear_down(&b);
+    }
+}
+
+/* Who reads the file before it is whole. */
+typedef struct reader {
+    const bench *b;
+    kw_growing *growing;
+    kw_map map;
+    uint64_t blocks[8]; /* that are read, in this order */
+    size_t n;
+    uint64_t n_here[8]; /* blocks of the file when each was there */
+    kw_arrival last;
+} reader;
+
+static void read_early(void *arg)
+{
+    reader *const r = arg;
+    const char *path;
+    while (kw_growing_path(r->growing, 50, &path) == KW_ARRIVES_LATER) {
+    }
+    assert_non_null(path);
+    assert_int_equal(kw_map_open(path, false, &r->map, NULL), KW_OK);
+    for (size_t i = 0; i < r->n; i++) {
+        const uint64_t at = r->blocks[i] * BLOCK;
+        do {
+            r->last = kw_growing_ask(r->growing, at, BLOCK, 50);
+        } while (r->last == KW_ARRIVES_LATER);
+        if (r->last == KW_ARRIVES_NEVER)
+            break;
+        r->n_here[i] = kw_growing_count(r->growing);
+        assert_memory_equal(r->map.data + at, r->b->data + at, BLOCK);
+    }
+    kw_map_close(&r->map);
+}
+
+/* Starts reading beside a fetch and waits for both. */
+static kw_status fetch_and_read(bench *b, reader *r)
+{
+    const kw_growing_config config = {0};
+    kw_thread *thread;
+    r->b = b;
+    assert_int_equal(kw_growing_open(&config, &r->growing, NULL), KW_OK);
+    b->config.growing = r->growing;
+    assert_int_equal(kw_thread_start(&thread, read_early, r, NULL), KW_OK);
+    const kw_status status = fetch(b);
+    kw_thread_join(thread);
+    kw_growing_close(r->growing);
+    b->config.growing = NULL;
+    return status;
+}
+
+/* What a reader waits for comes before the rest, right, also where an earlier call left it wrong;
+ * and who waits when the fetch ends is told. */
+static void test_reader(void **state)
 {
     bench b;
     char part[128];
     kw_sparse *file;
     (void)state;
-    set_up(&b, 100 * BLOCK);
+    set_up(&b, 200 * BLOCK);
     with_leaves(&b);
-    add(&b, (behaviour){.name = "slow", .order = KW_FROM_HTTP, .delay_ms = 300, .parallel = 1}, 3);
-    b.stop_at = 10 * BLOCK;
-    assert_int_equal(fetch(&b), KW_E_CANCELLED);
+    add(&b,
+        (behaviour){
+            .name = "slow", .order = KW_FROM_HTTP, .delay_ms = 20, .parallel = 1, .span = 1},
+        3);
+    b.stop_at = 50 * BLOCK;
+    reader r = {.blocks = {0, 199, 100, 0, 150}, .n = 5};
+    assert_int_equal(fetch_and_read(&b, &r), KW_E_CANCELLED);
+    assert_int_equal(r.last, KW_ARRIVED);
+    for (size_t i = 0; i < r.n; i++)
+        assert_true(r.n_here[i] < 20);
+    reader never = {.blocks = {120, 60}, .n = 1};
+    b.stop_at = 1;
+    b.fakes[0].how.delay_ms = 2000;
+    assert_int_equal(fetch_and_read(&b, &never), KW_E_CANCELLED);
+    assert_int_equal(never.last, KW_ARRIVES_NEVER);
+
     snprintf(part, sizeof(part), "%s.part", b.base);
     assert_int_equal(kw_sparse_open(part, b.size, &file, NULL), KW_OK);
-    assert_int_equal(kw_sparse_write(file, 100, "rot", 3, NULL), KW_OK);
+    assert_int_equal(kw_sparse_write(file, 199 * BLOCK + 100, "rot", 3, NULL), KW_OK);
     kw_sparse_close(file);
     b.stop_at = 0;
     b.fakes[0].how.delay_ms = 0;
+    reader again = {.blocks = {199, 100}, .n = 2};
+    assert_int_equal(fetch_and_read(&b, &again), KW_OK);
+    assert_int_equal(again.last, KW_ARRIVED);
+    is_right(&b);
+    tear_down(&b);
+}
+
+/* Where only the whole can be verified, nobody reads it before. */
+static void test_reader_of_the_whole(void **state)
+{
+    const kw_growing_config config = {0};
+    const char *path;
+    bench b;
+    (void)state;
+    set_up(&b, 20 * BLOCK);
+    add(&b, (behaviour){.name = "plain", .order = KW_FROM_HTTP}, 3);
+    assert_int_equal(kw_growing_open(&config, &b.config.growing, NULL), KW_OK);
+    assert_int_equal(kw_growing_path(b.config.growing, 0, &path), KW_ARRIVES_LATER);
     assert_int_equal(fetch(&b), KW_OK);
+    assert_int_equal(kw_growing_path(b.config.growing, 1000, &path), KW_ARRIVES_NEVER);
+    assert_null(path);
+    assert_int_equal(kw_growing_ask(b.config.growing, 0, 1, 1000), KW_ARRIVES_NEVER);
+    kw_growing_close(b.config.growing);
     is_right(&b);
     tear_down(&b);
 }
@@ -617,6 +731,8 @@ int main(void)
         cmocka_unit_test(test_one_after_the_other),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_rotten),
+        cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_reader_of_the_whole),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_limit),
     };
