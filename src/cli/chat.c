@@ -195,7 +195,8 @@ static void answer(chat *c, kw_str text)
 {
     kw_error err = {0};
     kw_result result;
-    const kw_status status = kw_runner_answer(c->runner, text, &result, &err);
+    kw_status status = kw_runner_answer(c->runner, text, &result, &err);
+    status = kw_cli_blame_fetch(&c->runner->loaded, status, &err);
     c->interrupted = kw_interrupt_seen();
     kw_interrupt_clear();
     if (status == KW_OK) {

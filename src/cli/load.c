@@ -53,15 +53,6 @@ kw_status kw_cli_builtin(const kw_cli *cli, kw_builtin *out, kw_error *err)
     return KW_OK;
 }
 
-#ifndef KW_NETWORK
-kw_status kw_cli_resolve(kw_cli *cli, const char *path, char **owned, kw_error *err)
-{
-    (void)cli, (void)path, (void)err;
-    *owned = NULL; /* no stores in this build */
-    return KW_OK;
-}
-#endif
-
 kw_status kw_cli_open_file(kw_cli *cli, const char *path, kw_model_file **out, kw_error *err)
 {
     kw_builtin image = {0};
@@ -187,6 +178,39 @@ static kw_status load_adapters(const kw_cli *cli, kw_loaded *loaded, kw_error *e
     return KW_OK;
 }
 
+/* A model that is still being fetched. The file leaves its path when it is whole, which may be
+ * while it is opened. */
+static kw_status load_early(kw_loaded *out, const char *path, kw_model_config *config,
+                            kw_error *err)
+{
+    config->arrived = kw_cli_early_ask;
+    config->arrived_user = out->early;
+    kw_status status = kw_model_load(out->engine, path, config, &out->model, err);
+    if (status != KW_OK && kw_interrupt_seen())
+        return kw_fail(err, KW_E_CANCELLED, "interrupted");
+    if (status != KW_OK && kw_cli_early_over(out->early)) {
+        const char *whole;
+        KW_TRY(kw_cli_early_end(out->early, true, &whole, err));
+        config->arrived = NULL;
+        status = kw_model_load(out->engine, whole, config, &out->model, err);
+    }
+    kw_cli_early_loaded(out->early);
+    return status;
+}
+
+static kw_status load_named(kw_cli *cli, const char *name, kw_model_config *config, kw_loaded *out,
+                            kw_error *err)
+{
+    char *path;
+    KW_TRY(cli->parsed.options.pull ? kw_cli_early_begin(cli, name, &out->early, &path, err)
+                                    : kw_cli_resolve(cli, name, &path, err));
+    const kw_status status =
+        out->early ? load_early(out, path, config, err)
+                   : kw_model_load(out->engine, path ? path : name, config, &out->model, err);
+    free(path);
+    return status;
+}
+
 kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_error *err)
 {
     kw_model_config config;
@@ -201,12 +225,7 @@ kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_er
         KW_TRY(kw_model_load_memory(out->engine, image.data, image.len, "(built-in)", &config,
                                     &out->model, err));
     } else {
-        char *named;
-        KW_TRY(kw_cli_resolve(cli, path, &named, err));
-        const kw_status status =
-            kw_model_load(out->engine, named ? named : path, &config, &out->model, err);
-        free(named);
-        KW_TRY(status);
+        KW_TRY(load_named(cli, path, &config, out, err));
     }
     out->info.struct_size = sizeof out->info;
     kw_model_get_info(out->model, &out->info);
@@ -231,8 +250,37 @@ void kw_cli_unload(kw_loaded *loaded)
         kw_adapter_close(loaded->adapters[i].adapter);
     free(loaded->adapters);
     kw_model_close(loaded->model);
+    kw_cli_early_free(loaded->early);
     kw_engine_close(loaded->engine);
     *loaded = (kw_loaded){0};
+}
+
+kw_status kw_cli_blame_fetch(const kw_loaded *loaded, kw_status status, kw_error *err)
+{
+    const char *path;
+    kw_error why;
+    if (!loaded->early || status != KW_E_IO || !kw_cli_early_over(loaded->early))
+        return status;
+    const kw_status ended = kw_cli_early_end(loaded->early, false, &path, &why);
+    if (ended == KW_OK)
+        return status;
+    *err = why;
+    return ended;
+}
+
+int kw_cli_end_fetch(kw_cli *cli, kw_loaded *loaded, int code)
+{
+    const char *path;
+    kw_error err = {0};
+    if (!loaded->early)
+        return code;
+    const bool wait = code == KW_EXIT_OK && !kw_interrupt_seen();
+    const kw_status status = kw_cli_early_end(loaded->early, wait, &path, &err);
+    if (status != KW_OK && wait)
+        code = kw_cli_fail(cli, status, &err);
+    if (status != KW_OK)
+        kw_cli_note(cli, "what has arrived is kept: the same command goes on from there");
+    return code;
 }
 
 double kw_cli_overload(int n_cpus)

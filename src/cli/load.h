@@ -4,6 +4,7 @@
 #define KW_CLI_LOAD_H
 
 #include "cli/cli.h"
+#include "cli/early.h"
 #include "format/model_file.h"
 
 #include <kwaai/kwaai.h>
@@ -16,6 +17,7 @@ typedef struct kw_loaded {
     kw_engine_info engine_info;
     kw_model_info info;
     uint64_t load_ns; /* engine and model */
+    kw_early *early;  /* owned; the model is still being fetched. NULL: all is here */
 } kw_loaded;
 
 /* The name by which a user asks for the built-in model. */
@@ -50,6 +52,12 @@ kw_status kw_cli_threads(const kw_cli *cli, int *out, kw_error *err);
 kw_status kw_cli_load(kw_cli *cli, const char *path, int n_threads, kw_loaded *out, kw_error *err);
 kw_status kw_cli_load_model(kw_cli *cli, const char *path, kw_loaded *out, kw_error *err);
 void kw_cli_unload(kw_loaded *loaded);
+/* What a model that is still being fetched could not give: the failure of the fetch where there is
+ * one, else the status as it was. */
+kw_status kw_cli_blame_fetch(const kw_loaded *loaded, kw_status status, kw_error *err);
+/* Waits for the end of the fetch, unless the user has interrupted; the exit code, which is `code`
+ * unless the fetch has failed. */
+int kw_cli_end_fetch(kw_cli *cli, kw_loaded *loaded, int code);
 /* Processes that want a processor, when they are clearly more than the processors; else 0. Measured
  * speeds are then too low. */
 double kw_cli_overload(int n_cpus);

@@ -46,6 +46,12 @@
 #define KW_CMD_EXPORT (UINT64_C(1) << 28)
 #define KW_CMD_IMPORT (UINT64_C(1) << 29)
 #define KW_CMD_ALL (~UINT64_C(0))
+/* Those that may fetch a model. */
+#ifdef KW_NETWORK
+#define KW_CMD_FETCH (KW_CMD_PULL | KW_CMD_RUN)
+#else
+#define KW_CMD_FETCH KW_CMD_PULL
+#endif
 
 /* The values of all options; texts are borrowed from argv or the environment. */
 typedef struct kw_text_list {
@@ -59,7 +65,7 @@ typedef struct kw_options {
     const char *prompt, *file, *cache_type, *text, *ids, *tokens, *tokens_file, *out, *stage;
     const char *n_prompt, *n_gen, *depth, *output, *synthetic, *type, *against;
     int mmap, escape, raw, ignore_eos, display_prompt, interactive, history, verbose, json, help;
-    int bos, parse_special, special, warmup, roofline, fast;
+    int bos, parse_special, special, warmup, roofline, fast, pull;
     int64_t predict, context, batch, top_k, repeat_last_n, seed, repetitions, chunks, busy;
     double temp, top_p, min_p, repeat_penalty, presence_penalty, frequency_penalty, delay;
     double typical, top_n_sigma, xtc_probability, xtc_threshold, dynatemp_range, dynatemp_exp;

@@ -174,7 +174,8 @@ static int answer_once(kw_runner *runner, kw_str prompt, kw_error *err)
         runner->shown_len = prompt.len;
     }
     kw_runner_start(runner);
-    const kw_status status = kw_runner_answer(runner, prompt, &result, err);
+    kw_status status = kw_runner_answer(runner, prompt, &result, err);
+    status = kw_cli_blame_fetch(&runner->loaded, status, err);
     if (status != KW_OK) {
         const int code = kw_cli_fail(cli, status, err);
         kw_runner_advise(runner, status);
@@ -216,6 +217,7 @@ static int run(kw_cli *cli)
         kw_cli_hint(cli, "to continue that word with the built-in model: kwaai run -p '%s'",
                     r.model);
     kw_interrupt_target(NULL);
+    code = kw_cli_end_fetch(cli, &runner.loaded, code);
     kw_runner_free(&runner);
     kw_buf_free(&prompt);
     return code;
@@ -234,6 +236,11 @@ const kw_command kw_command_run = {
         "Without MODEL the built-in model is used, which writes small stories, and begins one when "
         "nothing is given. An only argument is the MODEL, unless it holds a space and no such file "
         "is there: then it is the PROMPT for the built-in model.\n\n"
+        "With --pull, MODEL may be any name that kwaai pull takes: what no store of this machine "
+        "has is "
+        "fetched. Where a CID or a signed list says what each block must be, the model runs while "
+        "it "
+        "comes: layer by layer, nothing unverified.\n\n"
         "A chat template is the model's own, or that of --template; --system begins the "
         "conversation, and --raw continues the text as it is.\n\n"
         "Ctrl-C stops the answer. Where it asks, Ctrl-D leaves, and /help lists more.",
@@ -242,6 +249,7 @@ const kw_command kw_command_run = {
                 "  kwaai run model.gguf \"Once upon a time\" --temp 0\n"
                 "  kwaai run -m model.gguf -f prompt.txt -n 200 --seed 1 > story.txt\n"
                 "  kwaai run model.gguf\n"
+                "  kwaai run --pull org/name:Q4_K_M \"Hello\"\n"
                 "  kwaai run model.gguf \"1, 2, 3,\" --json | jq -j 'select(.text).text'\n",
     .max_args = 2,
     .run = run,

@@ -30,7 +30,8 @@ and DIR/registry/NAMESPACE/NAME:
     /v2/NAMESPACE/NAME/manifests/TAG, /v2/NAMESPACE/NAME/blobs/DIGEST
 
     /routing/v1/providers/CID, as DIR/routing/CID says (a delegated router)
-    /ipfs/CID?format=raw, for the blocks in DIR/ipfs; /badipfs/N/ipfs/CID: each Nth answer is another block
+    /ipfs/CID?format=raw, for the blocks in DIR/ipfs; /badipfs/N/ipfs/CID: each Nth answer is another block; one that is named
+    in DIR/hold is not sent before it is not there any more
 
 A repository whose name begins with "private" wants "Authorization: Bearer token".
 """
@@ -196,6 +197,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             data = content("ipfs", parts[-1])
         except OSError:
             return self.refuse(404)
+        while os.path.exists(os.path.join(root, "hold", parts[-1])):
+            time.sleep(0.02)
         if parts[0] == "badipfs" and count("badipfs") % int(parts[1]) == 0 and data:
             data = data[:-1] + bytes([data[-1] ^ 1])
         self.send_response(200)

@@ -32,8 +32,8 @@ static void tell_file(job *j, const kw_listed *file, const char *path, const kw_
         kw_cli_note(j->cli, "%s: %s, %s", file->name, kw_print_bytes(r->size, size),
                     there ? "already here"
                           : kw_print_shares(r->shares, r->n_shares, shares, sizeof(shares)));
-        if (!there && !file->has_sha256 && !file->has_root)
-            kw_cli_note(j->cli, "nothing said what its content must be; its SHA-256 is %s", hex);
+        if (!there)
+            kw_note_unknown(j->cli, file, r);
         kw_out_printf(&j->cli->out, "%s\n", path);
         return;
     }
@@ -64,9 +64,7 @@ static kw_status pull_offline(job *j, kw_error *err)
 {
     char name[2 * KW_REF_NAME_MAX + 2];
     kw_found found;
-    const bool with_file = j->pull.ref.file[0] && j->pull.ref.kind != KW_REF_OLLAMA;
-    snprintf(name, sizeof(name), "%s%s%s", j->pull.ref.model, with_file ? ":" : "",
-             with_file ? j->pull.ref.file : "");
+    kw_pull_job_name(&j->pull, name);
     KW_TRY(kw_cli_find(j->pull.index, name, &found, err));
     for (size_t i = 0; i < found.n; i++) {
         const kw_index_row *const row = &found.rows[i];

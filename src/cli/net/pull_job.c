@@ -403,10 +403,26 @@ kw_status kw_pull_job_list(kw_pull_job *j, kw_error *err)
     return KW_OK;
 }
 
+void kw_note_unknown(kw_cli *cli, const kw_listed *file, const kw_fetch_result *result)
+{
+    char hex[65];
+    if (file->has_sha256 || file->has_root)
+        return;
+    kw_sha256_hex(result->sha256, hex);
+    kw_cli_note(cli, "nothing said what its content must be; its SHA-256 is %s", hex);
+}
+
 kw_status kw_pull_job_record(kw_pull_job *j, kw_error *err)
 {
     const bool keep = j->manifest.believed || j->manifest_lists;
     return keep ? kw_pull_manifest_record(&j->manifest, j->index, err) : KW_OK;
+}
+
+void kw_pull_job_name(const kw_pull_job *j, char out[2 * KW_REF_NAME_MAX + 2])
+{
+    const bool with_file = j->ref.file[0] && j->ref.kind != KW_REF_OLLAMA;
+    (void)snprintf(out, 2 * KW_REF_NAME_MAX + 2, "%s%s%s", j->ref.model, with_file ? ":" : "",
+                   with_file ? j->ref.file : "");
 }
 
 void kw_pull_job_close(kw_pull_job *j)

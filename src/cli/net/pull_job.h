@@ -35,12 +35,16 @@ kw_status kw_pull_job_open(kw_cli *cli, const char *name, kw_pull_job *out, kw_e
 void kw_pull_job_close(kw_pull_job *job);
 /* The files that the name means, judged by the trust file, and the sources of them. */
 kw_status kw_pull_job_list(kw_pull_job *job, kw_error *err);
+/* The name under which a store of this machine has what is meant. */
+void kw_pull_job_name(const kw_pull_job *job, char out[2 * KW_REF_NAME_MAX + 2]);
 /* Finds a file in a store of this machine; *found says whether. */
 kw_status kw_pull_job_find(kw_pull_job *job, const kw_listed *file, kw_buf *path,
                            kw_fetch_result *result, bool *found, kw_error *err);
 /* Fetches a file that was not found; on any thread when the job is alone. */
 kw_status kw_pull_job_fetch(kw_pull_job *job, const kw_listed *file, kw_buf *path,
                             kw_fetch_result *result, bool *there, kw_error *err);
+/* Tells a person where nobody said what a file's content must be. */
+void kw_note_unknown(kw_cli *cli, const kw_listed *file, const kw_fetch_result *result);
 /* All files are here: keeps the manifest that they were compared with. */
 kw_status kw_pull_job_record(kw_pull_job *job, kw_error *err);
 
