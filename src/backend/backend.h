@@ -46,11 +46,11 @@ typedef struct kw_unit {
 
 /* Weights of a file that is still being fetched: asked before they are read, on the thread that
  * submits. */
-typedef struct kw_gate {
+typedef struct kw_weight_gate {
     /* As kw_arrival_fn, for bytes that a weight leaf points to. */
     kw_arrival (*ask)(void *user, const void *data, size_t bytes, uint32_t wait_ms);
     void *user;
-} kw_gate;
+} kw_weight_gate;
 
 /* What changes from run to run. */
 typedef struct kw_run_args {
@@ -60,7 +60,7 @@ typedef struct kw_run_args {
     void *const *outputs;       /* by index among the graph's outputs; f32 rows */
     /* Polled, until the program is freed; NULL: never. A cancelled run ends in KW_E_CANCELLED. */
     const atomic_bool *cancel;
-    const kw_gate *gate; /* NULL: every weight is here */
+    const kw_weight_gate *gate; /* NULL: every weight is here */
 } kw_run_args;
 
 /* Rows of one type to rows of another, through f32. */

@@ -44,7 +44,7 @@ struct kw_model {
     size_t n_quantized;
     void *image; /* synthetic models: the memory behind the file */
     size_t image_bytes;
-    kw_gate gate;            /* of a file that is still being fetched */
+    kw_weight_gate gate;     /* of a file that is still being fetched */
     atomic_bool all_is_here; /* of it */
 };
 
@@ -108,7 +108,7 @@ kw_status kw_part_run(kw_session *session, kw_net_part part, kw_bucket bucket, s
                       size_t n_rows, float *out, kw_error *err);
 void kw_parts_close(kw_session *session);
 /* What a run of the model asks before it reads weights; NULL: all of the file is here. */
-const kw_gate *kw_model_gate(kw_model *model);
+const kw_weight_gate *kw_model_gate(kw_model *model);
 /* Counts bytes for the session. */
 kw_status kw_session_reserve(kw_session *session, uint64_t bytes, const char *what, kw_error *err);
 /* Fills in the tokens of a run: n from position `first` on, each seeing up to position `seen` of

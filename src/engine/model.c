@@ -163,7 +163,7 @@ static kw_arrival ask_file(void *user, const void *data, size_t bytes, uint32_t 
     return kw_model_file_ask(model->file, data, bytes, wait_ms);
 }
 
-const kw_gate *kw_model_gate(kw_model *model)
+const kw_weight_gate *kw_model_gate(kw_model *model)
 {
     const kw_model_file *const file = model->file;
     if (!file->arriving.arrived || atomic_load(&model->all_is_here))
@@ -208,7 +208,7 @@ static kw_status from_file(kw_engine *engine, kw_model_file *file, const kw_mode
     }
     model->engine = engine;
     model->file = file;
-    model->gate = (kw_gate){.ask = ask_file, .user = model};
+    model->gate = (kw_weight_gate){.ask = ask_file, .user = model};
     const kw_status status = load(model, config, err);
     if (status != KW_OK) {
         kw_model_close(model);

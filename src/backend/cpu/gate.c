@@ -63,7 +63,7 @@ static bool next_piece(reading *r, const void **data, size_t *bytes)
 
 static bool is_ready(const kw_exec *exec, const kw_step *step)
 {
-    const kw_gate *gate = exec->args->gate;
+    const kw_weight_gate *gate = exec->args->gate;
     reading r = {.step = step, .exec = exec};
     const void *data;
     size_t bytes;
