@@ -168,7 +168,7 @@ const kw_weight_gate *kw_model_gate(kw_model *model)
     const kw_model_file *const file = model->file;
     if (!file->arriving.arrived || atomic_load(&model->all_is_here))
         return NULL;
-    if (kw_model_file_ask(file, file->parts[0].map.data, file->total_bytes, 0) != KW_ARRIVED)
+    if (!kw_model_file_is_whole(file))
         return &model->gate;
     atomic_store(&model->all_is_here, true);
     return NULL;
@@ -187,8 +187,7 @@ static kw_status load(kw_model *model, const kw_model_config *config, kw_error *
     model->reserved_bytes += copied;
     KW_TRY(kw_net_open(model->file, &model->net, err));
     if (type) { /* reads it all */
-        KW_TRY(kw_model_file_need(model->file, model->file->parts[0].map.data,
-                                  model->file->total_bytes, err));
+        KW_TRY(kw_model_file_need_all(model->file, err));
         KW_TRY(kw_model_quantize(model, type, err));
     }
     KW_TRY(check_weights(model, err));

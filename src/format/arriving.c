@@ -84,9 +84,11 @@ kw_status kw_model_file_open_arriving(const char *path, const kw_model_file_opti
 /* Where in the file that is being fetched a pointer points; false: nowhere. */
 static bool place_of(const kw_model_file *file, const void *data, uint64_t *len, uint64_t *offset)
 {
+    if (!file->arriving.arrived)
+        return false;
     const kw_map *const map = &file->parts[0].map;
     const uintptr_t at = (uintptr_t)data, begin = (uintptr_t)map->data;
-    if (!file->arriving.arrived || at < begin || at - begin >= map->len)
+    if (at < begin || at - begin >= map->len)
         return false;
     *offset = at - begin;
     *len = KW_MIN(*len, map->len - *offset);
@@ -109,4 +111,16 @@ kw_status kw_model_file_need(const kw_model_file *file, const void *data, uint64
     return place_of(file, data, &len, &offset)
                ? await(&file->arriving, file->path, offset, len, err)
                : KW_OK;
+}
+
+bool kw_model_file_is_whole(const kw_model_file *file)
+{
+    const kw_arriving *const a = &file->arriving;
+    return !a->arrived || a->arrived(a->user, 0, file->total_bytes, 0) == KW_ARRIVED;
+}
+
+kw_status kw_model_file_need_all(const kw_model_file *file, kw_error *err)
+{
+    return file->arriving.arrived ? await(&file->arriving, file->path, 0, file->total_bytes, err)
+                                  : KW_OK;
 }

@@ -138,6 +138,9 @@ kw_arrival kw_model_file_ask(const kw_model_file *file, const void *data, uint64
  * come. */
 kw_status kw_model_file_need(const kw_model_file *file, const void *data, uint64_t len,
                              kw_error *err);
+/* The same of the whole file: whether it is here now, and waiting for it. */
+bool kw_model_file_is_whole(const kw_model_file *file);
+kw_status kw_model_file_need_all(const kw_model_file *file, kw_error *err);
 
 /* "gguf", "safetensors", ...: static. */
 const char *kw_file_kind_name(kw_file_kind kind);
