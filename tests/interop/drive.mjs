@@ -64,6 +64,13 @@ async function pair (from, to, address) {
     for (const id of ['/ipfs/id/1.0.0', '/ipfs/ping/1.0.0']) expect(said.protocols.includes(id), `no ${id}`)
     return said.agent
   })
+  if (/go/.test(from.name + to.name) && kinds.tcp.test(address)) { // AutoNAT v2
+    await check(`reach ${way}`, async () => {
+      const said = await from.ask(`reach ${address}`)
+      expect(said.reach === 'Public' || (said.yes > 0 && said.no === 0), JSON.stringify(said))
+      return 'it can be dialed'
+    })
+  }
   if (/rust/.test(from.name + to.name)) return // rust-libp2p has no perf
   const bytes = 16 << 20
   await check(`perf ${way}`, async () => {

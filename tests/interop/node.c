@@ -2,12 +2,14 @@
 /* node.c - our own host, told what to do a line at a time (README.md here): a peer for the tests
  * with other implementations, and for measurements.
  *
- *   interop-node [listen=ADDR]... [seed=N] [open=1] [per_ip=N]
+ *   interop-node [listen=ADDR]... [seed=N] [open=1] [per_ip=N] [autonat=1]
  *
- * open=1 lifts the limits on connections, for measurements; per_ip=N those of one address. Besides
+ * open=1 lifts the limits on connections, for measurements; per_ip=N those of one address.
+ * autonat=1 tells others whether they can be dialed, on loopback too, and can ask them. Besides
  * the lines of all peers it takes idle ADDR N      opens N more connections, each as a peer of its
  * own, and keeps them flood ADDR N MS  N peers connect, open streams, say nonsense and leave, again
  * and again memory           resident bytes of the process, and its connections */
+#include "net/autonat.h"
 #include "net/host.h"
 
 #include "base/check.h"
@@ -39,6 +41,8 @@ typedef struct node {
     kw_timer *timer;
     kw_multiaddr target;
     uint64_t until_ms, n_rounds;
+    kw_autonat *autonat; /* NULL: off */
+    size_t n_votes;      /* before the question */
 } node;
 
 static void fail(const char *what, const kw_error *err)
@@ -109,12 +113,11 @@ static void on_perf(void *user, kw_status status, const kw_perf_result *result)
     say(n, &out);
 }
 
-static void on_identify_wait(void *user)
+static void on_identify_wait(node *n)
 {
     static const char *const interesting[] = {"/ipfs/id/1.0.0",   "/ipfs/id/push/1.0.0",
                                               "/ipfs/ping/1.0.0", "/perf/1.0.0",
                                               "/ipfs/kad/1.0.0",  "/kwaai/kad/1.0.0"};
-    node *n = user;
     kw_peer_info infos[64];
     const size_t n_infos = kw_host_peers(n->host, infos, KW_COUNT(infos));
     for (size_t i = 0; i < n_infos && i < KW_COUNT(infos); i++) {
@@ -144,6 +147,31 @@ static void on_identify_wait(void *user)
     }
 }
 
+/* AutoNAT asks whoever is connected and was not asked yet: the peer of the line. */
+static void on_reach_wait(node *n)
+{
+    kw_autonat_info info;
+    kw_autonat_get_info(n->autonat, &info);
+    if (info.n_yes + info.n_no > n->n_votes) {
+        kw_buf out = {0};
+        kw_timer_clear(n->timer);
+        kw_buf_printf(&out, "{\"yes\": %zu, \"no\": %zu}", info.n_yes, info.n_no);
+        say(n, &out);
+    } else if (kw_loop_now(n->loop) > n->until_ms) {
+        kw_timer_clear(n->timer);
+        say_error(n, "no answer within 20 s");
+    }
+}
+
+static void on_timer(void *user)
+{
+    node *n = user;
+    if (strncmp(n->line, "reach ", 6) == 0)
+        on_reach_wait(n);
+    else
+        on_identify_wait(n);
+}
+
 static void on_connected(void *user, const kw_peer_id *peer, kw_status status, const char *why)
 {
     node *n = user;
@@ -157,7 +185,8 @@ static void on_connected(void *user, const kw_peer_id *peer, kw_status status, c
     } else if (strncmp(n->line, "perf ", 5) == 0) {
         kw_perf_run(n->host, peer, n->sent, n->received, on_perf, n);
     } else {
-        n->until_ms = kw_loop_now(n->loop) + 5000;
+        const bool reach = strncmp(n->line, "reach ", 6) == 0;
+        n->until_ms = kw_loop_now(n->loop) + (reach ? 20000 : 5000);
         kw_timer_set(n->timer, 0, 20);
     }
 }
@@ -351,7 +380,11 @@ static void on_line(void *user)
     } else if (strcmp(command, "idle") == 0 || strcmp(command, "flood") == 0) {
         begin_guests(n, command, (size_t)a, b);
     } else if (strcmp(command, "ping") == 0 || strcmp(command, "identify") == 0 ||
-               strcmp(command, "perf") == 0) {
+               strcmp(command, "perf") == 0 || (n->autonat && strcmp(command, "reach") == 0)) {
+        kw_autonat_info info = {.n_yes = 0};
+        if (n->autonat)
+            kw_autonat_get_info(n->autonat, &info);
+        n->n_votes = info.n_yes + info.n_no;
         kw_host_connect(n->host, NULL, &n->target, on_connected, n);
     } else {
         say_error(n, "no such line");
@@ -365,7 +398,10 @@ static void on_closed(void *user)
 
 static void on_end(void *user)
 {
-    kw_host_close(((node *)user)->host, on_closed, user);
+    node *n = user;
+    if (n->autonat)
+        kw_autonat_close(n->autonat);
+    kw_host_close(n->host, on_closed, user);
 }
 
 static void read_lines(void *user)
@@ -387,6 +423,7 @@ int main(int argc, char **argv)
     kw_host_config config = {.agent = "kwaai/interop"};
     kw_multiaddr listen[MAX_LISTEN];
     size_t n_listen = 0;
+    bool autonat = false;
     if (kw_crypto_random(seed, sizeof seed, &err) != KW_OK)
         fail("random", &err);
     for (int i = 1; i < argc; i++) {
@@ -399,6 +436,8 @@ int main(int argc, char **argv)
                                              .idle_ms = 3600000};
         else if (strncmp(argv[i], "per_ip=", 7) == 0)
             config.limits.connections_per_ip = (size_t)atoi(argv[i] + 7);
+        else if (strcmp(argv[i], "autonat=1") == 0)
+            autonat = true;
         else if (strncmp(argv[i], "listen=", 7) == 0 && n_listen < MAX_LISTEN &&
                  kw_multiaddr_parse(kw_str_from(argv[i] + 7), &listen[n_listen], &err) == KW_OK)
             n_listen++;
@@ -411,7 +450,7 @@ int main(int argc, char **argv)
     config.loop = n.loop;
     config.identity = &n.identity;
     if (kw_host_open(&config, &n.host, &err) != KW_OK || kw_perf_serve(n.host, &err) != KW_OK ||
-        kw_timer_open(n.loop, on_identify_wait, &n, &n.timer, &err) != KW_OK)
+        kw_timer_open(n.loop, on_timer, &n, &n.timer, &err) != KW_OK)
         fail("host", &err);
     for (size_t i = 0; i < n_listen; i++) {
         kw_multiaddr_part webrtc;
@@ -420,6 +459,10 @@ int main(int argc, char **argv)
         else if (kw_host_listen(n.host, &listen[i], &err) != KW_OK)
             fail("listen", &err);
     }
+    const kw_autonat_config nat = {
+        .host = n.host, .anywhere = true, .undecided_ms = 200, .again_ms = 200};
+    if (autonat && kw_autonat_open(&nat, &n.autonat, &err) != KW_OK)
+        fail("autonat", &err);
     greet(&n);
     if (uv_sem_init(&n.answered, 0) != 0 || uv_thread_create(&n.reader, read_lines, &n) != 0)
         fail("thread", NULL);

@@ -25,6 +25,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	"github.com/multiformats/go-multiaddr"
 )
@@ -47,6 +48,7 @@ func keyOf(kind string) (crypto.PrivKey, error) {
 type node struct {
 	host host.Host
 	dht  *dht.IpfsDHT
+	nat  *autonatv2.AutoNAT
 }
 
 // connect takes an address with /p2p, and gives the peer at its end.
@@ -154,9 +156,12 @@ func servePerf(stream network.Stream) {
 }
 
 func main() {
-	kind := "ed25519"
+	kind, kad := "ed25519", protocol.ID("/kwaai/kad/1.0.0")
 	if len(os.Args) > 1 {
 		kind = os.Args[1]
+	}
+	if len(os.Args) > 2 { // a DHT that nobody else speaks dials nobody
+		kad = protocol.ID(os.Args[2])
 	}
 	out := json.NewEncoder(os.Stdout)
 	fail := func(err error) { out.Encode(answer{"error": err.Error()}) }
@@ -165,14 +170,14 @@ func main() {
 		fail(err)
 		os.Exit(1)
 	}
-	h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(), libp2p.Ping(true))
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Ping(true))
 	if err != nil {
 		fail(err)
 		os.Exit(1)
 	}
 	ctx := context.Background()
 	// Loopback addresses are no strangers here.
-	table, err := dht.New(h, dht.Mode(dht.ModeServer), dht.V1ProtocolOverride("/kwaai/kad/1.0.0"),
+	table, err := dht.New(h, dht.Mode(dht.ModeServer), dht.V1ProtocolOverride(kad),
 		dht.AddressFilter(func(all []multiaddr.Multiaddr) []multiaddr.Multiaddr { return all }),
 		dht.RoutingTableFilter(nil), dht.QueryFilter(func(any, peer.AddrInfo) bool { return true }))
 	if err != nil {
@@ -180,7 +185,12 @@ func main() {
 		os.Exit(1)
 	}
 	h.SetStreamHandler(perf, servePerf)
-	n := &node{h, table}
+	nat, err := openReach(h)
+	if err != nil {
+		fail(err)
+		os.Exit(1)
+	}
+	n := &node{h, table, nat}
 	addresses := []string{}
 	for _, address := range h.Addrs() {
 		addresses = append(addresses, address.String()+"/p2p/"+h.ID().String())
@@ -191,6 +201,7 @@ func main() {
 		run   func(context.Context, []string) (answer, error)
 	}{
 		"ping": {2, n.ping}, "identify": {2, n.identify}, "provide": {2, n.provide}, "find": {2, n.find}, "perf": {4, n.perf},
+		"relay": {1, n.relay}, "behind": {2, n.behind}, "direct": {2, n.direct}, "reach": {2, n.reach},
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -203,7 +214,7 @@ func main() {
 			fail(fmt.Errorf("no such command: %s", lines.Text()))
 			continue
 		}
-		limited, cancel := context.WithTimeout(ctx, 60*time.Second)
+		limited, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "a test"), 60*time.Second)
 		if result, err := command.run(limited, words); err != nil {
 			fail(err)
 		} else {

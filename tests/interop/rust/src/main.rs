@@ -3,7 +3,7 @@
 //! A rust-libp2p peer that is told what to do, a line at a time, and answers each line with one of JSON. The peers
 //! written in other languages speak the same lines (tests/interop/README.md).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::error::Error;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use futures::StreamExt;
 use libp2p::kad::{self, store::MemoryStore, GetProvidersOk, QueryResult, RecordKey};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{identify, identity, noise, ping, tcp, yamux, Multiaddr, PeerId, StreamProtocol, Swarm};
+use libp2p::{dcutr, identify, identity, noise, ping, relay, tcp, yamux, Multiaddr, PeerId, StreamProtocol, Swarm};
 use serde_json::{json, Value};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -21,14 +21,26 @@ struct Behaviour {
     ping: ping::Behaviour,
     identify: identify::Behaviour,
     kad: kad::Behaviour<MemoryStore>,
+    relay: relay::Behaviour,
+    relay_client: relay::client::Behaviour,
+    dcutr: dcutr::Behaviour,
 }
 
 /// What the line under way waits for.
 enum Waiting {
+    Nothing,
     Ping(PeerId),
     Identify(PeerId),
     Provide(kad::QueryId),
     Find(kad::QueryId, Vec<String>),
+    /// For a place at a relay.
+    Behind,
+    /// For a connection that does without a relay.
+    Direct(PeerId),
+}
+
+fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
 fn peer_of(address: &Multiaddr) -> Result<PeerId, String> {
@@ -53,12 +65,19 @@ fn begin(swarm: &mut Swarm<Behaviour>, words: &[&str]) -> Result<Waiting, String
             swarm.dial(address).map_err(|e| e.to_string())?;
             Ok(if words[0] == "ping" { Waiting::Ping(peer) } else { Waiting::Identify(peer) })
         }
+        ["relay"] => Ok(Waiting::Nothing), // it is one anyway
         ["provide", cid] => {
             let key = key_of(cid)?;
             let query = swarm.behaviour_mut().kad.start_providing(key).map_err(|e| e.to_string())?;
             Ok(Waiting::Provide(query))
         }
         ["find", cid] => Ok(Waiting::Find(swarm.behaviour_mut().kad.get_providers(key_of(cid)?), Vec::new())),
+        ["behind", relay] => {
+            let relay: Multiaddr = relay.parse().map_err(|e| format!("{relay}: {e}"))?;
+            swarm.listen_on(relay.with(Protocol::P2pCircuit)).map_err(|e| e.to_string())?;
+            Ok(Waiting::Behind)
+        }
+        ["direct", peer] => Ok(Waiting::Direct(peer.parse().map_err(|e| format!("{peer}: {e}"))?)),
         _ => Err(format!("no such command: {}", words.join(" "))),
     }
 }
@@ -79,6 +98,12 @@ fn answer(waiting: &mut Waiting, event: &SwarmEvent<BehaviourEvent>) -> Option<V
             "peer": peer_id.to_string(), "agent": info.agent_version,
             "protocols": info.protocols.iter().map(|p| p.to_string()).collect::<Vec<_>>(),
         })),
+        (Waiting::Behind, SwarmEvent::NewListenAddr { address, .. }) if is_relayed(address) => {
+            Some(json!({ "addr": address.to_string() }))
+        }
+        (Waiting::Behind, SwarmEvent::ListenerClosed { reason, .. }) => {
+            Some(json!({ "error": format!("no place: {reason:?}") }))
+        }
         (Waiting::Ping(peer) | Waiting::Identify(peer), SwarmEvent::OutgoingConnectionError { peer_id, error, .. })
             if *peer_id == Some(*peer) =>
         {
@@ -103,24 +128,28 @@ fn answer(waiting: &mut Waiting, event: &SwarmEvent<BehaviourEvent>) -> Option<V
     }
 }
 
-async fn build(key: identity::Keypair) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
+async fn build(key: identity::Keypair, kad_protocol: StreamProtocol) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
     let swarm = libp2p::SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?
         .with_websocket(noise::Config::new, yamux::Config::default)
         .await?
-        .with_behaviour(|key| {
+        .with_relay_client(noise::Config::new, yamux::Config::default)?
+        .with_behaviour(|key, relay_client| {
             let id = key.public().to_peer_id();
             let mut kad = kad::Behaviour::with_config(
                 id,
                 MemoryStore::new(id),
-                kad::Config::new(StreamProtocol::new("/kwaai/kad/1.0.0")),
+                kad::Config::new(kad_protocol),
             );
             kad.set_mode(Some(kad::Mode::Server));
             Behaviour {
                 ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(1))),
                 identify: identify::Behaviour::new(identify::Config::new("ipfs/0.1.0".into(), key.public())),
                 kad,
+                relay: relay::Behaviour::new(id, relay::Config::default()),
+                relay_client,
+                dcutr: dcutr::Behaviour::new(id),
             }
         })?
         .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
@@ -130,7 +159,9 @@ async fn build(key: identity::Keypair) -> Result<Swarm<Behaviour>, Box<dyn Error
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut swarm = build(identity::Keypair::generate_ed25519()).await?;
+    // A DHT that nobody else speaks dials nobody.
+    let kad_protocol = std::env::args().nth(1).unwrap_or("/kwaai/kad/1.0.0".into());
+    let mut swarm = build(identity::Keypair::generate_ed25519(), StreamProtocol::try_from_owned(kad_protocol)?).await?;
     swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
     let me = *swarm.local_peer_id();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -138,6 +169,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut waiting: Option<(Waiting, tokio::time::Instant)> = None;
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     let (mut ended, mut told) = (false, false);
+    let mut direct: HashSet<PeerId> = HashSet::new();
     loop {
         tokio::select! {
             line = lines.next_line(), if !ended => match line? {
@@ -146,8 +178,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
             },
             _ = tick.tick() => {}
             event = swarm.select_next_some() => {
+                match &event {
+                    SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } if !endpoint.is_relayed() => {
+                        direct.insert(*peer_id);
+                    }
+                    SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                        direct.remove(peer_id);
+                    }
+                    _ => {}
+                }
                 if let SwarmEvent::NewListenAddr { address, .. } = &event {
-                    swarm.add_external_address(address.clone());
+                    if !is_relayed(address) {
+                        swarm.add_external_address(address.clone());
+                    }
                     if !told {
                         println!("{}", json!({ "peer": me.to_string(), "addrs": [format!("{address}/p2p/{me}")] }));
                         told = true;
@@ -165,6 +208,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     }
                 }
             }
+        }
+        if matches!(&waiting, Some((Waiting::Nothing, _))) {
+            println!("{}", json!({}));
+            waiting = None;
+        }
+        if matches!(&waiting, Some((Waiting::Direct(peer), _)) if direct.contains(peer)) {
+            println!("{}", json!({ "direct": true }));
+            waiting = None;
         }
         if waiting.as_ref().is_some_and(|(_, since)| since.elapsed() > Duration::from_secs(60)) {
             println!("{}", json!({ "error": "no answer within 60 s" }));
