@@ -409,6 +409,27 @@ kw_status kw_relay_reserve(kw_relay *relay, const kw_multiaddr *addr, kw_error *
     return KW_OK;
 }
 
+void kw_relay_drop(kw_relay *relay, const kw_peer_id *peer)
+{
+    size_t i = 0;
+    while (i < relay->n && !kw_peer_id_equal(&relay->places[i].peer, peer))
+        i++;
+    if (i == relay->n)
+        return;
+    place *p = &relay->places[i];
+    if (p->held)
+        kw_host_keep(relay->host, &p->peer, false);
+    if (p->question) {
+        p->question->relay = NULL;
+        if (p->question->stream)
+            kw_stream_reset(p->question->stream);
+    }
+    *p = relay->places[--relay->n]; /* the last one takes its place */
+    if (i < relay->n && p->question)
+        p->question->at = i;
+    tell(relay);
+}
+
 size_t kw_relay_reservations(const kw_relay *relay, kw_reservation *out, size_t n)
 {
     const uint64_t now = now_of(relay);
@@ -418,6 +439,7 @@ size_t kw_relay_reservations(const kw_relay *relay, kw_reservation *out, size_t 
         out[i] = (kw_reservation){.relay = p->peer,
                                   .addr = p->addr,
                                   .held = p->held,
+                                  .n_failed = p->n_failed,
                                   .left_ms = until > now ? until - now : 0,
                                   .duration_s = p->duration_s,
                                   .data_bytes = p->data_bytes};

@@ -9,7 +9,7 @@
 #include "net/hop.h"
 #include "net/kad.h"
 #include "net/mdns.h"
-#include "net/relay.h"
+#include "net/relay_finder.h"
 #include "node/control.h"
 #include "node/follow.h"
 #include "node/gateway_server.h"
@@ -35,6 +35,7 @@ struct kw_node {
     kw_pulls *pulls;
     kw_block_store blocks; /* what it serves: of config, and what is being pulled */
     kw_relay *relay;
+    kw_relay_finder *finder; /* NULL: is a relay itself */
     kw_dcutr *dcutr;
     kw_autonat *autonat;
     kw_hop *hop;       /* NULL: is no relay */

@@ -5,6 +5,13 @@
 
 #include "base/check.h"
 
+static kw_reach reach_of(void *user)
+{
+    kw_autonat_info seen;
+    kw_autonat_get_info(((const kw_node *)user)->autonat, &seen);
+    return seen.reach;
+}
+
 kw_status kw_node_open_reach(kw_node *node, kw_error *err)
 {
     const kw_node_config *const config = &node->config;
@@ -14,11 +21,20 @@ kw_status kw_node_open_reach(kw_node *node, kw_error *err)
     KW_TRY(kw_autonat_open(&autonat, &node->autonat, err));
     for (size_t i = 0; i < config->n_through; i++)
         KW_TRY(kw_relay_reserve(node->relay, &config->through[i], err));
-    return config->be_relay ? kw_hop_open(node->host, NULL, &node->hop, err) : KW_OK;
+    if (config->be_relay)
+        return kw_hop_open(node->host, NULL, &node->hop, err);
+    const kw_relay_finder_config finder = {.host = node->host,
+                                           .relay = node->relay,
+                                           .kad = node->kad,
+                                           .reach = reach_of,
+                                           .user = node};
+    return kw_relay_finder_open(&finder, &node->finder, err);
 }
 
 void kw_node_close_reach(kw_node *node)
 {
+    if (node->finder)
+        kw_relay_finder_close(node->finder);
     if (node->autonat)
         kw_autonat_close(node->autonat);
     if (node->dcutr)

@@ -11,7 +11,7 @@ use cid::Cid;
 use futures::StreamExt;
 use libp2p::kad::{self, store::MemoryStore, GetProvidersOk, QueryResult, RecordKey};
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::swarm::{dial_opts::DialOpts, ConnectionId, NetworkBehaviour, SwarmEvent};
 use libp2p::{dcutr, identify, identity, noise, ping, relay, tcp, yamux, Multiaddr, PeerId, StreamProtocol, Swarm};
 use serde_json::{json, Value};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -29,8 +29,8 @@ struct Behaviour {
 /// What the line under way waits for.
 enum Waiting {
     Nothing,
-    Ping(PeerId),
-    Identify(PeerId),
+    Ping(PeerId, ConnectionId),
+    Identify(PeerId, ConnectionId),
     Provide(kad::QueryId),
     Find(kad::QueryId, Vec<String>),
     /// For a place at a relay.
@@ -62,8 +62,10 @@ fn begin(swarm: &mut Swarm<Behaviour>, words: &[&str]) -> Result<Waiting, String
             let peer = peer_of(&address)?;
             let _ = swarm.disconnect_peer_id(peer); // so that both come anew
             swarm.behaviour_mut().kad.add_address(&peer, address.clone());
-            swarm.dial(address).map_err(|e| e.to_string())?;
-            Ok(if words[0] == "ping" { Waiting::Ping(peer) } else { Waiting::Identify(peer) })
+            let dial: DialOpts = address.into();
+            let id = dial.connection_id();
+            swarm.dial(dial).map_err(|e| e.to_string())?;
+            Ok(if words[0] == "ping" { Waiting::Ping(peer, id) } else { Waiting::Identify(peer, id) })
         }
         ["relay"] => Ok(Waiting::Nothing), // it is one anyway
         ["provide", cid] => {
@@ -85,14 +87,14 @@ fn begin(swarm: &mut Swarm<Behaviour>, words: &[&str]) -> Result<Waiting, String
 /// The answer to the line under way, once an event brings it.
 fn answer(waiting: &mut Waiting, event: &SwarmEvent<BehaviourEvent>) -> Option<Value> {
     match (waiting, event) {
-        (Waiting::Ping(peer), SwarmEvent::Behaviour(BehaviourEvent::Ping(event))) if event.peer == *peer => {
+        (Waiting::Ping(peer, _), SwarmEvent::Behaviour(BehaviourEvent::Ping(event))) if event.peer == *peer => {
             Some(match &event.result {
                 Ok(rtt) => json!({ "us": rtt.as_micros() as u64 }),
                 Err(e) => json!({ "error": e.to_string() }),
             })
         }
         (
-            Waiting::Identify(peer),
+            Waiting::Identify(peer, _),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })),
         ) if peer_id == peer => Some(json!({
             "peer": peer_id.to_string(), "agent": info.agent_version,
@@ -104,11 +106,11 @@ fn answer(waiting: &mut Waiting, event: &SwarmEvent<BehaviourEvent>) -> Option<V
         (Waiting::Behind, SwarmEvent::ListenerClosed { reason, .. }) => {
             Some(json!({ "error": format!("no place: {reason:?}") }))
         }
-        (Waiting::Ping(peer) | Waiting::Identify(peer), SwarmEvent::OutgoingConnectionError { peer_id, error, .. })
-            if *peer_id == Some(*peer) =>
-        {
-            Some(json!({ "error": error.to_string() }))
-        }
+        // Of the dial that was asked for; there are others, of DCUtR.
+        (
+            Waiting::Ping(_, dial) | Waiting::Identify(_, dial),
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. },
+        ) if connection_id == dial => Some(json!({ "error": error.to_string() })),
         (waiting, SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed { id, result, step, .. }))) => {
             match (waiting, result) {
                 (Waiting::Provide(query), QueryResult::StartProviding(done)) if query == id => Some(match done {
