@@ -4,6 +4,7 @@
 #include "net/bitswap_internal.h"
 
 #include "base/check.h"
+#include "crypto/crypto.h"
 #include "net/frame.h"
 
 #include <stdlib.h>
@@ -19,7 +20,8 @@ struct bitswap_inbound {
     bool broken;
     size_t n_entries; /* of the message that is read */
     size_t n_asked;   /* entries and presences that were not counted yet */
-    bool paused;      /* until the peer may ask for more */
+    size_t n_answers; /* of them, those that moved no block */
+    bool paused;      /* until the peer may ask for more, and there is time for it */
     bool full;        /* the message that is read repeats all that is wanted */
     bitswap_inbound *next;
 };
@@ -75,7 +77,8 @@ static void sweep_peers(kw_bitswap *b)
 {
     for (size_t i = 0; i < b->n_peers;) {
         bitswap_peer *const peer = b->peers[i];
-        const bool remembers = peer->n_later > 0 && kw_host_connected(b->config.host, &peer->id);
+        const bool remembers = kw_bitswap_wants_later(peer->served) > 0 &&
+                               kw_host_connected(b->config.host, &peer->id);
         if (peer->out || peer->opening || peer->n_inbound > 0 || peer->n_slots > 0 || remembers) {
             i++;
             continue;
@@ -243,6 +246,13 @@ static void opened(void *user, kw_stream *stream, kw_status status, const char *
     stream_broke(peer);
 }
 
+/* Whether something is to be sent. */
+static bool has_something(const bitswap_peer *peer)
+{
+    return peer->wants.len > 0 || peer->presence.len > 0 ||
+           kw_bitswap_wants_queued(peer->served) > 0;
+}
+
 void kw_bitswap_flush(bitswap_peer *peer)
 {
     static const char *const protocols[] = {KW_BITSWAP_ID};
@@ -251,7 +261,7 @@ void kw_bitswap_flush(bitswap_peer *peer)
         kw_bitswap_serve(peer);
         return;
     }
-    if (peer->opening || (peer->wants.len == 0 && peer->presence.len == 0 && peer->n_queue == 0))
+    if (peer->opening || !has_something(peer))
         return;
     peer->opening = true;
     kw_host_stream(peer->bitswap->config.host, &peer->id, protocols, 1, opened, peer);
@@ -297,7 +307,8 @@ static bool take_entry(void *user, const kw_bitswap_entry *entry)
     in->n_asked++;
     if (++in->n_entries > BITSWAP_ENTRIES)
         return refuse(in, KW_BITSWAP_BROKEN);
-    kw_bitswap_serve_entry(in->peer, entry, in->full);
+    if (!kw_bitswap_serve_entry(in->peer, entry, in->full))
+        in->n_answers++;
     return true;
 }
 
@@ -314,6 +325,7 @@ static bool take_block(void *user, const kw_cid *shape, kw_bytes data)
         in->peer->failures = in->peer->repeats = 0;
         b->info.blocks_in++;
         b->info.bytes_in += data.len;
+        kw_host_moved(b->config.host, &in->peer->id, 1);
         return true;
     }
     if (!was_settled(b, &cid) || ++in->peer->repeats > BITSWAP_REPEATS)
@@ -342,24 +354,53 @@ static bool take_message(void *user, kw_bytes message)
     return !in->broken;
 }
 
-/* Who asks for more than the host allows is not read for a while. */
+/* Who asks for more than the host allows, or has time for, is not read for a while. */
 static void charge(bitswap_inbound *in)
 {
-    kw_bitswap *const b = in->peer->bitswap;
-    const size_t n = in->n_asked;
-    in->n_asked = 0;
-    if (n == 0 || kw_host_request(b->config.host, &in->peer->id, (double)n))
+    kw_host *const host = in->peer->bitswap->config.host;
+    const size_t n = in->n_asked, n_answers = in->n_answers;
+    in->n_asked = in->n_answers = 0;
+    if (n_answers > 0)
+        kw_host_answered(host, &in->peer->id, n_answers);
+    const bool within = n == 0 || kw_host_request(host, &in->peer->id, (double)n);
+    if (within && (n_answers == 0 || kw_host_has_time(host, &in->peer->id)))
         return;
     in->paused = true;
     kw_stream_pause(in->stream, true);
-    kw_host_blame(b->config.host, &in->peer->id, KW_HOST_ABUSE);
+    if (!within)
+        kw_host_blame(host, &in->peer->id, KW_HOST_ABUSE);
 }
 
+static bool may_go_on(const bitswap_inbound *in)
+{
+    kw_host *const host = in->peer->bitswap->config.host;
+    return kw_host_request(host, &in->peer->id, 0) && kw_host_has_time(host, &in->peer->id);
+}
+
+static void link_last(bitswap_inbound *in)
+{
+    bitswap_inbound **at = &in->peer->bitswap->inbound;
+    while (*at)
+        at = &(*at)->next;
+    in->next = NULL;
+    *at = in;
+}
+
+/* In turn: who went on is behind the others the next time. */
 static void go_on(kw_bitswap *b)
 {
-    for (bitswap_inbound *in = b->inbound; in; in = in->next) {
-        if (!in->paused || !kw_host_request(b->config.host, &in->peer->id, 0))
+    bitswap_inbound **at = &b->inbound;
+    size_t n = 0;
+    for (const bitswap_inbound *in = b->inbound; in; in = in->next)
+        n++;
+    for (; n > 0; n--) {
+        bitswap_inbound *const in = *at;
+        if (!in->paused || !may_go_on(in)) {
+            at = &in->next;
             continue;
+        }
+        *at = in->next;
+        link_last(in);
         in->paused = false;
         kw_stream_pause(in->stream, false); /* may pause it again */
     }
@@ -418,11 +459,10 @@ static bool incoming(void *user, kw_stream *stream)
     in->peer = peer;
     in->stream = stream;
     in->frames.max = KW_BITSWAP_MESSAGE_MAX;
-    in->next = b->inbound;
-    b->inbound = in;
+    link_last(in);
     peer->n_inbound++;
     kw_stream_listen(stream, &events, in);
-    in->paused = !kw_host_request(b->config.host, &peer->id, 0);
+    in->paused = !may_go_on(in);
     if (in->paused) /* it comes back to its debt */
         kw_stream_pause(stream, true);
     return true;
@@ -439,14 +479,14 @@ static void tick(void *user)
     for (size_t i = 0; i < b->n_peers; i++) {
         bitswap_peer *const peer = b->peers[(i + now) % b->n_peers]; /* no peer is always first */
         /* While a session holds the peer its stream stays: what it was told would be lost. */
-        if (peer->out && peer->n_slots == 0 && peer->n_queue == 0 && peer->wants.len == 0 &&
-            peer->presence.len == 0 && now - peer->used_ms > IDLE_MS) {
+        if (peer->out && peer->n_slots == 0 && !has_something(peer) &&
+            now - peer->used_ms > IDLE_MS) {
             kw_stream_listen(peer->out, &nobody, NULL);
             kw_stream_finish(peer->out);
             peer->out = NULL;
         }
         kw_bitswap_flush(peer);
-        waiting = waiting || peer->n_queue > 0;
+        waiting = waiting || kw_bitswap_wants_queued(peer->served) > 0;
     }
     kw_bitswap_session_tick(b, now);
     sweep_peers(b);
@@ -475,7 +515,9 @@ kw_status kw_bitswap_open(const kw_bitswap_config *config, kw_bitswap **out, kw_
     b->bucket = kw_bucket_full(&b->rate, kw_bitswap_now(b));
     const kw_protocol protocol = {
         .id = KW_BITSWAP_ID, .incoming = incoming, .user = b, .max_per_peer = INBOUND_PER_PEER};
-    kw_status status = kw_timer_open(kw_host_loop(config->host), tick, b, &b->timer, err);
+    kw_status status = kw_crypto_random(b->salt, sizeof(b->salt), err);
+    if (status == KW_OK)
+        status = kw_timer_open(kw_host_loop(config->host), tick, b, &b->timer, err);
     if (status == KW_OK)
         status = kw_timer_open(kw_host_loop(config->host), turn, b, &b->soon, err);
     if (status == KW_OK)

@@ -15,7 +15,6 @@
 #define KW_BITSWAP_ID "/ipfs/bitswap/1.2.0"
 #define KW_BITSWAP_SESSION_PEERS 64
 #define KW_BITSWAP_SESSION_WANTS 65536
-#define KW_BITSWAP_LATER_WANTS 1024 /* of one peer, for what is not here yet */
 
 typedef struct kw_bitswap kw_bitswap;
 typedef struct kw_bitswap_session kw_bitswap_session;

@@ -9,17 +9,17 @@
 
 #include "net/bitswap.h"
 #include "net/bitswap_message.h"
+#include "net/bitswap_wants.h"
 #include "net/bucket.h"
 
 enum {
-    BITSWAP_SERVED_WANTS = 1024, /* of one peer, waiting */
-    BITSWAP_RECENT = 256,        /* blocks sent to a peer that are remembered */
-    BITSWAP_RESEND_MS = 5000,    /* for so long a repeated list does not have them sent again */
-    BITSWAP_SETTLED = 4096,      /* wants that were met or given up, to tell late blocks from bad */
-    BITSWAP_ENTRIES = 4096,      /* of one message: each is compared with what waits */
-    BITSWAP_REPEATS = 128,       /* blocks that were settled, one after the other from one peer */
-    BITSWAP_WINDOW = 32,         /* blocks that one peer is asked for at a time, at most ... */
-    BITSWAP_WINDOW_FIRST = 8,    /* ... and before its pace is known */
+    BITSWAP_RECENT = 256,     /* blocks sent to a peer that are remembered */
+    BITSWAP_RESEND_MS = 5000, /* for so long a repeated list does not have them sent again */
+    BITSWAP_SETTLED = 4096,   /* wants that were met or given up, to tell late blocks from bad */
+    BITSWAP_ENTRIES = 4096,   /* of one message: each is compared with what waits */
+    BITSWAP_REPEATS = 128,    /* blocks that were settled, one after the other from one peer */
+    BITSWAP_WINDOW = 32,      /* blocks that one peer is asked for at a time, at most ... */
+    BITSWAP_WINDOW_FIRST = 8, /* ... and before its pace is known */
     BITSWAP_PEERS = 1024
 };
 
@@ -27,29 +27,19 @@ typedef struct bitswap_sent {
     uint64_t key, at_ms;
 } bitswap_sent;
 
-/* A want for what is not here yet. */
-typedef struct bitswap_later {
-    kw_cid cid;
-    bool have; /* it asked only whether it is here */
-} bitswap_later;
-
 typedef struct bitswap_peer {
     kw_bitswap *bitswap;
     kw_peer_id id;
-    kw_stream *out;         /* NULL: none yet */
-    bool opening, gone;     /* gone: freed once nothing holds it */
-    unsigned failures;      /* of streams, since the last block */
-    unsigned repeats;       /* blocks that were not wanted any more, since the last that was */
-    size_t n_inbound;       /* streams of the peer that are open */
-    size_t n_slots;         /* sessions that hold it */
-    uint64_t used_ms;       /* when something was last sent */
-    uint64_t heard_ms;      /* when bytes of a block last came */
-    kw_buf wants, presence; /* owned; to be sent */
-    /* Served: a queue of blocks that it wants. */
-    kw_cid *queue; /* owned ring [BITSWAP_SERVED_WANTS], NULL until it wants something */
-    size_t first, n_queue;
-    bitswap_later *later; /* owned [KW_BITSWAP_LATER_WANTS], NULL until there is one */
-    size_t n_later;
+    kw_stream *out;           /* NULL: none yet */
+    bool opening, gone;       /* gone: freed once nothing holds it */
+    unsigned failures;        /* of streams, since the last block */
+    unsigned repeats;         /* blocks that were not wanted any more, since the last that was */
+    size_t n_inbound;         /* streams of the peer that are open */
+    size_t n_slots;           /* sessions that hold it */
+    uint64_t used_ms;         /* when something was last sent */
+    uint64_t heard_ms;        /* when bytes of a block last came */
+    kw_buf wants, presence;   /* owned; to be sent */
+    kw_bitswap_wants *served; /* owned; NULL until it wants something */
     kw_bucket bucket;
     bitswap_sent recent[BITSWAP_RECENT];
     size_t n_recent; /* written so far; a ring */
@@ -66,6 +56,7 @@ struct kw_bitswap {
     kw_bitswap_config config;
     kw_timer *timer, *soon; /* the second: what must not run within a call of the streams */
     uint64_t serial;        /* of blocks */
+    uint64_t salt[8];       /* of what peers want */
     kw_buf faults;          /* owned; bitswap_told, until the next turn */
     bitswap_peer **peers;   /* owned */
     size_t n_peers, cap_peers;
@@ -101,8 +92,9 @@ void kw_bitswap_soon(kw_bitswap *b);
 void kw_bitswap_settle(kw_bitswap *b, const kw_cid *cid);
 
 /* ---- bitswap_server.c ---- */
-/* again: the message repeats all wants, also those of blocks that are on their way. */
-void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again);
+/* again: the message repeats all wants, also those of blocks that are on their way. Whether another
+ * block is to be sent now; else it was work for an answer, or for nothing. */
+bool kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again);
 void kw_bitswap_serve_full(bitswap_peer *peer);   /* a list that replaces all wants begins */
 void kw_bitswap_serve_forget(bitswap_peer *peer); /* wants and what was sent */
 /* Writes blocks while stream and buckets take them. */

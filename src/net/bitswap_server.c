@@ -2,10 +2,10 @@
 /* bitswap_server.c - what peers want of us.
  *
  * Wants for presence are answered at once. Wants for blocks wait in a queue of at most
- * BITSWAP_SERVED_WANTS a peer and go out one message each while the stream has room for a whole
+ * BITSWAP_WANTS_QUEUED a peer and go out one message each while the stream has room for a whole
  * block, so that what is queued for a peer is bounded by the stream's limit.
  *
- * A want for what is not here is answered so and remembered, at most KW_BITSWAP_LATER_WANTS a peer:
+ * A want for what is not here is answered so and remembered, at most BITSWAP_WANTS_LATER a peer:
  * when the block comes, the peer is told that it is here. It is sent the block only when it did not
  * ask for an answer: who was told "no" may have asked somebody else meanwhile. */
 #include "net/bitswap_internal.h"
@@ -18,51 +18,12 @@
 /* A presence costs some 40 bytes: more than this waiting to go out, and a peer is not read. */
 #define PRESENCE_MAX ((size_t)256 << 10)
 
-static kw_cid *queued(bitswap_peer *peer, size_t i)
+/* What the peer wants, made when it is needed; NULL: no memory. */
+static kw_bitswap_wants *wants_of(bitswap_peer *peer)
 {
-    return &peer->queue[(peer->first + i) % BITSWAP_SERVED_WANTS];
-}
-
-/* Removes entry i, keeping the order. */
-static void unqueue(bitswap_peer *peer, size_t i)
-{
-    for (; i + 1 < peer->n_queue; i++)
-        *queued(peer, i) = *queued(peer, i + 1);
-    peer->n_queue--;
-}
-
-/* Removes what is remembered of a block; whether anything was, in *want. */
-static bool take_later(bitswap_peer *peer, const kw_cid *cid, bitswap_later *want)
-{
-    for (size_t i = 0; i < peer->n_later; i++)
-        if (kw_cid_equal(&peer->later[i].cid, cid)) {
-            *want = peer->later[i];
-            peer->later[i] = peer->later[--peer->n_later];
-            return true;
-        }
-    return false;
-}
-
-/* Without room it is forgotten: who wants it asks again. */
-static void put_later(bitswap_peer *peer, const kw_cid *cid, bool have)
-{
-    bitswap_later old;
-    (void)take_later(peer, cid, &old);
-    if (!peer->later)
-        peer->later = malloc(KW_BITSWAP_LATER_WANTS * sizeof(*peer->later));
-    if (peer->later && peer->n_later < KW_BITSWAP_LATER_WANTS)
-        peer->later[peer->n_later++] = (bitswap_later){*cid, have};
-}
-
-static void cancel(bitswap_peer *peer, const kw_cid *cid)
-{
-    bitswap_later old;
-    (void)take_later(peer, cid, &old);
-    for (size_t i = 0; i < peer->n_queue; i++)
-        if (kw_cid_equal(queued(peer, i), cid)) {
-            unqueue(peer, i);
-            return;
-        }
+    if (!peer->served)
+        peer->served = kw_bitswap_wants_open(peer->bitswap->salt);
+    return peer->served;
 }
 
 static bool was_sent(const bitswap_peer *peer, const kw_cid *cid, uint64_t now)
@@ -78,36 +39,36 @@ static bool was_sent(const bitswap_peer *peer, const kw_cid *cid, uint64_t now)
 /* False when there is no room for another want. */
 static bool enqueue(bitswap_peer *peer, const kw_cid *cid, bool again)
 {
-    if (again && was_sent(peer, cid, kw_bitswap_now(peer->bitswap)))
-        return true;
-    if (!peer->queue)
-        peer->queue = malloc(BITSWAP_SERVED_WANTS * sizeof(*peer->queue));
-    if (!peer->queue || peer->n_queue == BITSWAP_SERVED_WANTS)
-        return false;
-    for (size_t i = 0; i < peer->n_queue; i++)
-        if (kw_cid_equal(queued(peer, i), cid))
-            return true;
-    *queued(peer, peer->n_queue++) = *cid;
-    return true;
+    return (again && was_sent(peer, cid, kw_bitswap_now(peer->bitswap))) ||
+           kw_bitswap_wants_put(wants_of(peer), cid, KW_BITSWAP_QUEUED);
 }
 
-void kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again)
+/* Without room it is forgotten: who wants it asks again. */
+static void put_later(bitswap_peer *peer, const kw_cid *cid, bool have)
+{
+    (void)kw_bitswap_wants_put(wants_of(peer), cid,
+                               have ? KW_BITSWAP_LATER_HAVE : KW_BITSWAP_LATER_BLOCK);
+}
+
+bool kw_bitswap_serve_entry(bitswap_peer *peer, const kw_bitswap_entry *entry, bool again)
 {
     kw_bitswap *const b = peer->bitswap;
     const kw_block_store *const store = b->config.store;
     size_t size;
     if (entry->cancel) {
-        cancel(peer, &entry->cid);
-        return;
+        (void)kw_bitswap_wants_put(peer->served, &entry->cid, KW_BITSWAP_UNKNOWN);
+        return false;
     }
     const bool served = store && (!b->config.serves || b->config.serves(b->config.user, &peer->id));
     const bool has = served && store->has(store->user, &entry->cid, &size) && size <= KW_BLOCK_MAX;
+    const size_t n_queued = kw_bitswap_wants_queued(peer->served);
     if (has && !entry->have && enqueue(peer, &entry->cid, again))
-        return;
+        return kw_bitswap_wants_queued(peer->served) > n_queued;
     if (served && !has)
         put_later(peer, &entry->cid, entry->have || entry->send_dont_have);
     if (peer->presence.len < PRESENCE_MAX && (entry->send_dont_have || (has && entry->have)))
         kw_bitswap_put_presence(&peer->presence, &entry->cid, has && entry->have);
+    return false;
 }
 
 void kw_bitswap_arrived(kw_bitswap *bitswap, const kw_cid *cids, size_t n)
@@ -115,12 +76,13 @@ void kw_bitswap_arrived(kw_bitswap *bitswap, const kw_cid *cids, size_t n)
     for (size_t p = 0; p < bitswap->n_peers; p++) {
         bitswap_peer *const peer = bitswap->peers[p];
         bool any = false;
-        for (size_t i = 0; i < n && peer->n_later > 0; i++) {
-            bitswap_later want;
-            if (!take_later(peer, &cids[i], &want))
+        for (size_t i = 0; i < n && kw_bitswap_wants_later(peer->served) > 0; i++) {
+            const kw_bitswap_state state = kw_bitswap_wants_get(peer->served, &cids[i]);
+            if (state != KW_BITSWAP_LATER_BLOCK && state != KW_BITSWAP_LATER_HAVE)
                 continue;
-            const kw_bitswap_entry entry = {.cid = want.cid, .have = want.have};
-            kw_bitswap_serve_entry(peer, &entry, false);
+            const kw_bitswap_entry entry = {.cid = cids[i], .have = state == KW_BITSWAP_LATER_HAVE};
+            (void)kw_bitswap_wants_put(peer->served, &cids[i], KW_BITSWAP_UNKNOWN);
+            (void)kw_bitswap_serve_entry(peer, &entry, false);
             any = true;
         }
         if (any)
@@ -130,16 +92,14 @@ void kw_bitswap_arrived(kw_bitswap *bitswap, const kw_cid *cids, size_t n)
 
 void kw_bitswap_serve_full(bitswap_peer *peer)
 {
-    peer->n_queue = peer->n_later = 0;
+    kw_bitswap_wants_clear(peer->served);
 }
 
 void kw_bitswap_serve_forget(bitswap_peer *peer)
 {
-    free(peer->queue);
-    free(peer->later);
-    peer->queue = NULL;
-    peer->later = NULL;
-    peer->first = peer->n_queue = peer->n_later = peer->n_recent = 0;
+    kw_bitswap_wants_close(peer->served);
+    peer->served = NULL;
+    peer->n_recent = 0;
     kw_buf_free(&peer->presence);
 }
 
@@ -166,6 +126,7 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
     kw_bucket_spend(&b->bucket, (double)size);
     b->info.blocks_out++;
     b->info.bytes_out += size;
+    kw_host_moved(b->config.host, &peer->id, 1);
     peer->recent[peer->n_recent++ % BITSWAP_RECENT] =
         (bitswap_sent){bitswap_key(cid), kw_bitswap_now(b)};
     return true;
@@ -174,13 +135,14 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
 void kw_bitswap_serve(bitswap_peer *peer)
 {
     const uint64_t now = kw_bitswap_now(peer->bitswap);
-    while (peer->out && peer->n_queue > 0 &&
+    const kw_cid *first;
+    while (peer->out && (first = kw_bitswap_wants_first(peer->served)) != NULL &&
            kw_bucket_has(&peer->bucket, &peer->bitswap->peer_rate, now) &&
            kw_bucket_has(&peer->bitswap->bucket, &peer->bitswap->rate, now)) {
-        if (!send_block(peer, queued(peer, 0)))
+        const kw_cid cid = *first;
+        if (!send_block(peer, &cid))
             return;
-        peer->first = (peer->first + 1) % BITSWAP_SERVED_WANTS;
-        peer->n_queue--;
+        (void)kw_bitswap_wants_put(peer->served, &cid, KW_BITSWAP_UNKNOWN);
         peer->used_ms = now;
     }
 }

@@ -103,6 +103,8 @@ static kw_status open_parts(kw_host *host, kw_error *err)
                           2 * limits->handshakes_per_second, salt, &host->gate, err));
     host->requests =
         (kw_rate){(double)limits->requests_per_second, 4.0 * (double)limits->requests_per_second};
+    host->answer_rate = (kw_rate){8 * host->requests.per_second, 2 * host->requests.per_second};
+    host->answers = kw_bucket_full(&host->answer_rate, kw_loop_now(host->loop));
     const kw_rate of_address = {2 * host->requests.per_second, 2 * host->requests.burst};
     kw_limits_set_requests(host->gate, &of_address);
     KW_TRY(kw_timer_open(host->loop, on_tick, host, &host->tick, err));

@@ -115,6 +115,13 @@ void kw_host_keep(kw_host *host, const kw_peer_id *peer, bool keep);
 /* Whether a peer may make a request that costs so much (a want 1, a stream 8, a question of
  * Kademlia or HTTP 16) by its own rate and by that of its address; false: it must wait. */
 bool kw_host_request(kw_host *host, const kw_peer_id *peer, double cost);
+/* Work for a peer that moved nothing: answers that a block is not here. All peers together have so
+ * much of it a second [16,000]; when there is no more, only those have a turn whose address has
+ * credit left, or whom we dialed. An address begins with 256, has 64 a second, and 16 for each
+ * block that went either way; no more than 4,096. */
+void kw_host_answered(kw_host *host, const kw_peer_id *peer, size_t n);
+void kw_host_moved(kw_host *host, const kw_peer_id *peer, size_t n_blocks);
+bool kw_host_has_time(kw_host *host, const kw_peer_id *peer);
 bool kw_host_connected(const kw_host *host, const kw_peer_id *peer);
 /* Round trip in microseconds by the ping protocol. */
 typedef void (*kw_ping_fn)(void *user, kw_status status, uint64_t rtt_us);

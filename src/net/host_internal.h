@@ -128,6 +128,8 @@ struct kw_host {
     kw_book *book;
     kw_limits *gate;
     kw_rate requests; /* of a peer */
+    kw_rate answer_rate;
+    kw_bucket answers; /* to all, kw_host_answered */
     kw_dial *dials;
     uint64_t n_dials; /* so far: their serial numbers */
     kw_request *soon; /* answers that are due outside of the call that asked */

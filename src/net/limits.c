@@ -16,8 +16,12 @@ typedef struct entry {
     uint8_t key[9];
     bool used;
     uint32_t n_connections;
-    kw_bucket handshakes, requests;
+    kw_bucket handshakes, requests, credit;
 } entry;
+
+/* Debt ends, too: an address that is gone is not remembered for much more than a minute. */
+static const kw_rate credit_rate = {64, 4096};
+#define FIRST_CREDIT 256.0
 
 struct kw_limits {
     size_t connections;
@@ -70,7 +74,8 @@ static bool says_nothing(const kw_limits *limits, entry *e, uint64_t now_ms)
 {
     return e->n_connections == 0 &&
            kw_bucket_is_full(&e->handshakes, &limits->handshakes, now_ms) &&
-           kw_bucket_is_full(&e->requests, &limits->requests, now_ms);
+           kw_bucket_is_full(&e->requests, &limits->requests, now_ms) &&
+           kw_bucket_has(&e->credit, &credit_rate, now_ms) && e->credit.left >= FIRST_CREDIT;
 }
 
 /* The entry of a key, or where it may be made (*found false), or NULL. */
@@ -95,6 +100,16 @@ static entry *find(kw_limits *limits, const uint8_t key[9], uint64_t now_ms, boo
     return room;
 }
 
+/* The entry of an address that came in, or NULL. */
+static entry *entry_of(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms)
+{
+    uint8_t key[9];
+    bool found;
+    key_of(ip6, address, key);
+    entry *e = find(limits, key, now_ms, &found);
+    return found ? e : NULL;
+}
+
 kw_status kw_limits_enter(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms,
                           kw_error *err)
 {
@@ -108,7 +123,8 @@ kw_status kw_limits_enter(kw_limits *limits, bool ip6, const uint8_t *address, u
     if (!found) {
         *e = (entry){.used = true,
                      .handshakes = kw_bucket_full(&limits->handshakes, now_ms),
-                     .requests = kw_bucket_full(&limits->requests, now_ms)};
+                     .requests = kw_bucket_full(&limits->requests, now_ms),
+                     .credit = {FIRST_CREDIT, now_ms}};
         memcpy(e->key, key, sizeof key);
     }
     kw_bucket_fill(&e->handshakes, &limits->handshakes, now_ms);
@@ -132,11 +148,8 @@ void kw_limits_set_requests(kw_limits *limits, const kw_rate *rate)
 bool kw_limits_request(kw_limits *limits, bool ip6, const uint8_t *address, double cost,
                        uint64_t now_ms)
 {
-    uint8_t key[9];
-    bool found;
-    key_of(ip6, address, key);
-    entry *e = find(limits, key, now_ms, &found);
-    if (!found)
+    entry *e = entry_of(limits, ip6, address, now_ms);
+    if (!e)
         return true; /* it never came in: nothing is counted */
     if (!kw_bucket_has(&e->requests, &limits->requests, now_ms))
         return false;
@@ -144,12 +157,26 @@ bool kw_limits_request(kw_limits *limits, bool ip6, const uint8_t *address, doub
     return true;
 }
 
+void kw_limits_earn(kw_limits *limits, bool ip6, const uint8_t *address, double credit,
+                    uint64_t now_ms)
+{
+    entry *e = entry_of(limits, ip6, address, now_ms);
+    if (!e)
+        return;
+    kw_bucket_fill(&e->credit, &credit_rate, now_ms);
+    const double sum = e->credit.left + credit;
+    e->credit.left = KW_MAX(KW_MIN(sum, credit_rate.burst), -credit_rate.burst);
+}
+
+bool kw_limits_has_credit(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms)
+{
+    entry *e = entry_of(limits, ip6, address, now_ms);
+    return e && kw_bucket_has(&e->credit, &credit_rate, now_ms);
+}
+
 void kw_limits_leave(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms)
 {
-    uint8_t key[9];
-    bool found;
-    key_of(ip6, address, key);
-    entry *e = find(limits, key, now_ms, &found);
-    if (found && e->n_connections > 0)
+    entry *e = entry_of(limits, ip6, address, now_ms);
+    if (e && e->n_connections > 0)
         e->n_connections--;
 }

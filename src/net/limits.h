@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* limits.h - what one network address may ask of a host: connections at the same time, and
  * handshakes by a token bucket, because a handshake costs us more than the one who asks for it; and
- * all its requests by another.
+ * all its requests by another. Its credit says who goes first when a host has no time for all.
  *
  * An address is an IPv4 address, or the /64 of an IPv6 one (a subscriber has all of it). */
 #ifndef KW_NET_LIMITS_H
@@ -31,6 +31,10 @@ void kw_limits_set_requests(kw_limits *limits, const kw_rate *rate);
 /* Whether an address may make a request now, which costs so much; false: it must wait. */
 bool kw_limits_request(kw_limits *limits, bool ip6, const uint8_t *address, double cost,
                        uint64_t now_ms);
+/* Credit is a little with time, and more for what was useful; work for nothing uses it up. */
+void kw_limits_earn(kw_limits *limits, bool ip6, const uint8_t *address, double credit,
+                    uint64_t now_ms);
+bool kw_limits_has_credit(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms);
 void kw_limits_leave(kw_limits *limits, bool ip6, const uint8_t *address, uint64_t now_ms);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CREDIT_OF_BLOCK 16.0
 #define LEARNED_MS 3600000 /* an address that answered */
 
 static const char only_relayed[] =
@@ -383,6 +384,37 @@ bool kw_host_request(kw_host *host, const kw_peer_id *id, double cost)
         return false;
     kw_bucket_spend(&peer->requests, cost);
     return true;
+}
+
+/* Whom we dialed, and who came through a relay, have no credit of their own. */
+static void add_credit(kw_host *host, const kw_peer_id *id, double credit)
+{
+    const kw_link *link = kw_peer_link(kw_peer_find(host, id));
+    if (link && link->counted)
+        kw_limits_earn(host->gate, link->ip6, link->ip, credit, kw_loop_now(host->loop));
+}
+
+void kw_host_answered(kw_host *host, const kw_peer_id *id, size_t n)
+{
+    kw_bucket_fill(&host->answers, &host->answer_rate, kw_loop_now(host->loop));
+    kw_bucket_spend(&host->answers, (double)n);
+    add_credit(host, id, -(double)n);
+}
+
+void kw_host_moved(kw_host *host, const kw_peer_id *id, size_t n_blocks)
+{
+    add_credit(host, id, CREDIT_OF_BLOCK * (double)n_blocks);
+}
+
+bool kw_host_has_time(kw_host *host, const kw_peer_id *id)
+{
+    const kw_link *link = kw_peer_link(kw_peer_find(host, id));
+    const uint64_t now = kw_loop_now(host->loop);
+    if (!link || kw_bucket_has(&host->answers, &host->answer_rate, now))
+        return true;
+    if (!link->inbound)
+        return true;
+    return link->counted && kw_limits_has_credit(host->gate, link->ip6, link->ip, now);
 }
 
 void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault)

@@ -37,7 +37,7 @@ struct kw_stream {
     void *users[2];
     kw_buf queue;
     size_t sent;
-    bool used, inbound_view, finished, reset, was_full;
+    bool used, inbound_view, finished, reset, was_full, paused;
     kw_stream *other; /* the reader's handle, or the writer's */
     kw_stream_fn opened;
     void *opened_user;
@@ -47,8 +47,9 @@ struct kw_stream {
 struct kw_host {
     kw_peer_id id;
     kw_protocol protocol;
-    bool unreachable, breaks;
-    size_t mute_after; /* bytes that leave it before it falls silent; 0: never */
+    bool unreachable, breaks, busy;
+    size_t n_answers, n_moved; /* what bitswap said of its work */
+    size_t mute_after;         /* bytes that leave it before it falls silent; 0: never */
     size_t bytes_out;
 };
 
@@ -121,6 +122,24 @@ bool kw_host_connected(const kw_host *host, const kw_peer_id *peer)
     return false;
 }
 
+void kw_host_answered(kw_host *host, const kw_peer_id *peer, size_t n)
+{
+    (void)peer;
+    host->n_answers += n;
+}
+
+void kw_host_moved(kw_host *host, const kw_peer_id *peer, size_t n_blocks)
+{
+    (void)peer;
+    host->n_moved += n_blocks;
+}
+
+bool kw_host_has_time(kw_host *host, const kw_peer_id *peer)
+{
+    (void)peer;
+    return !host->busy;
+}
+
 bool kw_host_request(kw_host *host, const kw_peer_id *peer, double cost)
 {
     (void)host;
@@ -139,8 +158,7 @@ void kw_host_blame(kw_host *host, const kw_peer_id *peer, kw_host_fault fault)
 
 void kw_stream_pause(kw_stream *stream, bool paused)
 {
-    (void)stream;
-    (void)paused;
+    stream->paused = paused;
 }
 
 void kw_host_unspeak(kw_host *host, const char *id)
@@ -278,6 +296,8 @@ static void step(void)
             finish_opening(s);
         else if (s[0].reset || s[1].reset)
             close_both(s, KW_E_CANCELLED);
+        else if (s->queue.len > s->sent && s[1].paused)
+            continue;
         else if (s->queue.len > s->sent)
             deliver(s);
         else if (s->finished)
@@ -722,6 +742,57 @@ static void open_abuser(size_t from, kw_stream **stream)
     assert_non_null(*stream);
 }
 
+static void write_wants(kw_stream *stream, const kw_cid *cids, size_t n)
+{
+    kw_buf wants = {0}, message = {0};
+    for (size_t i = 0; i < n; i++) {
+        const kw_bitswap_entry entry = {.cid = cids[i], .have = true, .send_dont_have = true};
+        kw_bitswap_put_entry(&wants, &entry);
+    }
+    kw_bitswap_put_wants(&message, &wants);
+    const kw_bytes bytes = {(const uint8_t *)message.data, message.len};
+    assert_int_equal(kw_frame_write(stream, bytes, NULL), KW_OK);
+    kw_buf_free(&wants);
+    kw_buf_free(&message);
+}
+
+/* A host without time reads no more of who asks for answers; blocks go on being served. */
+static void answers_wait_and_blocks_do_not(void **state)
+{
+    (void)state;
+    kw_stream *asker;
+    fetch f = {0};
+    kw_bitswap_close(nodes[0].bitswap);
+    const kw_bitswap_config config = {.host = &sim.hosts[0], .store = &nodes[0].store};
+    assert_int_equal(kw_bitswap_open(&config, &nodes[0].bitswap, NULL), KW_OK);
+    open_abuser(2, &asker);
+    sim.hosts[0].busy = true;
+    for (size_t i = 0; i < 20; i++) { /* a message each delivery, or a few */
+        write_wants(asker, names, 100);
+        for (size_t k = 0; k < 50; k++)
+            step();
+    }
+    assert_in_range(sim.hosts[0].n_answers, 100, 700);
+    sim.hosts[0].busy = false;
+    for (size_t i = 0; i < 2000; i++)
+        step();
+    assert_int_equal(sim.hosts[0].n_answers, 2000);
+    kw_stream_finish(asker);
+    for (size_t i = 0; i < 2000 && asker; i++)
+        step();
+    assert_null(asker);
+    fetch_all(&f, 1, 40);
+    assert_in_range(f.n_got, 1, BLOCKS - 1);
+    sim.hosts[1].busy = true;
+    for (size_t i = 0; i < 200000 && f.n_got < BLOCKS; i++)
+        step();
+    assert_all(&f);
+    assert_int_equal(sim.hosts[1].n_moved, BLOCKS);
+    assert_int_equal(sim.hosts[1].n_answers, 0);
+    assert_int_equal(sim.hosts[0].n_moved, BLOCKS);
+    kw_bitswap_session_close(f.session);
+}
+
 /* More entries than a message may have, a block again and again, and a message that is none. */
 static void abusers(void **state)
 {
@@ -830,6 +901,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(closed_within, begin, end),
         cmocka_unit_test_setup_teardown(two_sessions, begin, end),
         cmocka_unit_test_setup_teardown(capped, begin, end),
+        cmocka_unit_test_setup_teardown(answers_wait_and_blocks_do_not, begin, end),
         cmocka_unit_test_setup_teardown(abusers, begin, end),
         cmocka_unit_test_setup_teardown(messages, begin, end),
     };

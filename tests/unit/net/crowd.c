@@ -143,6 +143,32 @@ static void greed_makes_way(void **state)
     kw_loop_close(loop);
 }
 
+/* When all have asked for too much, those go first who asked for little, or moved blocks. */
+static void useful_peers_have_time(void **state)
+{
+    (void)state;
+    const kw_host_config config = {.limits = {.requests_per_second = 50}};
+    kw_loop *loop = open_loop();
+    node host, guest;
+    node_open(&host, loop, 1, &config);
+    node_open(&guest, loop, 2, NULL);
+    const kw_multiaddr addr = node_listen(&host);
+    nodes_connect(loop, &guest, &host, &addr);
+    assert_true(node_pings(loop, &guest, &host));
+    const kw_peer_id *const id = &guest.identity.id;
+    kw_host_answered(host.host, id, 90); /* of 100 at once; and of 256 by the address */
+    assert_true(kw_host_has_time(host.host, id));
+    kw_host_answered(host.host, id, 100000);
+    assert_false(kw_host_has_time(host.host, id));
+    kw_host_moved(host.host, id, 6300);
+    assert_true(kw_host_has_time(host.host, id));
+    kw_host_answered(guest.host, &host.identity.id, 100000); /* whom we dialed */
+    assert_true(kw_host_has_time(guest.host, &host.identity.id));
+    node_close(&guest, loop);
+    node_close(&host, loop);
+    kw_loop_close(loop);
+}
+
 typedef struct opener {
     node *from, *to;
     size_t n_opened, n_under_way;
@@ -201,8 +227,8 @@ static void streams_have_a_rate(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(silence_keeps_nobody_out),
-                                       cmocka_unit_test(greed_makes_way),
-                                       cmocka_unit_test(streams_have_a_rate)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_keeps_nobody_out), cmocka_unit_test(greed_makes_way),
+        cmocka_unit_test(useful_peers_have_time), cmocka_unit_test(streams_have_a_rate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

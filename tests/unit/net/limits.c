@@ -71,6 +71,32 @@ static void requests_wait_for_their_turn(void **state)
     kw_limits_close(limits);
 }
 
+/* A little from the beginning, a little with time, and what is earned, up to an end. */
+static void credit_is_earned(void **state)
+{
+    (void)state;
+    kw_limits *limits = open_limits(4, 100, 100);
+    assert_false(kw_limits_has_credit(limits, false, one, 0)); /* it never came in */
+    assert_int_equal(kw_limits_enter(limits, false, one, 1000, NULL), KW_OK);
+    kw_limits_earn(limits, false, one, -255, 1000);
+    assert_true(kw_limits_has_credit(limits, false, one, 1000));
+    kw_limits_earn(limits, false, one, -129, 1000);
+    assert_false(kw_limits_has_credit(limits, false, one, 2900));
+    assert_true(kw_limits_has_credit(limits, false, one, 3100));
+    kw_limits_earn(limits, false, one, -1000, 3100);
+    kw_limits_earn(limits, false, one, 1000, 3100);
+    assert_true(kw_limits_has_credit(limits, false, one, 3100));
+    kw_limits_earn(limits, false, one, 1e9, 3100);
+    kw_limits_earn(limits, false, one, -4096, 3100);
+    assert_false(kw_limits_has_credit(limits, false, one, 3100));
+    /* Who leaves in debt comes back to it, under another key too. */
+    kw_limits_leave(limits, false, one, 3100);
+    assert_int_equal(kw_limits_enter(limits, false, one, 3101, NULL), KW_OK);
+    kw_limits_earn(limits, false, one, -1, 3101);
+    assert_false(kw_limits_has_credit(limits, false, one, 3110));
+    kw_limits_close(limits);
+}
+
 static void networks_of_ip6_are_one(void **state)
 {
     (void)state;
@@ -108,9 +134,11 @@ static void a_full_table_refuses_and_recovers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(connections_are_counted), cmocka_unit_test(handshakes_refill),
-        cmocka_unit_test(requests_wait_for_their_turn), cmocka_unit_test(networks_of_ip6_are_one),
-        cmocka_unit_test(a_full_table_refuses_and_recovers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(connections_are_counted),
+                                       cmocka_unit_test(handshakes_refill),
+                                       cmocka_unit_test(requests_wait_for_their_turn),
+                                       cmocka_unit_test(credit_is_earned),
+                                       cmocka_unit_test(networks_of_ip6_are_one),
+                                       cmocka_unit_test(a_full_table_refuses_and_recovers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
