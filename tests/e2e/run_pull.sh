@@ -104,3 +104,26 @@ run 1 run --pull "ipfs://$cid" "${prompt[@]}" --from cache
 says err 'may not be fetched'
 run 2 run --pull not-there "${prompt[@]}" --from cache
 holds "a file that can be verified only whole is fetched first"
+
+# From another node, by content and by the name that its publisher signed; the trust file is asked before it runs.
+source "$here/nodes.bash"
+mkdir model
+cp "$model" model/stories.gguf
+KWAAI_HOME=a run 0 publish model me/model
+KWAAI_HOME=a run 0 show me/model --json
+cid=$(grep -o 'bafy[a-z2-7]*' out | head -n 1)
+start a
+from=(--from "cache,peers" --no-mdns --peer "$(addr a)")
+KWAAI_HOME=b run 0 run --pull "ipfs://$cid" "${prompt[@]}" "${from[@]}"
+same out expected
+KWAAI_HOME=c run 0 run --pull me/model "${prompt[@]}" "${from[@]}"
+same out expected
+same c/store/me/model/stories.gguf "$model"
+KWAAI_HOME=c run 0 show me/model --json
+says out '"manifest": true'
+mkdir d
+echo "policy * enforce" >d/trust.conf
+KWAAI_HOME=d run 2 run --pull me/model "${prompt[@]}" "${from[@]}"
+silent out
+says err 'refused by the trust file'
+holds "it comes from another node, and runs when the trust file has nothing against it"
