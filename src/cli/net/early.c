@@ -263,7 +263,9 @@ kw_status kw_cli_early_begin(kw_cli *cli, const char *name, kw_early **out, char
     e->line.cli = cli;
     e->loading = true;
     kw_interrupt_watch();
-    const kw_status status = begin(e, name, path, err);
+    kw_status status = begin(e, name, path, err);
+    if (status == KW_E_NOTFOUND)
+        status = KW_E_IO; /* no model that is here has another name */
     kw_cli_progress_end(cli);
     if (status == KW_OK && e->thread) {
         *out = e;
