@@ -11,29 +11,21 @@
 #                      the 200 that a node takes)
 flood_mib=${KWAAI_FLOOD_MIB:-64} least=${KWAAI_FLOOD_RATIO:-0} peers=${KWAAI_FLOOD_PEERS:-40}
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+source "$here/nodes.bash"
 flood=${KW_BUILD_DIR:-$source_dir/build/dev}/bin/interop-flood
 [ -x "$flood" ] || { skipped "interop-flood is not built"; exit 77; }
 [ -r /proc/self/status ] || { skipped "no /proc: memory cannot be seen"; exit 77; }
 cap_kib=$((160 << 10)) # of the node, above what it had before the floods
 ! grep -q __asan_init "$KWAAI" || cap_kib=$((600 << 10)) # the sanitizer keeps what was freed for a while
 
-pids=''
-trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
-
 mkdir model home
 head -c $((flood_mib << 20)) /dev/urandom >model/weights.bin
 KWAAI_HOME=home run 0 publish model me/model
 KWAAI_HOME=home run 0 show me/model --json
 cid=$(grep -o 'bafy[a-z2-7]*' out | head -n 1)
-KWAAI_HOME=home "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 >start 2>node.err &
-node=$!
-pids=$node
-for _ in $(seq 100); do [ -s start ] && break; sleep 0.1; done
-addr=$(sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' start)
-port=$(sed -n 's|.*/tcp/\([0-9]*\)/.*|\1|p' start)
-[ -n "$port" ] || failed "the node does not start: $(cat node.err)"
+start home
+node=$node_pid addr=$(addr home)
+port=${addr#*/tcp/} port=${port%%/*}
 
 resident() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" /proc/$node/status; }
 ms() { date +%s%3N; }
@@ -70,7 +62,7 @@ holds "the honest transfer ends under floods"
 for pid in $pids; do [ "$pid" = "$node" ] || wait "$pid" || failed "a flood ends with an error"; done
 cat -- *.json
 peak=$(resident VmHWM)
-kill -0 $node 2>/dev/null || failed "the node has ended: $(cat node.err)"
+kill -0 $node 2>/dev/null || failed "the node has ended: $(cat home.err)"
 [ $((peak - before)) -lt $cap_kib ] || failed "the node grew from $before to $peak KiB"
 holds "its memory grows by $(((peak - before) >> 10)) MiB at most, below $((cap_kib >> 10))"
 

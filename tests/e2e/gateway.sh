@@ -4,21 +4,15 @@
 # gateway.sh - a node answers HTTP on its port as a trustless gateway: blocks, archives, ranges, and
 # nothing that was not published; kwaai pull takes a model from it, in archives where it can.
 source "$(dirname "$0")/common.bash"
-kwaai node --help >help 2>&1 || true
-grep -q '^Usage: kwaai node' help || { skipped "this build has no network"; exit 77; }
+source "$here/nodes.bash"
 
 head -c 40000000 /dev/urandom >weights.bin
 KWAAI_HOME=a run 0 publish weights.bin me/model
 KWAAI_HOME=a run 0 show me/model --json
 cid=$(grep -o 'bafy[a-z2-7]*' out | head -n 1)
 [ -n "$cid" ] || failed "what is published has no CID"
-KWAAI_HOME=a "$KWAAI" node start --json --no-mdns --listen /ip4/127.0.0.1/tcp/0 >start 2>start.err &
-pid=$!
-relay=
-trap 'kill $pid $relay 2>/dev/null; wait; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -s start ] && break; sleep 0.1; done
-port=$(sed -n 's|.*/tcp/\([0-9]*\)/p2p.*|\1|p' start | head -n 1)
-[ -n "$port" ] || failed "the node does not start: $(cat start.err)"
+start a
+port=$(addr a) port=${port#*/tcp/} port=${port%%/*}
 
 python3 - "$port" "$cid" weights.bin <<'PY'
 import hashlib, http.client, sys
@@ -133,13 +127,13 @@ PY
 for form in car raw; do
     python3 relay.py "$port" $form asked >relay.port 2>relay.err &
     relay=$!
+    pids="$pids $relay"
     for _ in $(seq 100); do [ -s relay.port ] && break; sleep 0.1; done
     rm -rf b
     KWAAI_HOME=b run 0 pull "ipfs://$cid" --from ipfs --no-mdns --limit-rate 24M --gateway "http://127.0.0.1:$(cat relay.port)"
     same "$(cat out)" weights.bin
     kill $relay
     wait $relay || true
-    relay=
     says asked 'format=car&dag-scope=entity&entity-bytes='
     : >relay.port
 done
