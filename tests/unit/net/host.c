@@ -196,7 +196,7 @@ static void both_dial_at_once(void **state)
 {
     (void)state;
     kw_loop *loop = open_loop();
-    const kw_host_config quick = {.limits = {.handshake_ms = 2000}};
+    const kw_host_config quick = {.limits = {.handshake_ms = 4000}};
     node a, b;
     node_open(&a, loop, 1, &quick);
     node_open(&b, loop, 2, &quick);
