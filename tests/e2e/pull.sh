@@ -55,6 +55,7 @@ holds "connections that are cut are taken up"
 refuses 1 corrupt/big.bin "$big" 'SHA-256'
 nothing_left
 refuses 1 plain/missing.bin "$big" 'status 404'
+! grep -q 'has arrived' err || failed "something has arrived of a file that is not there"
 refuses 1 secret/big.bin "$big" 'status 401: it may need a token'
 refuses 1 loop/big.bin "$big" 'redirect'
 refuses 1 header/big.bin "$big" 'header'

@@ -14,12 +14,14 @@ typedef struct job {
     kw_pull_job pull;
     kw_fetch_line line;
     kw_json_writer json;
+    bool arrived; /* something of a file that is not whole */
 } job;
 
 static bool on_progress(void *user, const kw_listed *file, const kw_fetch_progress *progress)
 {
     job *const j = user;
     kw_fetch_line_show(&j->line, file->name, progress);
+    j->arrived = progress->bytes > 0;
     return !kw_interrupt_seen();
 }
 
@@ -122,7 +124,7 @@ static int run_pull(kw_cli *cli)
     if (status == KW_OK)
         return KW_EXIT_OK;
     const int code = kw_cli_fail(cli, status, &err);
-    if (status == KW_E_CANCELLED || status == KW_E_IO || status == KW_E_LIMIT)
+    if (j.arrived && (status == KW_E_CANCELLED || status == KW_E_IO || status == KW_E_LIMIT))
         kw_cli_note(cli, "what has arrived is kept: the same command goes on from there");
     return code;
 }
