@@ -202,6 +202,11 @@ static void http_close(void *user)
     kw_link_finish(user); /* frees nothing yet */
 }
 
+static void http_malformed(void *user)
+{
+    kw_link_blame(user, KW_HOST_MALFORMED);
+}
+
 static bool http_upgrade(void *user, kw_str key, uint8_t *rest, size_t n)
 {
     kw_link *link = user;
@@ -233,7 +238,8 @@ kw_status kw_carrier_begin_http(kw_link *link, kw_error *err)
                                         .room = http_room,
                                         .request = http_request,
                                         .upgrade = http_upgrade,
-                                        .close = http_close};
+                                        .close = http_close,
+                                        .malformed = http_malformed};
     kw_carrier *c;
     KW_TRY(carrier_of(link, &c, err));
     link->mode = KW_LINK_HTTP;

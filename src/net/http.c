@@ -31,6 +31,7 @@ struct kw_http {
     uint64_t at, end; /* of the body that is sent */
     bool head_only, keep, chunked;
     bool running; /* process is on the stack, and goes on by itself */
+    bool ended;   /* no more requests come */
     void (*gone)(void *user);
     void *gone_user;
 };
@@ -214,13 +215,19 @@ static kw_status text_next(void *user, uint64_t offset, size_t max, kw_bytes *ou
     return KW_OK;
 }
 
-void kw_http_reply_status(kw_http_request *request, unsigned status, const char *text)
+void kw_http_reply_text(kw_http_request *request, unsigned status, const char *type,
+                        const char *text)
 {
     kw_http_reply(request, &(kw_http_reply_t){.status = status,
-                                              .type = "text/plain; charset=utf-8",
+                                              .type = type,
                                               .size = strlen(text),
                                               .next = text_next,
                                               .user = (void *)(uintptr_t)text});
+}
+
+void kw_http_reply_status(kw_http_request *request, unsigned status, const char *text)
+{
+    kw_http_reply_text(request, status, "text/plain; charset=utf-8", text);
 }
 
 void kw_http_more(kw_http_request *request)
@@ -330,6 +337,14 @@ static void handle(kw_http *http)
         http->owner->request(http->user, &http->request);
 }
 
+static void refuse_malformed(kw_http *http, unsigned status, const char *text)
+{
+    http->head.n = 0;
+    if (http->owner->malformed)
+        http->owner->malformed(http->user);
+    refuse(http, status, text);
+}
+
 /* Takes requests for as long as they are whole and answered at once. */
 static void process(kw_http *http)
 {
@@ -343,12 +358,10 @@ static void process(kw_http *http)
             break;
         http->phase = HANDLER;
         if (http->head_size == 0 || http->head_size > KW_HTTP_HEAD_MAX) {
-            http->head.n = 0;
-            refuse(http, 431, "the head is longer than 8 KiB\n");
+            refuse_malformed(http, 431, "the head is longer than 8 KiB\n");
         } else if (kw_http_head_get((kw_str){http->in.data, http->head_size}, &http->head, &err) !=
                    KW_OK) {
-            http->head.n = 0;
-            refuse(http, 400, "not HTTP\n");
+            refuse_malformed(http, 400, "not HTTP\n");
         } else {
             handle(http);
         }
@@ -356,6 +369,8 @@ static void process(kw_http *http)
             send_body(http);
     }
     http->running = false;
+    if (http->ended && http->phase == HEAD)
+        stop(http);
 }
 
 /* ---- the connection ---- */
@@ -393,6 +408,13 @@ void kw_http_drained(kw_http *http)
 {
     if (http->phase == BODY && !http->running)
         send_body(http);
+}
+
+void kw_http_end(kw_http *http)
+{
+    http->ended = true;
+    if (http->phase == HEAD && !http->running)
+        stop(http);
 }
 
 bool kw_http_busy(const kw_http *http)

@@ -43,7 +43,10 @@ typedef struct kw_http_reply {
 
 /* Answers, once for each request, now or later. */
 void kw_http_reply(kw_http_request *request, const kw_http_reply_t *reply);
-/* An answer without a body but a line of text. */
+/* An answer that is a text (static). */
+void kw_http_reply_text(kw_http_request *request, unsigned status, const char *type,
+                        const char *text);
+/* The same of a line that says why. */
 void kw_http_reply_status(kw_http_request *request, unsigned status, const char *text);
 /* The body goes on where next had nothing. */
 void kw_http_more(kw_http_request *request);
@@ -82,11 +85,15 @@ typedef struct kw_http_owner {
      * came behind the request is handed over. This connection is not freed within the call. */
     bool (*upgrade)(void *user, kw_str key, uint8_t *rest, size_t n_rest);
     void (*close)(void *user); /* when all that was sent is out */
+    /* What came is no request of HTTP; it is refused. May be NULL. */
+    void (*malformed)(void *user);
 } kw_http_owner;
 
 kw_status kw_http_open(const kw_http_owner *owner, void *user, kw_http **out, kw_error *err);
 void kw_http_receive(kw_http *http, kw_bytes bytes);
 void kw_http_drained(kw_http *http);
+/* The client sends nothing more: what it asked for is answered, and then it is closed. */
+void kw_http_end(kw_http *http);
 /* Whether a request is being answered. */
 bool kw_http_busy(const kw_http *http);
 void kw_http_free(kw_http *http);
