@@ -88,6 +88,8 @@ static uint64_t span_of(const kw_fetch_job *f, const kw_lane *lane)
         rate = KW_MIN(rate, f->config->bytes_per_s / 2);
     const uint64_t free_cells = all->n_cells - all->n_used - all->n_reserved;
     uint64_t want = KW_MAX(2 * rate / all->block_size, UINT64_C(1));
+    if (lane->bytes_per_s == 0 && !all->limited)
+        want = lane->first_span;
     if (f->config->scatter && !all->limited)
         want = lane->span; /* the more it knows of, the better it can choose what is rare */
     return KW_MIN(KW_MIN(want, lane->span), free_cells);

@@ -94,6 +94,7 @@ static void on_opened(void *user, const kw_offer *offer)
     lane->by_leaf = offer->by_leaf;
     lane->parallel = KW_MAX(offer->parallel, 1);
     lane->span = KW_MAX(offer->span, 1);
+    lane->first_span = KW_MAX(offer->first_span, 1);
     lane->size = offer->size;
     snprintf(lane->validator, sizeof(lane->validator), "%s",
              offer->validator ? offer->validator : "");

@@ -26,7 +26,7 @@ typedef struct kw_lane {
     kw_fetch_share share;
     /* of the offer */
     bool opened, ranges, blocks, pauses, by_leaf;
-    uint32_t parallel, span;
+    uint32_t parallel, span, first_span;
     uint64_t size;
     char validator[160];
     bool fresh;  /* an offer came that the scheduler has not seen */

@@ -43,6 +43,7 @@ typedef struct kw_offer {
     const char *from;      /* a host or peer, for a person; borrowed */
     uint32_t parallel;     /* asks at once */
     uint32_t span;         /* blocks in one ask it likes best */
+    uint32_t first_span;   /* the same before its pace is known; 0: one */
     bool ranges;           /* false: it can only send the whole file, from the start */
     bool blocks;           /* answers KW_ASK_BLOCK */
     bool pauses;           /* honours KW_TAKE_PAUSE */

@@ -490,7 +490,7 @@ static void tick(void *user)
     }
     kw_bitswap_session_tick(b, now);
     sweep_peers(b);
-    const bool capped = b->config.bytes_per_second > 0 || b->config.peer_bytes_per_second > 0;
+    const bool capped = b->config.cap || b->config.peer_bytes_per_second > 0;
     kw_timer_set(b->timer, waiting && capped ? SERVE_MS : TICK_MS, 0);
 }
 
@@ -510,9 +510,7 @@ kw_status kw_bitswap_open(const kw_bitswap_config *config, kw_bitswap **out, kw_
     b->config = *config;
     if (b->config.stall_ms == 0)
         b->config.stall_ms = 10000;
-    b->rate = rate_of(config->bytes_per_second);
     b->peer_rate = rate_of(config->peer_bytes_per_second);
-    b->bucket = kw_bucket_full(&b->rate, kw_bitswap_now(b));
     const kw_protocol protocol = {
         .id = KW_BITSWAP_ID, .incoming = incoming, .user = b, .max_per_peer = INBOUND_PER_PEER};
     kw_status status = kw_crypto_random(b->salt, sizeof(b->salt), err);

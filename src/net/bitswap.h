@@ -29,7 +29,7 @@ typedef enum kw_bitswap_fault {
 typedef struct kw_bitswap_config {
     kw_host *host;               /* borrowed */
     const kw_block_store *store; /* borrowed; NULL: nothing is served */
-    uint64_t bytes_per_second;   /* of blocks to all peers; 0: no cap */
+    struct kw_cap *cap;          /* of bytes to all peers; borrowed; NULL: none */
     uint64_t peer_bytes_per_second;
     uint64_t stall_ms;   /* a peer that was asked is silent for so long at most; 0: 10,000 */
     kw_sha256_fn kernel; /* NULL: the scalar one */

@@ -62,8 +62,7 @@ struct kw_bitswap {
     size_t n_peers, cap_peers;
     bitswap_inbound *inbound;              /* list of streams */
     kw_bitswap_session *sessions, *closed; /* closed: freed at the next turn */
-    kw_rate rate, peer_rate;               /* of bytes to all, and to one */
-    kw_bucket bucket;
+    kw_rate peer_rate;                     /* of bytes to one peer */
     uint64_t settled[BITSWAP_SETTLED];
     size_t n_settled; /* written so far; a ring */
     kw_buf message;   /* owned; reused */

@@ -123,7 +123,8 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
         kw_stream_reset(peer->out); /* half a message cannot be taken back */
     store->release(store->user, &block);
     kw_bucket_spend(&peer->bucket, (double)size);
-    kw_bucket_spend(&b->bucket, (double)size);
+    if (b->config.cap)
+        kw_cap_spend(b->config.cap, KW_CAP_BITSWAP, (double)size);
     b->info.blocks_out++;
     b->info.bytes_out += size;
     kw_host_moved(b->config.host, &peer->id, 1);
@@ -135,10 +136,11 @@ static bool send_block(bitswap_peer *peer, const kw_cid *cid)
 void kw_bitswap_serve(bitswap_peer *peer)
 {
     const uint64_t now = kw_bitswap_now(peer->bitswap);
+    kw_cap *const cap = peer->bitswap->config.cap;
     const kw_cid *first;
     while (peer->out && (first = kw_bitswap_wants_first(peer->served)) != NULL &&
            kw_bucket_has(&peer->bucket, &peer->bitswap->peer_rate, now) &&
-           kw_bucket_has(&peer->bitswap->bucket, &peer->bitswap->rate, now)) {
+           (!cap || kw_cap_has(cap, KW_CAP_BITSWAP, now))) {
         const kw_cid cid = *first;
         if (!send_block(peer, &cid))
             return;

@@ -55,4 +55,41 @@ static inline bool kw_bucket_is_full(kw_bucket *bucket, const kw_rate *rate, uin
     return bucket->left >= rate->burst;
 }
 
+/* One rate for several who send. When it is short they take turns: who was let through last waits
+ * while another one has asked within KW_CAP_TURN_MS. */
+enum { KW_CAP_SENDERS = 2, KW_CAP_TURN_MS = 200 };
+typedef enum kw_cap_sender { KW_CAP_BITSWAP, KW_CAP_HTTP } kw_cap_sender;
+
+typedef struct kw_cap {
+    kw_rate rate;
+    kw_bucket bucket;
+    int last;
+    uint64_t waits_ms[KW_CAP_SENDERS]; /* when it last heard that it must wait; 0: it need not */
+} kw_cap;
+
+/* bytes_per_second 0: no limit. At once: a quarter of a second's. */
+static inline kw_cap kw_cap_of(uint64_t bytes_per_second, uint64_t now_ms)
+{
+    const kw_rate rate = {(double)bytes_per_second, (double)bytes_per_second / 4};
+    return (kw_cap){.rate = rate, .bucket = kw_bucket_full(&rate, now_ms), .last = -1};
+}
+
+/* Whether this one may send something now. */
+static inline bool kw_cap_has(kw_cap *cap, kw_cap_sender sender, uint64_t now_ms)
+{
+    const uint64_t other = cap->waits_ms[1 - (int)sender];
+    if (cap->rate.per_second <= 0)
+        return true;
+    const bool turn = cap->last != (int)sender || other == 0 || now_ms - other > KW_CAP_TURN_MS;
+    const bool has = kw_bucket_has(&cap->bucket, &cap->rate, now_ms) && turn;
+    cap->waits_ms[sender] = has ? 0 : now_ms;
+    return has;
+}
+
+static inline void kw_cap_spend(kw_cap *cap, kw_cap_sender sender, double n)
+{
+    kw_bucket_spend(&cap->bucket, n);
+    cap->last = (int)sender;
+}
+
 #endif

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 #define TICK_MS 1000
-#define REQUEST_MS 10000 /* without a request under way */
-#define STUCK_MS 30000   /* of an answer of which nothing leaves */
+#define MOVED ((size_t)1 << 20) /* bytes that count as a block that was moved */
+#define REQUEST_MS 10000        /* without a request under way */
+#define STUCK_MS 30000          /* of an answer of which nothing leaves */
 
 typedef struct server {
     kw_http_streams *all;
@@ -20,6 +21,7 @@ typedef struct server {
     struct server *next;
     uint64_t moved_ms;
     size_t room; /* of the stream when it last moved */
+    size_t sent; /* that was not counted as a block yet */
 } server;
 
 struct kw_http_streams {
@@ -38,8 +40,15 @@ static uint64_t now_of(const kw_http_streams *all)
 static void http_send(void *user, kw_bytes bytes)
 {
     server *const s = user;
-    if (s->stream && kw_stream_write(s->stream, bytes, NULL) != KW_OK)
+    if (!s->stream)
+        return;
+    if (kw_stream_write(s->stream, bytes, NULL) != KW_OK)
         kw_stream_reset(s->stream); /* half an answer cannot be taken back */
+    s->sent += bytes.len;
+    if (s->sent >= MOVED) {
+        s->sent -= MOVED;
+        kw_host_moved(s->all->host, kw_stream_peer(s->stream), 1);
+    }
 }
 
 /* A quarter of what a stream takes is left for heads and the frames of chunks. */

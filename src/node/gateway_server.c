@@ -3,7 +3,8 @@
 #include "node/gateway_server.h"
 
 #include "base/check.h"
-#include "net/http.h"
+#include "net/bucket.h"
+#include "net/http_stream.h"
 #include "net/loop.h"
 #include "node/gateway_request.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 
 #define TICK_MS 50
+#define PIECE (32 << 10) /* of a body that counts against a cap */
 
 typedef struct body {
     struct kw_gateway_server *server; /* NULL: a free place */
@@ -22,12 +24,12 @@ typedef struct body {
 } body;
 
 struct kw_gateway_server {
-    kw_host *host;
+    kw_gateway_config config;
+    kw_http_streams *streams;
     kw_block_store base, store; /* store: base, with blocks that may be kept */
-    uint64_t bytes_per_second, tokens;
-    kw_timer *timer; /* NULL: no cap */
+    kw_timer *timer;            /* NULL: no cap */
     body bodies[KW_GATEWAY_BODIES];
-    size_t n_bodies;
+    size_t n_bodies, first;
     bool closed; /* freed with the last body */
 };
 
@@ -118,10 +120,14 @@ static size_t allowed(body *b, size_t max)
     kw_gateway_server *const s = b->server;
     if (!s->timer)
         return max;
-    b->waits = s->tokens == 0;
-    max = (size_t)KW_MIN((uint64_t)max, s->tokens);
-    s->tokens -= max;
-    return max;
+    b->waits = !kw_cap_has(s->config.cap, KW_CAP_HTTP, kw_loop_now(kw_host_loop(s->config.host)));
+    return b->waits ? 0 : KW_MIN(max, (size_t)PIECE);
+}
+
+static void spend(const body *b, size_t n)
+{
+    if (b->server->timer)
+        kw_cap_spend(b->server->config.cap, KW_CAP_HTTP, (double)n);
 }
 
 static kw_status next_raw(void *user, uint64_t offset, size_t max, kw_bytes *out, bool *ended)
@@ -133,6 +139,7 @@ static kw_status next_raw(void *user, uint64_t offset, size_t max, kw_bytes *out
     max = allowed(b, max);
     if (max > 0)
         *out = (kw_bytes){b->block.data.data + offset, max};
+    spend(b, max);
     return KW_OK;
 }
 
@@ -147,19 +154,18 @@ static kw_status next_car(void *user, uint64_t offset, size_t max, kw_bytes *out
         return KW_OK;
     const kw_status status = kw_car_walk_next(b->walk, max, out, NULL);
     *ended = status == KW_OK && out->len == 0;
-    if (b->server->timer)
-        b->server->tokens += max - out->len;
+    spend(b, status == KW_OK ? out->len : 0);
     return status;
 }
 
-static void refill(void *user)
+/* Bodies that wait for the cap go on, another one first each time. */
+static void go_on(void *user)
 {
     kw_gateway_server *const s = user;
-    const uint64_t more = KW_MAX(s->bytes_per_second * TICK_MS / 1000, UINT64_C(1));
-    s->tokens = KW_MIN(s->tokens + more, KW_MAX(s->bytes_per_second / 4, more));
+    s->first = (s->first + 1) % KW_GATEWAY_BODIES;
     for (size_t i = 0; i < KW_GATEWAY_BODIES; i++) {
-        body *const b = &s->bodies[i];
-        if (b->server && b->waits && s->tokens > 0)
+        const body *const b = &s->bodies[(s->first + i) % KW_GATEWAY_BODIES];
+        if (b->server && b->waits)
             kw_http_more(b->request);
     }
 }
@@ -216,6 +222,15 @@ static void put_fields(kw_buf *out, const kw_gateway_request *r, kw_str etag)
     kw_buf_printf(out, "\r\nContent-Disposition: attachment; filename=\"%s.%s\"\r\n", cid, ending);
     if (r->car)
         kw_buf_printf(out, "Accept-Ranges: none\r\n");
+}
+
+/* What is here of the file that an archive is of. */
+static void put_holds(const kw_gateway_server *s, kw_buf *out, const kw_gateway_request *r)
+{
+    const kw_gateway_config *const c = &s->config;
+    if (r->car && c->whole)
+        kw_buf_printf(out, KW_GATEWAY_HOLDS ": %s\r\n",
+                      c->whole(c->user, &r->part.path[r->part.n_path - 1]) ? "all" : "part");
 }
 
 static bool is_identity(const kw_gateway_request *r)
@@ -285,6 +300,16 @@ static void answer_identity(kw_http_request *request, const kw_gateway_request *
                                                   .fields = fields->data});
 }
 
+/* What is served here, for who asks by streams. Source: libp2p specifications, http. */
+static bool answer_well_known(kw_http_request *request)
+{
+    static const char protocols[] = "{\"/ipfs/gateway\":{\"path\":\"/\"}}";
+    if (!kw_str_is(kw_http_path(request), "/.well-known/libp2p/protocols"))
+        return false;
+    kw_http_reply_text(request, 200, "application/json", protocols);
+    return true;
+}
+
 static void on_request(void *user, kw_http_request *request)
 {
     kw_gateway_server *const s = user;
@@ -294,6 +319,8 @@ static void on_request(void *user, kw_http_request *request)
     kw_buf text = {0}, etag = {0};
     const char *why;
     char cid[KW_CID_TEXT_MAX];
+    if (answer_well_known(request))
+        return;
     (void)kw_http_parameter(request, "format", &fields.format);
     (void)kw_http_parameter(request, "dag-scope", &fields.dag_scope);
     (void)kw_http_parameter(request, "entity-bytes", &fields.entity_bytes);
@@ -307,6 +334,7 @@ static void on_request(void *user, kw_http_request *request)
     kw_cid_text(&r.part.path[r.part.n_path - 1], cid);
     put_etag(&etag, &r, cid);
     put_fields(&text, &r, (kw_str){etag.data, etag.len});
+    put_holds(s, &text, &r);
     if (text.failed || etag.failed)
         kw_http_reply_status(request, 503, "no memory to answer\n");
     else if (has_etag(kw_http_field(request, "if-none-match"), (kw_str){etag.data, etag.len}))
@@ -323,26 +351,27 @@ static void on_request(void *user, kw_http_request *request)
 
 /* ---- the server ---- */
 
-kw_status kw_gateway_server_open(kw_host *host, kw_loop *loop, const kw_block_store *store,
-                                 uint64_t bytes_per_second, kw_gateway_server **out, kw_error *err)
+kw_status kw_gateway_server_open(const kw_gateway_config *config, kw_gateway_server **out,
+                                 kw_error *err)
 {
     kw_gateway_server *const s = calloc(1, sizeof *s);
     if (!s)
         return kw_fail(err, KW_E_NOMEM, "gateway: no memory for a server");
-    s->host = host;
-    s->base = *store;
+    s->config = *config;
+    s->base = *config->store;
     s->store =
         (kw_block_store){.user = s, .has = has_block, .get = get_block, .release = release_block};
-    s->bytes_per_second = bytes_per_second;
-    if (bytes_per_second > 0) {
-        const kw_status status = kw_timer_open(loop, refill, s, &s->timer, err);
-        if (status != KW_OK) {
-            free(s);
-            return status;
-        }
-        kw_timer_set(s->timer, TICK_MS, TICK_MS);
+    kw_status status = kw_http_streams_open(config->host, &s->streams, err);
+    if (status == KW_OK && config->cap)
+        status = kw_timer_open(kw_host_loop(config->host), go_on, s, &s->timer, err);
+    if (status != KW_OK) {
+        kw_http_streams_close(s->streams);
+        free(s);
+        return status;
     }
-    kw_host_http(host, on_request, s);
+    if (s->timer)
+        kw_timer_set(s->timer, TICK_MS, TICK_MS);
+    kw_host_http(config->host, on_request, s);
     *out = s;
     return KW_OK;
 }
@@ -351,9 +380,10 @@ void kw_gateway_server_close(kw_gateway_server *s)
 {
     if (!s)
         return;
-    kw_host_http(s->host, NULL, NULL);
+    kw_host_http(s->config.host, NULL, NULL);
     if (s->timer)
         kw_timer_close(s->timer);
+    kw_http_streams_close(s->streams);
     s->closed = true;
     for (size_t i = 0; i < KW_GATEWAY_BODIES; i++) {
         if (s->bodies[i].server)

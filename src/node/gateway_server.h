@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* gateway_server.h - a trustless gateway on the node's port: /ipfs/CID[/NAME...] as a raw block or
- * as an archive (CAR), from the blocks that the node serves to peers too, and nothing else. Whoever
- * asks verifies.
+/* gateway_server.h - a trustless gateway: /ipfs/CID[/NAME...] as a raw block or as an archive
+ * (CAR), from the blocks that the node serves to peers too, and nothing else. Whoever asks
+ * verifies. It answers on the node's port and on streams of /http/1.1 alike, which differ in the
+ * carrier only.
  *
- * Bodies are views of mapped files, taken as the socket has room. At most KW_GATEWAY_BODIES are on
- * their way at a time (503 beyond); what is sent counts against the same cap in bytes a second for
- * all of them. */
+ * Bodies are views of mapped files, taken as the carrier has room. At most KW_GATEWAY_BODIES are on
+ * their way at a time (503 beyond); what is sent counts against the node's one cap.
+ *
+ * An answer that is an archive of a file says whether all blocks of that file are here, in a field
+ * of our own (KW_GATEWAY_HOLDS): a peer who fetches knows by it whether runs can be asked for. */
 #ifndef KW_NODE_GATEWAY_SERVER_H
 #define KW_NODE_GATEWAY_SERVER_H
 
@@ -13,12 +16,22 @@
 #include "wire/blocks.h"
 
 #define KW_GATEWAY_BODIES 32
+#define KW_GATEWAY_HOLDS "Kwaai-Holds" /* "all" or "part" */
 
 typedef struct kw_gateway_server kw_gateway_server;
 
-/* Becomes the host's handler of HTTP. store: borrowed. bytes_per_second 0: no cap. */
-kw_status kw_gateway_server_open(kw_host *host, kw_loop *loop, const kw_block_store *store,
-                                 uint64_t bytes_per_second, kw_gateway_server **out, kw_error *err);
+typedef struct kw_gateway_config {
+    kw_host *host;               /* borrowed, as all of these */
+    const kw_block_store *store; /* copied */
+    struct kw_cap *cap;          /* NULL: none */
+    /* Whether all blocks below a root are in the store. NULL: that is never said. */
+    bool (*whole)(void *user, const kw_cid *root);
+    void *user;
+} kw_gateway_config;
+
+/* Becomes the host's handler of HTTP, and takes its streams too. */
+kw_status kw_gateway_server_open(const kw_gateway_config *config, kw_gateway_server **out,
+                                 kw_error *err);
 /* The host may still end connections afterwards; it asks nothing more. */
 void kw_gateway_server_close(kw_gateway_server *server);
 

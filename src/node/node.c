@@ -83,6 +83,24 @@ static kw_status open_registry(kw_node *node, kw_error *err)
     return config->following ? kw_follow_open(&follow, &node->follow, err) : KW_OK;
 }
 
+static kw_status note_root(void *user, const kw_index_row *row, kw_error *err)
+{
+    bool *const whole = user;
+    (void)err;
+    *whole = *whole || row->rooted;
+    return KW_OK;
+}
+
+/* Files of the index are whole; those that are being pulled are in it when they are. */
+static bool is_whole(void *user, const kw_cid *root)
+{
+    const kw_node *const node = user;
+    const kw_index_query query = {.root = root};
+    bool whole = false;
+    return node->config.index && kw_contribution_gives(node->contribution, NULL) &&
+           kw_index_each(node->config.index, &query, note_root, &whole, NULL) == KW_OK && whole;
+}
+
 /* What a node speaks besides what every host does. */
 static kw_status open_protocols(kw_node *node, kw_error *err)
 {
@@ -93,7 +111,7 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
     const kw_node_config *const config = &node->config;
     kw_bitswap_config bitswap = {.host = node->host,
                                  .store = &node->blocks,
-                                 .bytes_per_second = config->bytes_per_second,
+                                 .cap = config->bytes_per_second > 0 ? &node->cap : NULL,
                                  .kernel = kw_sha256_kernel(config->sha_extension)};
     kw_guard_bitswap(node->guard, &bitswap);
     const kw_kad_config kad = {
@@ -108,8 +126,12 @@ static kw_status open_protocols(kw_node *node, kw_error *err)
     KW_TRY(kw_contribution_open(node->loop, &contribution, &node->contribution, err));
     node->blocks = kw_contribution_store(node->contribution, kw_pulls_store(node->pulls));
     KW_TRY(kw_bitswap_open(&bitswap, &node->bitswap, err));
-    KW_TRY(kw_gateway_server_open(node->host, node->loop, &node->blocks, config->bytes_per_second,
-                                  &node->gateway, err));
+    const kw_gateway_config gateway = {.host = node->host,
+                                       .store = &node->blocks,
+                                       .cap = bitswap.cap,
+                                       .whole = is_whole,
+                                       .user = node};
+    KW_TRY(kw_gateway_server_open(&gateway, &node->gateway, err));
     KW_TRY(kw_kad_open(&kad, &node->kad, err));
     KW_TRY(kw_pulls_begin(node->pulls, err));
     if (node->n_bootstrap)
@@ -145,6 +167,7 @@ static kw_status open_parts(kw_node *node, kw_error *err)
     KW_TRY(kw_host_open(&host, &node->host, err));
     kw_guard_attach(node->guard, node->host);
     KW_TRY(listen_all(node, err));
+    node->cap = kw_cap_of(config->bytes_per_second, kw_loop_now(node->loop));
     KW_TRY(open_protocols(node, err));
     if (config->socket)
         KW_TRY(

@@ -5,6 +5,7 @@
 
 #include "net/autonat.h"
 #include "net/bitswap.h"
+#include "net/bucket.h"
 #include "net/dcutr.h"
 #include "net/hop.h"
 #include "net/kad.h"
@@ -28,6 +29,7 @@ struct kw_node {
     kw_guard *guard;
     kw_bitswap *bitswap;
     kw_gateway_server *gateway;
+    kw_cap cap; /* of the bytes of blocks, whoever sends them */
     kw_kad *kad;
     kw_mdns *mdns; /* NULL: not wanted, or no network here can multicast */
     kw_registry *registry;

@@ -11,6 +11,7 @@
 #include "net/kad.h"
 #include "net/mdns.h"
 #include "node/guard.h"
+#include "node/ranges.h"
 #include "os/thread.h"
 
 #include <stdatomic.h>
@@ -19,6 +20,10 @@
 
 #define PARALLEL 32
 #define SPAN 4
+#define RUN_PARALLEL 8 /* while runs are asked for ... */
+#define RUN_SPAN 16
+#define RUN_FIRST 8
+#define RUN_MIN 2 /* ... of so many blocks at least */
 #define RETRY_MS 2000
 #define PROVIDERS 16
 #define REDIAL_MS 250 /* doubled each time, up to */
@@ -51,8 +56,9 @@ struct kw_peers_source {
 /* What fetch asked for and has not got whole. */
 typedef struct ask {
     struct ask *next;
-    uint64_t id, offset;
-    uint32_t leaf_size;
+    kw_ask what;
+    bool by_run;    /* one peer sends all of it; else bitswap */
+    uint64_t given; /* bytes that a run has brought: those of the first blocks */
     size_t n, n_got;
     bool *got;
     kw_cid *cids; /* behind got, one allocation with the ask */
@@ -64,9 +70,11 @@ struct file {
     const kw_want *want;
     const kw_delivery *to;
     kw_bitswap_session *session;
+    kw_ranges *ranges;
     kw_kad_query *query;
     ask *asks;
-    bool told; /* opened or failed */
+    bool told;      /* opened or failed */
+    bool runs, ran; /* runs can be asked for; one has come */
     _Atomic uint32_t closed;
 };
 
@@ -74,7 +82,7 @@ struct file {
 
 static uint64_t place_of(const ask *a, size_t i)
 {
-    return a->offset + (uint64_t)i * a->leaf_size;
+    return a->what.offset + (uint64_t)i * a->what.leaf_size;
 }
 
 static void drop_ask(file *f, ask *a)
@@ -92,7 +100,7 @@ static void drop_ask(file *f, ask *a)
 static bool is_wanted(const file *f, const kw_cid *cid)
 {
     for (const ask *a = f->asks; a; a = a->next) {
-        for (size_t i = 0; i < a->n; i++) {
+        for (size_t i = 0; i < a->n && !a->by_run; i++) {
             if (!a->got[i] && kw_cid_equal(&a->cids[i], cid))
                 return true;
         }
@@ -103,8 +111,10 @@ static bool is_wanted(const file *f, const kw_cid *cid)
 /* Ends an ask; blocks that nobody else waits for are not wanted any more. */
 static void end_ask(file *f, ask *a, bool tell, kw_status status, const char *why)
 {
-    const uint64_t id = a->id;
+    const uint64_t id = a->what.id;
     kw_cid *cids = a->cids;
+    if (a->by_run)
+        kw_ranges_cancel(f->ranges, id);
     for (ask **place = &f->asks; *place; place = &(*place)->next) {
         if (*place == a) {
             *place = a->next;
@@ -112,7 +122,7 @@ static void end_ask(file *f, ask *a, bool tell, kw_status status, const char *wh
         }
     }
     for (size_t i = 0; i < a->n; i++) {
-        if (!a->got[i] && !is_wanted(f, &cids[i]))
+        if (!a->by_run && !a->got[i] && !is_wanted(f, &cids[i]))
             kw_bitswap_unwant(f->session, &cids[i]);
     }
     free(a);
@@ -120,25 +130,31 @@ static void end_ask(file *f, ask *a, bool tell, kw_status status, const char *wh
         f->to->done(f->to->user, id, status, why, status == KW_E_IO ? RETRY_MS : 0);
 }
 
-/* Gives a block to an ask; true: the ask is over and gone. */
-static bool give(file *f, ask *a, const kw_cid *cid, kw_bytes data)
+static void finish_ask(file *f, ask *a)
 {
-    for (size_t i = 0; i < a->n; i++) {
-        if (a->got[i] || !kw_cid_equal(&a->cids[i], cid))
-            continue;
-        a->got[i] = true;
-        a->n_got++;
-        if (f->to->data(f->to->user, a->id, place_of(a, i), data) != KW_TAKE_OK) {
-            end_ask(f, a, false, KW_OK, NULL);
-            return true;
-        }
-    }
-    if (a->n_got < a->n)
-        return false;
-    const uint64_t id = a->id;
+    const uint64_t id = a->what.id;
     drop_ask(f, a);
     f->to->done(f->to->user, id, KW_OK, NULL, 0);
-    return true;
+}
+
+/* Gives a block to an ask, but for what a run has brought of it before it ended. */
+static void give(file *f, ask *a, const kw_cid *cid, kw_bytes data)
+{
+    for (size_t i = 0; i < a->n && !a->by_run; i++) {
+        if (a->got[i] || !kw_cid_equal(&a->cids[i], cid))
+            continue;
+        const uint64_t place = place_of(a, i), had = a->what.offset + a->given;
+        const size_t skip = (size_t)KW_MIN(had > place ? had - place : 0, (uint64_t)data.len);
+        a->got[i] = true;
+        a->n_got++;
+        if (f->to->data(f->to->user, a->what.id, place + skip,
+                        (kw_bytes){data.data + skip, data.len - skip}) != KW_TAKE_OK) {
+            end_ask(f, a, false, KW_OK, NULL);
+            return;
+        }
+    }
+    if (a->n_got == a->n)
+        finish_ask(f, a);
 }
 
 static void on_block(void *user, const kw_cid *cid, kw_bytes data, const kw_peer_id *from)
@@ -148,7 +164,7 @@ static void on_block(void *user, const kw_cid *cid, kw_bytes data, const kw_peer
         kw_guard_good(f->source->guard, from, data.len);
     for (ask *a = f->asks, *next; a; a = next) {
         next = a->next;
-        (void)give(f, a, cid, data);
+        give(f, a, cid, data);
     }
 }
 
@@ -157,7 +173,7 @@ static void want_again(file *f)
 {
     for (ask *a = f->asks, *next; a; a = next) {
         next = a->next;
-        for (size_t i = 0; i < a->n; i++) {
+        for (size_t i = 0; i < a->n && !a->by_run; i++) {
             kw_error err;
             if (a->got[i] || kw_bitswap_want(f->session, &a->cids[i], 1, &err) == KW_OK)
                 continue;
@@ -174,7 +190,7 @@ static void on_missing(void *user, const kw_cid *cid)
         return; /* peers are still being looked for, and on_looked goes on; or one gets it */
     for (ask *a = f->asks, *next; a; a = next) {
         next = a->next;
-        for (size_t i = 0; i < a->n; i++) {
+        for (size_t i = 0; i < a->n && !a->by_run; i++) {
             if (!a->got[i] && kw_cid_equal(&a->cids[i], cid)) {
                 end_ask(f, a, true, KW_E_IO, "no peer has a block of it");
                 break;
@@ -188,12 +204,105 @@ static void on_starved(void *user)
     file *const f = user;
     if (f->source->of_node)
         return; /* they come back, or others are found */
-    while (f->asks && !f->query && !f->source->look_due)
-        end_ask(f, f->asks, true, KW_E_IO, "no peer is left that has it");
+    for (ask *a = f->asks, *next; a && !f->query && !f->source->look_due; a = next) {
+        next = a->next;
+        if (!a->by_run)
+            end_ask(f, a, true, KW_E_IO, "no peer is left that has it");
+    }
 }
 
 static const kw_bitswap_events session_events = {
     .block = on_block, .missing = on_missing, .starved = on_starved};
+
+/* ---- runs ---------------------------------------------------------------------------------- */
+
+static ask *find_ask(const file *f, uint64_t id)
+{
+    ask *a = f->asks;
+    while (a && a->what.id != id)
+        a = a->next;
+    return a;
+}
+
+static void offer(file *f)
+{
+    if (!f->told)
+        return;
+    f->to->opened(f->to->user, &(kw_offer){.size = KW_SIZE_UNKNOWN,
+                                           .from = f->ran ? "peers, runs by HTTP" : "peers",
+                                           .parallel = f->runs ? RUN_PARALLEL : PARALLEL,
+                                           .span = f->runs ? RUN_SPAN : SPAN,
+                                           .first_span = f->runs ? RUN_FIRST : 1,
+                                           .ranges = true,
+                                           .blocks = true});
+}
+
+static void want(file *f, ask *a)
+{
+    kw_error err;
+    kw_status status = KW_OK;
+    for (size_t i = 0; i < a->n && status == KW_OK; i++)
+        if (!a->got[i])
+            status = kw_bitswap_want(f->session, &a->cids[i], 1, &err);
+    if (status != KW_OK)
+        end_ask(f, a, true, status, err.message);
+}
+
+static kw_take on_run_data(void *user, uint64_t id, uint64_t offset, kw_bytes bytes)
+{
+    file *const f = user;
+    ask *const a = find_ask(f, id);
+    if (!a)
+        return KW_TAKE_STOP;
+    a->given += bytes.len;
+    if (f->to->data(f->to->user, id, offset, bytes) == KW_TAKE_OK)
+        return KW_TAKE_OK;
+    drop_ask(f, a);
+    return KW_TAKE_STOP;
+}
+
+/* What a run did not bring is for bitswap. Good bytes are credited before they are verified: a
+ * wrong block costs far more than they give. */
+static void on_run_done(void *user, uint64_t id, bool whole)
+{
+    file *const f = user;
+    ask *const a = find_ask(f, id);
+    const kw_peer_id *const sender = kw_ranges_sender(f->ranges, id);
+    if (!a)
+        return;
+    if (f->source->guard && sender)
+        kw_guard_good(f->source->guard, sender, (size_t)a->given);
+    if (whole) {
+        const bool first = !f->ran;
+        f->ran = true;
+        finish_ask(f, a);
+        if (first)
+            offer(f);
+        return;
+    }
+    a->by_run = false;
+    a->n_got = (size_t)(a->given / a->what.leaf_size);
+    for (size_t i = 0; i < a->n_got; i++)
+        a->got[i] = true;
+    want(f, a);
+}
+
+static void on_runs_changed(void *user, bool ready)
+{
+    file *const f = user;
+    f->runs = ready;
+    offer(f);
+}
+
+static void on_run_fault(void *user, const kw_peer_id *peer, bool stalled)
+{
+    const file *const f = user;
+    if (f->source->guard)
+        kw_guard_report(f->source->guard, peer, stalled ? KW_CONDUCT_STALL : KW_CONDUCT_MALFORMED);
+}
+
+static const kw_ranges_events range_events = {
+    .data = on_run_data, .done = on_run_done, .changed = on_runs_changed, .fault = on_run_fault};
 
 typedef struct ask_post {
     file *f;
@@ -208,10 +317,9 @@ static void do_ask(void *user)
     free(post);
     a->next = f->asks;
     f->asks = a;
-    kw_error err;
-    const kw_status status = kw_bitswap_want(f->session, a->cids, a->n, &err);
-    if (status != KW_OK)
-        end_ask(f, a, true, status, err.message);
+    a->by_run = a->n >= RUN_MIN && kw_ranges_ask(f->ranges, &a->what);
+    if (!a->by_run)
+        want(f, a);
 }
 
 static kw_status peers_ask(void *handle, const kw_ask *what, kw_error *err)
@@ -230,10 +338,9 @@ static kw_status peers_ask(void *handle, const kw_ask *what, kw_error *err)
         free(post);
         return kw_fail(err, KW_E_NOMEM, "peers: no memory for %zu blocks", n);
     }
-    *a = (ask){.id = what->id,
-               .offset = what->kind == KW_ASK_RANGE ? what->offset : 0,
-               .leaf_size = what->leaf_size,
-               .n = n};
+    *a = (ask){.what = *what, .n = n};
+    if (what->kind != KW_ASK_RANGE)
+        a->what.offset = 0;
     a->cids = (kw_cid *)(a + 1);
     a->got = (bool *)(a->cids + n);
     for (size_t i = 0; i < n; i++)
@@ -248,32 +355,59 @@ static kw_status peers_ask(void *handle, const kw_ask *what, kw_error *err)
     return status;
 }
 
-typedef struct cancel_post {
+typedef struct about_post {
     file *f;
     uint64_t id;
-} cancel_post;
+} about_post;
 
 static void do_cancel(void *user)
 {
-    cancel_post *const post = user;
-    for (ask *a = post->f->asks; a; a = a->next) {
-        if (a->id == post->id) {
-            end_ask(post->f, a, false, KW_OK, NULL);
-            break;
-        }
-    }
+    about_post *const post = user;
+    ask *const a = find_ask(post->f, post->id);
+    if (a)
+        end_ask(post->f, a, false, KW_OK, NULL);
     free(post);
+}
+
+/* Has work done about an ask. Without memory it is not: what comes is not taken then. */
+static void post_about(file *f, uint64_t id, void (*work)(void *user))
+{
+    about_post *post = malloc(sizeof *post);
+    if (!post)
+        return;
+    *post = (about_post){f, id};
+    if (kw_loop_post(f->source->loop, work, post, NULL) != KW_OK)
+        free(post);
 }
 
 static void peers_cancel(void *handle, uint64_t id)
 {
-    file *const f = handle;
-    cancel_post *post = malloc(sizeof *post);
-    if (!post)
-        return; /* its blocks come, and are not taken */
-    *post = (cancel_post){f, id};
-    if (kw_loop_post(f->source->loop, do_cancel, post, NULL) != KW_OK)
-        free(post);
+    post_about(handle, id, do_cancel);
+}
+
+/* What bitswap brings was verified; this was a run. */
+static void do_blame(void *user)
+{
+    about_post *const post = user;
+    kw_peers_source *const s = post->f->source;
+    const kw_peer_id *const sender = kw_ranges_sender(post->f->ranges, post->id);
+    const kw_peer_id peer = sender ? *sender : (kw_peer_id){.len = 0};
+    free(post);
+    if (!sender)
+        return;
+    if (s->guard)
+        kw_guard_report(s->guard, &peer, KW_CONDUCT_BAD_BLOCK);
+    for (file *f = s->files; f; f = f->next) {
+        if (!f->ranges)
+            continue;
+        kw_bitswap_remove_peer(f->session, &peer);
+        kw_ranges_drop(f->ranges, &peer);
+    }
+}
+
+static void peers_blame(void *handle, uint64_t id)
+{
+    post_about(handle, id, do_blame);
 }
 
 static void peers_resume(void *handle, uint64_t id)
@@ -290,13 +424,7 @@ static void add_peer(file *f, const kw_peer_id *peer)
     if (!f->session || kw_bitswap_add_peer(f->session, peer, NULL) != KW_OK || f->told)
         return;
     f->told = true;
-    const kw_offer offer = {.size = KW_SIZE_UNKNOWN,
-                            .from = "peers",
-                            .parallel = PARALLEL,
-                            .span = SPAN,
-                            .ranges = true,
-                            .blocks = true};
-    f->to->opened(f->to->user, &offer);
+    offer(f);
 }
 
 static void on_provider(void *user, const kw_kad_peer *peer)
@@ -346,8 +474,11 @@ static void do_open(void *user)
     kw_error err;
     f->next = s->files;
     s->files = f;
-    const kw_status status =
-        kw_bitswap_session_open(s->bitswap, &session_events, f, &f->session, &err);
+    const kw_ranges_config ranges = {
+        .host = s->host, .want = f->want, .events = &range_events, .user = f};
+    kw_status status = kw_bitswap_session_open(s->bitswap, &session_events, f, &f->session, &err);
+    if (status == KW_OK)
+        status = kw_ranges_open(&ranges, &f->ranges, &err);
     if (status != KW_OK) {
         f->told = true;
         f->to->failed(f->to->user, status, err.message);
@@ -358,8 +489,10 @@ static void do_open(void *user)
         kw_timer_set(s->look, LOOK_AGAIN_MS, 0);
     kw_peer_info peers[64];
     const size_t n = KW_MIN(kw_host_peers(s->host, peers, KW_COUNT(peers)), KW_COUNT(peers));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         add_peer(f, &peers[i].id);
+        kw_ranges_add(f->ranges, &peers[i].id);
+    }
 }
 
 static kw_status peers_open(void *user, const kw_want *want, const kw_delivery *to, void **out,
@@ -395,6 +528,7 @@ static void do_close(void *user)
     }
     if (f->query)
         kw_kad_cancel(f->query);
+    kw_ranges_close(f->ranges);
     if (f->session)
         kw_bitswap_session_close(f->session);
     while (f->asks)
@@ -424,6 +558,7 @@ kw_source kw_peers_source_make(kw_peers_source *source)
                        .ask = peers_ask,
                        .cancel = peers_cancel,
                        .resume = peers_resume,
+                       .blame = peers_blame,
                        .close = peers_close};
 }
 
@@ -436,8 +571,11 @@ static void on_joined(void *user, const kw_peer_id *peer)
     kw_timer_set(s->look, LOOK_MS, 0);
     if (!kw_host_peer_speaks(s->host, peer, KW_BITSWAP_ID))
         return;
-    for (file *f = s->files; f; f = f->next)
+    for (file *f = s->files; f; f = f->next) {
         add_peer(f, peer);
+        if (f->ranges)
+            kw_ranges_add(f->ranges, peer);
+    }
 }
 
 static void on_left(void *user, const kw_peer_id *peer)

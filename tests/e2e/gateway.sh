@@ -78,6 +78,7 @@ for target, want in ((f"/ipfs/{cid}", 406), (f"/ipfs/{cid}?format=tar", 406), ("
     status, _, body = get(target)
     assert status == want, (target, status, body)
 assert get("/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku?format=raw", Cache_Control="only-if-cached")[0] == 412
+assert get("/.well-known/libp2p/protocols")[2] == b'{"/ipfs/gateway":{"path":"/"}}'
 c.request("POST", f"/ipfs/{cid}?format=raw")
 assert c.getresponse().status == 405
 PY

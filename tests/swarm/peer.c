@@ -3,8 +3,9 @@
  *
  *   swarm-peer corrupt|stall INDEX LISTEN BOOTSTRAP...
  *
- * corrupt: every leaf is served with one byte changed. stall: every leaf is said to be here, and
- * none is sent. It prints its peer id and its address, and runs until it is killed. */
+ * corrupt: every leaf is served with one byte changed, by bitswap and by HTTP. stall: every leaf is
+ * said to be here, and none is sent. It prints its peer id and its address, and runs until it is
+ * killed. */
 #include "base/check.h"
 #include "hub/index.h"
 #include "hub/local_blocks.h"
@@ -93,6 +94,7 @@ static kw_status run(bool stalls, char **words, size_t n, kw_error *err)
                                    .n_listen = 1,
                                    .bootstrap = first,
                                    .n_bootstrap = n - 2,
+                                   .index = index,
                                    .blocks = &store};
     KW_TRY(kw_node_open(&config, &node, err));
     const kw_index_query all = {0};

@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "hex.h"
 #include "net/bitswap_message.h"
+#include "net/bucket.h"
 #include "net/frame.h"
 
 enum { NODES = 6, STREAMS = 64, TIMERS = 16, BLOCKS = 300, ROOM = 4 << 20 };
@@ -694,8 +695,8 @@ static void capped(void **state)
     kw_bitswap_info info;
     fetch f = {0};
     kw_bitswap_close(nodes[1].bitswap);
-    const kw_bitswap_config config = {
-        .host = &sim.hosts[1], .store = &nodes[1].store, .bytes_per_second = 40000};
+    kw_cap cap = kw_cap_of(40000, sim.now);
+    const kw_bitswap_config config = {.host = &sim.hosts[1], .store = &nodes[1].store, .cap = &cap};
     assert_int_equal(kw_bitswap_open(&config, &nodes[1].bitswap, NULL), KW_OK);
     const uint64_t start = sim.now;
     fetch_all(&f, 1, 0);
