@@ -70,9 +70,10 @@ static void on_wake(uv_async_t *wake)
     run_posts(wake->data);
 }
 
+/* Not only wakes: when the time is over before the loop first waits, it must not wait at all. */
 static void on_limit(uv_timer_t *timer)
 {
-    (void)timer; /* waking is all it is for */
+    uv_stop(timer->loop);
 }
 
 kw_status kw_loop_open(kw_loop **out, kw_error *err)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -71,6 +72,22 @@ static void step_waits_no_longer(void **state)
     kw_loop_close(loop);
 }
 
+/* The time may be over before the loop first looks at its timers: then nothing is left to wake it.
+ */
+static void step_ends_when_it_begins_late(void **state)
+{
+    (void)state;
+    kw_loop *loop = open_loop();
+    for (long i = 0; i < 500; i++) { /* begun a few microseconds before a millisecond is over */
+        struct timespec now;
+        do
+            clock_gettime(CLOCK_MONOTONIC, &now);
+        while (now.tv_nsec % 1000000 < 980000 + i * 40);
+        kw_loop_step(loop, 1);
+    }
+    kw_loop_close(loop);
+}
+
 #define N_POSTS 2000
 
 static void *post_all(void *user)
@@ -104,8 +121,8 @@ static void posts_arrive_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(timers_fire),
-                                       cmocka_unit_test(step_waits_no_longer),
-                                       cmocka_unit_test(posts_arrive_once)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timers_fire), cmocka_unit_test(step_waits_no_longer),
+        cmocka_unit_test(step_ends_when_it_begins_late), cmocka_unit_test(posts_arrive_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
