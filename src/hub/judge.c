@@ -70,6 +70,21 @@ static bool may_sign(const kw_trust_rule *rule, const kw_trust_key *key)
     return false;
 }
 
+bool kw_trust_names(const kw_trust *trust, const kw_trust_key *key, const char *model, bool *named)
+{
+    bool any = false, fits = false;
+    for (size_t i = 0; i < trust->n_rules; i++) {
+        const kw_trust_rule *const rule = &trust->rules[i];
+        if (rule->n_keys == 0 || !may_sign(rule, key))
+            continue;
+        any = true;
+        fits = fits || matches(rule->pattern, model);
+    }
+    if (named)
+        *named = any;
+    return fits;
+}
+
 /* ---- trusted comments ---- */
 
 void kw_trust_comment(const char *model, uint64_t version, int64_t timestamp, kw_buf *out)

@@ -51,6 +51,10 @@ kw_policy kw_trust_policy(const kw_trust *trust, const char *model);
 /* NULL when the file has no key of this id. */
 const kw_trust_key *kw_trust_find(const kw_trust *trust, const uint8_t id[KW_KEY_ID_LEN]);
 
+/* Whether a policy that names this key fits the model; *named (may be NULL): whether any names it.
+ * A list of whom is followed means by a policy: of this key the models that fit, alone. */
+bool kw_trust_names(const kw_trust *trust, const kw_trust_key *key, const char *model, bool *named);
+
 typedef enum kw_trust_reason {
     KW_TRUST_GOOD,        /* signed by a key that may sign this model */
     KW_TRUST_NOT_ASKED,   /* policy off */

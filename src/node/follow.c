@@ -225,11 +225,18 @@ static void add_peer(wanted *w, const kw_peer_id *peer)
         w->peers[w->n_peers++] = *peer;
 }
 
+/* Of a key that policies of the list name, their models alone. */
+static bool is_followed(const kw_follow *f, const char *model)
+{
+    bool named;
+    return kw_trust_names(&f->list, &f->list.keys[f->key], model, &named) || !named;
+}
+
 /* Whether it became a new want. */
 static bool take_entry(kw_follow *f, const kw_registry_entry *entry, const kw_peer_id *from)
 {
     uint64_t seen;
-    if (is_failed(f, entry) ||
+    if (!is_followed(f, entry->name) || is_failed(f, entry) ||
         kw_index_seen_version(f->config.index, entry->name, &seen, NULL) != KW_OK ||
         entry->version <= seen)
         return false;

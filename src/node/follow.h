@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* follow.h - fetches what followed publishers publish elsewhere, and offers it.
  *
- * Whom: a file in the form of the trust file, of which the keys count. A publisher is asked for of
+ * Whom: a file in the form of the trust file, of which the keys count, and policies that name a
+ * key: of it those models alone. A publisher is asked for of
  * connected peers and the DHT each half minute; a model that is newer than what was here, signed by
  * the key and not refused by the trust file, is fetched from peers within the cap of the store.
  * One model at a time, as the node pulls for its owner: shared while it comes. All calls on the

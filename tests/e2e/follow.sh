@@ -54,6 +54,38 @@ becomes 30 "a new version does not come" cmp one/weights.bin b/store/me/one/weig
 becomes 10 "what the new version has not stays" test ! -e b/store/me/one/old.json
 holds "so does what is published while both run, and a new version"
 
+# One model by its name.
+mkdir g
+printf 'key me %s\npolicy me/two enforce me\n' "$key" >g/trust.conf
+KWAAI_HOME=g run 1 node follow me/unknown
+says err 'nothing signed is here'
+KWAAI_HOME=g run 0 node follow me/two
+KWAAI_HOME=g run 0 node follow me/two
+says err 'already followed'
+KWAAI_HOME=g run 0 node following
+says out "^me $key me/two\$"
+start g --bootstrap "$(addr a)"
+becomes 30 "a model that is followed by its name does not come" cmp two/weights.bin g/store/me/two/weights.bin
+[ ! -e g/store/me/one ] || failed "more than the one model was fetched"
+sed -i 's/policy.*/policy me\/* warn/' g/trust.conf
+KWAAI_HOME=g run 0 node follow me/two # by its manifest, now
+KWAAI_HOME=g run 0 node follow me
+KWAAI_HOME=g run 0 node following --json
+is_json out
+grep -q models out && failed "the publisher is followed for one model still"
+becomes 30 "the rest of the publisher does not come" cmp one/weights.bin g/store/me/one/weights.bin
+KWAAI_HOME=g run 0 node unfollow me
+KWAAI_HOME=g run 0 node follow me/two
+KWAAI_HOME=g run 0 node follow me/one
+KWAAI_HOME=g run 0 node unfollow me/two
+KWAAI_HOME=g run 0 node following
+says out "^me $key me/one\$"
+KWAAI_HOME=g run 0 node unfollow me/one
+KWAAI_HOME=g run 0 node following
+[ ! -s out ] || failed "unfollow does not end it"
+KWAAI_HOME=g run 0 node stop
+holds "one model is followed by its name"
+
 # Who follows gives what has come at once: three get a model from one that sends little.
 mkdir three
 head -c 40000000 /dev/urandom >three/weights.bin

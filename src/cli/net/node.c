@@ -576,7 +576,7 @@ static int run_node(kw_cli *cli)
 const kw_command kw_command_node = {
     .name = "node",
     .summary = "run a peer that shares models, and ask it",
-    .usage = "WORD [ADDR|PEER|IP|CID|KEY [UP DOWN]]",
+    .usage = "WORD [ADDR|PEER|IP|CID|KEY|NAME [UP DOWN]]",
     .description =
         "WORD is start, status, peers, ping, perf, find, provide, connect, disconnect, follow, "
         "unfollow, following, bans, ban, unban or stop.\n"
@@ -601,13 +601,16 @@ const kw_command kw_command_node = {
         "follow KEY, a publisher's public key or the name that the trust file has for one, lets "
         "the "
         "node fetch what that publisher publishes elsewhere, as long as the store stays below "
-        "--store-cap: so a model that is published on one device appears on the others. unfollow "
-        "ends it, following lists whom.",
+        "--store-cap: so a model that is published on one device appears on the others. follow "
+        "ORG/NAME does the same for one model, by the key that signed what is here of it, or by "
+        "the one that the trust file's policies name for it. unfollow ends it, following lists "
+        "whom.",
     .examples = "  kwaai node start\n"
                 "  kwaai node start --listen /ip4/127.0.0.1/tcp/0 --json\n"
                 "  kwaai node ping /ip4/192.0.2.7/tcp/4001 --count 3\n"
                 "  kwaai node peers --json\n"
                 "  kwaai node ban 192.0.2.7 --for 12h\n"
+                "  kwaai node follow alice/tiny\n"
                 "  kwaai node follow RWRgjTsEClhdhw3iikkV/ueRRP81/cT3+jr0q2PyI5rhkfGWimJiBNQr\n",
     .choices = "start status peers ping perf find provide connect disconnect follow unfollow "
                "following bans ban unban stop",

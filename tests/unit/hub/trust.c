@@ -163,6 +163,24 @@ static void refusals(void **state)
     kw_trust_free(&trust);
 }
 
+/* Which models of a key a list means. */
+static void names(void **state)
+{
+    (void)state;
+    people p;
+    bool named;
+    open_people(&p);
+    const kw_trust_key *const alice = &p.trust.keys[0], *const bob = &p.trust.keys[1];
+    assert_true(kw_trust_names(&p.trust, alice, "Alice/x", &named) && named);
+    assert_true(!kw_trust_names(&p.trust, alice, "any/x", &named) && named);
+    assert_true(!kw_trust_names(&p.trust, bob, "any/x", &named) && !named); /* by no name */
+    read_trust(&p, "policy a/* warn bob alice\npolicy b/c enforce bob\n");
+    assert_true(kw_trust_names(&p.trust, &p.trust.keys[0], "a/x", NULL));
+    assert_false(kw_trust_names(&p.trust, &p.trust.keys[0], "b/c", NULL));
+    assert_true(kw_trust_names(&p.trust, &p.trust.keys[1], "b/c", NULL)); /* not the first one */
+    close_people(&p);
+}
+
 static void comments(void **state)
 {
     (void)state;
@@ -179,10 +197,8 @@ static void comments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judging),
-        cmocka_unit_test(patterns),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(comments),
+        cmocka_unit_test(judging), cmocka_unit_test(patterns), cmocka_unit_test(refusals),
+        cmocka_unit_test(names),   cmocka_unit_test(comments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
