@@ -170,6 +170,8 @@ static void send_control(bitswap_peer *peer)
         kw_stream_reset(peer->out);
         return;
     }
+    peer->bitswap->info.control_out += bytes.len;
+    peer->bitswap->info.messages_out++;
     peer->wants.len = peer->presence.len = 0;
     peer->used_ms = kw_bitswap_now(peer->bitswap);
 }
@@ -323,6 +325,7 @@ static bool take_block(void *user, const kw_cid *shape, kw_bytes data)
     cid.version = shape->version;
     if (kw_bitswap_session_block(b, in->peer, &cid, data)) {
         in->peer->failures = in->peer->repeats = 0;
+        in->peer->silent = false;
         b->info.blocks_in++;
         b->info.bytes_in += data.len;
         kw_host_moved(b->config.host, &in->peer->id, 1);

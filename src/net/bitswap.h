@@ -54,7 +54,8 @@ void kw_bitswap_arrived(kw_bitswap *bitswap, const kw_cid *cids, size_t n);
 
 typedef struct kw_bitswap_info {
     uint64_t blocks_in, bytes_in, blocks_out, bytes_out;
-    uint64_t duplicates; /* blocks that came twice, or after they were cancelled */
+    uint64_t control_out, messages_out; /* bytes of wants and what is said to them; messages */
+    uint64_t duplicates;                /* blocks that came twice, or after they were cancelled */
     size_t n_peers, n_sessions;
 } kw_bitswap_info;
 void kw_bitswap_get_info(const kw_bitswap *bitswap, kw_bitswap_info *out);

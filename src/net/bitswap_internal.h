@@ -38,6 +38,7 @@ typedef struct bitswap_peer {
     size_t n_slots;           /* sessions that hold it */
     uint64_t used_ms;         /* when something was last sent */
     uint64_t heard_ms;        /* when bytes of a block last came */
+    bool silent;              /* it was asked, others had to be, and no block has come since */
     kw_buf wants, presence;   /* owned; to be sent */
     kw_bitswap_wants *served; /* owned; NULL until it wants something */
     kw_bucket bucket;

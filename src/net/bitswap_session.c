@@ -7,7 +7,8 @@
  *
  * Each peer is told of every want that waits (WANT-HAVE), and says so when it gets the block later:
  * so what is rare is known, and asked for first. A peer is asked for no more blocks than it sends
- * in AHEAD_MS: what it would hold up for longer others may have sooner.
+ * in AHEAD_MS: what it would hold up for longer others may have sooner. When nothing waits any
+ * more, what a silent peer holds up goes to another one that has it.
  *
  * Events may do anything to sessions but close bitswap. One that is closed stays in memory until
  * the next turn, which no function of sessions is below; whoever tells an event looks at `closed`.
@@ -27,16 +28,19 @@ enum {
     SLEPT_MS = 1000,
     ASK_AGAIN_MS = 10000, /* for what nobody had */
     END_WANTS = 4,        /* so few are left: a block may be asked of a second peer */
-    HURRY_MIN_MS = 2000
+    HURRY_MIN_MS = 2000,
+    HURRY_SILENT_MS = 500, /* of who has sent nothing meanwhile, or four times what it takes */
+    DISTRUSTED = 10        /* by so much, a peer is asked for one block at first */
 };
 
 typedef struct want {
     kw_cid cid;
     uint64_t have, lack, told; /* a bit for each slot */
+    uint64_t asked_of;         /* likewise: may still send it */
     int slot;                  /* it is asked of, -1: it waits */
     uint64_t asked_ms;
     uint64_t missing_ms; /* since when no peer has it; 0: some may */
-    bool hurried;        /* asked of a second peer */
+    bool hurried;        /* asked of another peer before the first one was late */
     struct want *same;   /* the next of its bucket */
     struct want *next, **link;
 } want;
@@ -48,6 +52,7 @@ typedef struct slot {
     uint64_t pace;        /* 1/16 ms a block, averaged; a first guess is the time of an answer */
     uint64_t told_ms;     /* when it was first told of a want */
     unsigned stalls, distrust;
+    bool sent; /* a block, in this session */
 } slot;
 
 struct kw_bitswap_session {
@@ -60,6 +65,7 @@ struct kw_bitswap_session {
     want **waiting_end;
     size_t n_wants;
     uint64_t serial;    /* of the last block it was given */
+    uint64_t gap;       /* 1/16 ms between blocks of a peer that was asked, averaged over peers */
     uint64_t silent_ms; /* a peer may be silent for so long; grows with what comes after that */
     uint64_t ticked_ms;
     bool closed;
@@ -132,7 +138,7 @@ static void end_want(kw_bitswap_session *s, want *w, const bitswap_peer *from)
     *at = w->same;
     for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
         const uint64_t bit = (uint64_t)1 << i;
-        const bool answered = (w->have & bit) && i != w->slot; /* who lacks it remembers */
+        const bool answered = (w->have & bit) && !(w->asked_of & bit); /* who lacks it remembers */
         if (s->slots[i].peer && (w->told & bit) && !answered && s->slots[i].peer != from)
             kw_bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
     }
@@ -216,6 +222,7 @@ static void ask(kw_bitswap_session *s, want *w, int i)
     w->slot = i;
     w->asked_ms = now;
     w->told |= bit;
+    w->asked_of |= bit;
     if (at->asked++ == 0)
         at->progress_ms = now;
     kw_bitswap_entry_add(at->peer, &w->cid, false, false);
@@ -308,12 +315,14 @@ static void run(kw_bitswap_session *s)
 
 /* ---- what peers say ---- */
 
-static void note_progress(slot *at, uint64_t now)
+static void note_progress(kw_bitswap_session *s, slot *at, uint64_t now)
 {
     const uint64_t sample = (now - at->progress_ms) * 16;
+    s->gap = s->gap ? (s->gap * 7 + sample) / 8 : sample;
     at->pace = (at->pace * 7 + sample) / 8;
     at->progress_ms = now;
     at->stalls = 0;
+    at->sent = true;
     const uint64_t ahead = KW_MAX(AHEAD_MS * UINT64_C(16) / (at->pace + 1), UINT64_C(2));
     at->window = (size_t)KW_MIN(KW_MIN(at->window * UINT64_C(2), ahead), (uint64_t)BITSWAP_WINDOW);
 }
@@ -334,7 +343,7 @@ bool kw_bitswap_session_block(kw_bitswap *b, bitswap_peer *from, const kw_cid *c
         wanted = true;
         s->serial = serial;
         if (i >= 0)
-            note_progress(&s->slots[i], kw_bitswap_now(b));
+            note_progress(s, &s->slots[i], kw_bitswap_now(b));
         end_want(s, w, from);
         s->events->block(s->user, &name, data, &from->id);
         run(s);
@@ -357,10 +366,18 @@ void kw_bitswap_session_presence(kw_bitswap *b, bitswap_peer *from, const kw_cid
             w->missing_ms = 0;
         w->have = has ? w->have | bit : w->have & ~bit;
         w->lack = has ? w->lack & ~bit : w->lack | bit;
+        w->asked_of &= has ? ~UINT64_C(0) : ~bit;
         if (!has && w->slot == i)
             release(s, w);
         touch(s);
     }
+}
+
+/* Takes back what a want was asked of. */
+static void cancel_want(kw_bitswap_session *s, want *w)
+{
+    kw_bitswap_entry_add(s->slots[w->slot].peer, &w->cid, false, true);
+    w->asked_of &= ~((uint64_t)1 << w->slot);
 }
 
 /* What a slot was asked for waits again. */
@@ -371,7 +388,7 @@ static void release_slot(kw_bitswap_session *s, int i, bool cancel)
         if (w->slot != i)
             continue;
         if (cancel)
-            kw_bitswap_entry_add(s->slots[i].peer, &w->cid, false, true);
+            cancel_want(s, w);
         release(s, w);
     }
 }
@@ -386,6 +403,7 @@ static void clear_bits(kw_bitswap_session *s, int i)
             w->have &= others;
             w->lack &= others;
             w->told &= others;
+            w->asked_of &= others;
         }
 }
 
@@ -458,6 +476,7 @@ static void check_stalls(kw_bitswap_session *s, uint64_t now)
         if (!at->peer || at->asked == 0 || !is_silent(s, at, now))
             continue;
         bitswap_peer *const peer = at->peer;
+        peer->silent = true;
         if (++at->stalls >= STALLS_MAX) {
             free_slot(s, i, true);
             s->starved = live_slots(s) == 0;
@@ -482,24 +501,57 @@ static void ask_again(kw_bitswap_session *s, uint64_t now)
     }
 }
 
-/* At the end, when nothing waits and a peer has nothing to do, it is asked once for what another
- * one is slow to send. */
+/* Whether a peer has sent nothing for longer than it usually takes it, and others. */
+static bool keeps_waiting(const kw_bitswap_session *s, const slot *at, uint64_t now)
+{
+    const uint64_t heard = KW_MAX(at->progress_ms, at->peer->heard_ms);
+    return now - heard > KW_MAX((uint64_t)HURRY_SILENT_MS, KW_MAX(at->pace, s->gap) / 4);
+}
+
+/* Those who send blocks and have time for more. */
+static uint64_t idle_slots(const kw_bitswap_session *s, uint64_t now)
+{
+    uint64_t idle = 0;
+    for (int i = 0; i < KW_BITSWAP_SESSION_PEERS; i++) {
+        const slot *const at = &s->slots[i];
+        if (at->peer && at->sent && !at->peer->silent && at->asked <= at->window / 2 &&
+            (at->asked == 0 || !keeps_waiting(s, at, now)))
+            idle |= (uint64_t)1 << i;
+    }
+    return idle;
+}
+
+/* Whether the last wants may be asked twice for it. */
+static bool is_late(const kw_bitswap_session *s, const want *w, uint64_t now)
+{
+    const slot *const at = &s->slots[w->slot];
+    const uint64_t late_ms = KW_MAX((uint64_t)HURRY_MIN_MS, at->pace * (at->asked + 2) / 4);
+    return s->n_wants <= END_WANTS && now - w->asked_ms >= late_ms;
+}
+
+/* At the end, when nothing waits and a peer has time, it gets what a silent one holds up; and the
+ * last wants of all, which another one is slow to send, are asked of it too. Each once. */
 static void hurry(kw_bitswap_session *s, uint64_t now)
 {
-    if (s->waiting || s->n_wants > END_WANTS)
-        return;
-    for (want *w = s->asked, *next; w; w = next) {
+    const uint64_t idle = s->waiting ? 0 : idle_slots(s, now);
+    for (want *w = idle ? s->asked : NULL, *next; w; w = next) {
         next = w->next;
-        const slot *const at = &s->slots[w->slot];
-        const uint64_t late_ms = KW_MAX((uint64_t)HURRY_MIN_MS, at->pace * (at->asked + 2) / 4);
+        slot *const at = &s->slots[w->slot];
+        const bool silent = keeps_waiting(s, at, now);
         bool room;
-        if (now - w->asked_ms < late_ms || w->hurried)
+        if (w->hurried || (!silent && !is_late(s, w, now)))
             continue;
-        const want others = {.have = w->have, .lack = w->lack | (uint64_t)1 << w->slot};
+        const uint64_t able = idle & ~((uint64_t)1 << w->slot) & (silent ? w->have : ~w->lack);
+        const want others = {.have = w->have, .lack = ~able};
         const int i = pick(s, &others, &room);
-        if (i < 0 || s->slots[i].asked > 0)
+        if (i < 0 || (!silent && s->slots[i].asked > 0))
             continue;
         w->hurried = true;
+        if (silent) {
+            cancel_want(s, w);
+            at->window = 1;
+            at->peer->silent = true;
+        }
         release(s, w);
         ask(s, w, i);
     }
@@ -604,11 +656,12 @@ kw_status kw_bitswap_add_peer(kw_bitswap_session *session, const kw_peer_id *pee
         p->n_slots++;
     }
     clear_bits(session, i);
-    session->slots[i].window = BITSWAP_WINDOW_FIRST;
     session->slots[i].stalls = 0;
     const kw_bitswap_config *const config = &session->bitswap->config;
     session->slots[i].distrust =
         config->distrust ? KW_MIN(config->distrust(config->user, peer), 100U) : 0;
+    const bool doubtful = p->silent || session->slots[i].distrust >= DISTRUSTED;
+    session->slots[i].window = doubtful ? 1 : BITSWAP_WINDOW_FIRST;
     touch(session);
     return KW_OK;
 }

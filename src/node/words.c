@@ -86,10 +86,12 @@ static void say_status(kw_node *node, kw_control_call *call, char *const *words)
                   n_peers, (unsigned long long)in, (unsigned long long)sent);
     kw_buf_printf(&out,
                   ", \"blocks_in\": %llu, \"blocks_out\": %llu, \"blocks_twice\": %llu, "
+                  "\"control_out\": %llu, \"messages_out\": %llu, "
                   "\"dht_peers\": %zu, \"provided\": %zu, "
                   "\"offered\": %zu, \"asked\": %llu",
                   (unsigned long long)blocks.blocks_in, (unsigned long long)blocks.blocks_out,
-                  (unsigned long long)blocks.duplicates,
+                  (unsigned long long)blocks.duplicates, (unsigned long long)blocks.control_out,
+                  (unsigned long long)blocks.messages_out,
                   kad.n_peers[0] + kad.n_peers[1] + kad.n_peers[2], kad.n_provided,
                   registry.n_offered, (unsigned long long)registry.n_answered);
     kw_node_put_reach(node, &out);

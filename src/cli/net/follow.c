@@ -306,8 +306,7 @@ static void show_json(kw_json_writer *json, const kw_trust *list, const kw_trust
     kw_json_close(json, '}');
 }
 
-static void show_line(kw_out *out, const kw_trust *list, const kw_trust_key *key,
-                      const char *text)
+static void show_line(kw_out *out, const kw_trust *list, const kw_trust_key *key, const char *text)
 {
     kw_out_foreign(out, key->name, strlen(key->name));
     kw_out_printf(out, " %s", text);

@@ -319,7 +319,7 @@ static kw_cid names[BLOCKS];
 typedef struct node {
     kw_bitswap *bitswap;
     kw_block_store store;
-    bool lies;
+    bool lies, withholds;
     unsigned lacks; /* each n-th block; 0: none */
     int first;      /* block that it has; those before it come later */
     size_t n_served;
@@ -352,6 +352,8 @@ static kw_status store_get(void *user, const kw_cid *cid, kw_block *out, kw_erro
     const int i = index_of(cid);
     (void)err;
     n->n_served++;
+    if (n->withholds)
+        return KW_E_IO;
     out->data = (kw_bytes){content[i], lengths[i]};
     if (n->lies) {
         memcpy(n->lie, content[i], lengths[i]);
@@ -671,6 +673,35 @@ static void distrusted(void **state)
     kw_bitswap_session_close(f.session);
 }
 
+/* Two promise what they do not send. Nobody waits for them as long as silence is allowed: when
+ * nothing else is to be had, another one is asked, and they are asked for one block the next time.
+ */
+static void promises_unkept(void **state)
+{
+    (void)state;
+    fetch f = {0};
+    nodes[2].withholds = nodes[3].withholds = true;
+    for (size_t round = 0; round < 2; round++) {
+        const uint64_t start = sim.now;
+        const size_t kept = nodes[2].n_served + nodes[3].n_served, from = round * 40;
+        f.n_got = 0;
+        assert_int_equal(kw_bitswap_session_open(nodes[0].bitswap, &events, &f, &f.session, NULL),
+                         KW_OK);
+        for (size_t i = 1; i <= 3; i++)
+            assert_int_equal(kw_bitswap_add_peer(f.session, &sim.hosts[i].id, NULL), KW_OK);
+        assert_int_equal(kw_bitswap_want(f.session, &names[from], 40, NULL), KW_OK);
+        for (size_t i = 0; i < 200000 && f.n_got < 40; i++)
+            step();
+        assert_int_equal(f.n_got, 40);
+        for (size_t i = from; i < from + 40; i++)
+            assert_int_equal(f.got[i], 1);
+        assert_true(sim.now - start < 3000);
+        if (round > 0)
+            assert_int_equal(nodes[2].n_served + nodes[3].n_served - kept, 2);
+        kw_bitswap_session_close(f.session);
+    }
+}
+
 /* A block is asked of a second peer at the end alone: what comes twice is bounded. */
 static void few_duplicates(void **state)
 {
@@ -895,6 +926,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(blocks_that_come_later, begin, end),
         cmocka_unit_test_setup_teardown(distrusted, begin, end),
         cmocka_unit_test_setup_teardown(few_duplicates, begin, end),
+        cmocka_unit_test_setup_teardown(promises_unkept, begin, end),
         cmocka_unit_test_setup_teardown(a_liar, begin, end),
         cmocka_unit_test_setup_teardown(silent_and_unreachable, begin, end),
         cmocka_unit_test_setup_teardown(starving, begin, end),
