@@ -20,7 +20,8 @@
 
 #define PARALLEL 32
 #define SPAN 4
-#define RUN_PARALLEL 8 /* while runs are asked for ... */
+#define RUN_PARALLEL 8        /* while runs are asked for ... */
+#define RUN_PARALLEL_SHARED 2 /* by a node, which shares */
 #define RUN_SPAN 16
 #define RUN_FIRST 8
 #define RUN_MIN 2 /* ... of so many blocks at least */
@@ -226,11 +227,13 @@ static ask *find_ask(const file *f, uint64_t id)
 
 static void offer(file *f)
 {
+    /* What a node has asked of one holder it will not ask of those who are about to get it. */
+    const uint32_t n_runs = f->source->of_node ? RUN_PARALLEL_SHARED : RUN_PARALLEL;
     if (!f->told)
         return;
     f->to->opened(f->to->user, &(kw_offer){.size = KW_SIZE_UNKNOWN,
                                            .from = f->ran ? "peers, runs by HTTP" : "peers",
-                                           .parallel = f->runs ? RUN_PARALLEL : PARALLEL,
+                                           .parallel = f->runs ? n_runs : PARALLEL,
                                            .span = f->runs ? RUN_SPAN : SPAN,
                                            .first_span = f->runs ? RUN_FIRST : 1,
                                            .ranges = true,
