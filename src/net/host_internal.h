@@ -106,7 +106,8 @@ struct kw_link {
     bool turn_due;
     const char *refused; /* why the peer is not wanted, once it is known who it is */
     uint64_t opened_ms, busy_ms, stuck_ms;
-    kw_stream *identify; /* our question, while it is open */
+    uint64_t moved_ms, moved_bytes; /* when it last moved something worth while; how much then */
+    kw_stream *identify;            /* our question, while it is open */
     uint64_t identify_ms;
 };
 

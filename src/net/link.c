@@ -18,6 +18,7 @@
 #define FLUSH_MS 1000  /* for the last bytes after the end */
 #define STUCK_MS 30000 /* a peer that takes no byte of what is queued */
 #define RETIRED_MS 2000
+#define WORTH_BYTES ((uint64_t)64 << 10) /* a transfer moves so much within a few seconds */
 
 /* ---- closing the socket ---- */
 
@@ -399,6 +400,7 @@ static kw_link *new_link(kw_host *host, bool inbound)
     link->host = host;
     link->inbound = inbound;
     link->opened_ms = link->busy_ms = link->stuck_ms = kw_loop_now(host->loop);
+    link->moved_ms = link->opened_ms;
     return link;
 }
 
@@ -490,11 +492,22 @@ static void tick_http(kw_link *link, uint64_t now_ms)
         kw_link_fail(link, KW_E_CANCELLED, "no request in time");
 }
 
+static void note_moved(kw_link *link, uint64_t now_ms)
+{
+    kw_connection_info info;
+    kw_connection_get_info(link->connection, &info);
+    if (info.bytes_in + info.bytes_out - link->moved_bytes < WORTH_BYTES)
+        return;
+    link->moved_bytes = info.bytes_in + info.bytes_out;
+    link->moved_ms = now_ms;
+}
+
 static void tick_connection(kw_link *link, uint64_t now_ms)
 {
     const uint64_t idle_ms = link->host->limits.idle_ms;
     if (kw_connection_streams(link->connection) > 0)
         link->busy_ms = now_ms;
+    note_moved(link, now_ms);
     kw_identify_tick(link, now_ms);
     kw_connection_tick(link->connection, now_ms);
     const uint64_t patience = link->retired ? KW_MIN(idle_ms, RETIRED_MS) : idle_ms;

@@ -34,16 +34,26 @@ kw_multiaddr kw_addr_of_socket(const struct sockaddr *address)
 
 #define PATIENCE_MS 2000 /* for who has not said who it is, when others wait */
 
+/* Since when a link has been of no use. Open streams are none by themselves, or who opens one and
+ * says nothing would keep its place for ever: a transfer moves bytes. */
+static uint64_t useless_since(const kw_link *link)
+{
+    if (!link->secured)
+        return link->opened_ms;
+    return kw_connection_streams(link->connection) == 0 ? link->busy_ms : link->moved_ms;
+}
+
 static bool gives_way(const kw_link *link, uint64_t now)
 {
     const kw_host *host = link->host;
     if (link->over || link->mode == KW_LINK_HTTP)
         return false;
     if (!link->secured)
-        return link->inbound && now - link->opened_ms > PATIENCE_MS;
-    return (!link->peer || link->peer->n_kept == 0) &&
-           kw_connection_streams(link->connection) == 0 &&
-           now - link->busy_ms > host->limits.idle_ms / 4;
+        return link->inbound && now - useless_since(link) > PATIENCE_MS;
+    if (link->peer && link->peer->n_kept > 0)
+        return false;
+    return (link->inbound || kw_connection_streams(link->connection) == 0) &&
+           now - useless_since(link) > host->limits.idle_ms / 4;
 }
 
 /* What is left of what a peer may ask for: who floods has nothing left, and is the first to go. */
@@ -56,15 +66,15 @@ static double left_of(kw_link *link, uint64_t now)
     return link->peer->requests.left;
 }
 
-/* A full host makes room for who has something to say: who has been silent longest goes, or else
- * who has asked for most. */
+/* A full host makes room for who has something to say: who has been of no use for longest goes, or
+ * else who has asked for most. */
 static bool make_room(kw_host *host)
 {
     const uint64_t now = kw_loop_now(host->loop);
     kw_link *idlest = NULL, *greediest = NULL;
     double least = host->requests.burst / 2;
     for (kw_link *l = host->links; l; l = l->next) {
-        if (gives_way(l, now) && (!idlest || l->busy_ms < idlest->busy_ms))
+        if (gives_way(l, now) && (!idlest || useless_since(l) < useless_since(idlest)))
             idlest = l;
         if (left_of(l, now) < least) {
             least = left_of(l, now);

@@ -112,6 +112,50 @@ static void keep_open(void *user, kw_stream *stream, kw_status status, const cha
         kw_stream_listen(stream, &ignore, user);
 }
 
+static void keep_stream(void *user, kw_stream *stream, kw_status status, const char *why)
+{
+    (void)why;
+    assert_int_equal(status, KW_OK);
+    kw_stream_listen(stream, &ignore, NULL);
+    *(kw_stream **)user = stream;
+}
+
+/* A stream alone keeps no place of a full host: who moves bytes stays, who waits longest goes. */
+static void open_streams_keep_nobody_out(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"/ipfs/ping/1.0.0"};
+    static const uint8_t bytes[8192];
+    const kw_host_config config = {
+        .limits = {.connections = 3, .idle_ms = 8000, .handshake_ms = 2000}};
+    kw_loop *loop = open_loop();
+    node host, guests[4];
+    kw_stream *streams[3] = {0};
+    node_open(&host, loop, 1, &config);
+    const kw_multiaddr addr = node_listen(&host);
+    for (uint8_t i = 0; i < 4; i++)
+        node_open(&guests[i], loop, (uint8_t)(2 + i), NULL);
+    for (size_t i = 0; i < 3; i++) {
+        nodes_connect(loop, &guests[i], &host, &addr);
+        kw_host_stream(guests[i].host, &host.identity.id, ids, 1, keep_stream, &streams[i]);
+        wait_ms(loop, 50);
+        assert_non_null(streams[i]);
+    }
+    for (size_t i = 0; i < 24; i++) { /* the first moves bytes, the others are silent */
+        assert_int_equal(kw_stream_write(streams[0], (kw_bytes){bytes, sizeof bytes}, NULL), KW_OK);
+        wait_ms(loop, 100);
+    }
+    nodes_connect(loop, &guests[3], &host, &addr);
+    assert_true(node_pings(loop, &guests[3], &host));
+    assert_true(kw_host_connected(host.host, &guests[0].identity.id));
+    assert_false(kw_host_connected(host.host, &guests[1].identity.id));
+    assert_true(kw_host_connected(host.host, &guests[2].identity.id));
+    for (size_t i = 0; i < 4; i++)
+        node_close(&guests[i], loop);
+    node_close(&host, loop);
+    kw_loop_close(loop);
+}
+
 static void greed_makes_way(void **state)
 {
     (void)state;
@@ -228,7 +272,8 @@ static void streams_have_a_rate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(silence_keeps_nobody_out), cmocka_unit_test(greed_makes_way),
-        cmocka_unit_test(useful_peers_have_time), cmocka_unit_test(streams_have_a_rate)};
+        cmocka_unit_test(silence_keeps_nobody_out), cmocka_unit_test(open_streams_keep_nobody_out),
+        cmocka_unit_test(greed_makes_way), cmocka_unit_test(useful_peers_have_time),
+        cmocka_unit_test(streams_have_a_rate)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
