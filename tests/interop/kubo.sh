@@ -32,6 +32,7 @@ export IPFS_PATH=$work/kubo
 "$ipfs" config --json Addresses.Swarm '["/ip4/127.0.0.1/tcp/0"]'
 "$ipfs" config Addresses.API /ip4/127.0.0.1/tcp/0
 "$ipfs" config Addresses.Gateway /ip4/127.0.0.1/tcp/0
+"$ipfs" config --json Experimental.Libp2pStreamMounting true
 "$ipfs" bootstrap rm --all >/dev/null
 timeout 300 "$ipfs" daemon >"$work/kubo.log" 2>&1 &
 pids="$pids $!"
@@ -72,4 +73,21 @@ addr=$(sed -n 's/.*"addrs": \["\([^"]*\)".*/\1/p' "$work/start")
 timeout 60 "$ipfs" get -o "$work/got" "$cid" >/dev/null 2>&1 || failed "kubo does not get $cid"
 cmp -s "$work/model" "$work/got" || failed "what kubo got differs"
 echo "holds: kubo pings us, and gets a published file"
+
+# kubo opens the streams, and knows nothing of what is said on them.
+"$ipfs" repo gc -q >/dev/null # what it got before
+"$ipfs" p2p forward --allow-custom-protocol /http/1.1 /ip4/127.0.0.1/tcp/0 "/p2p/${addr##*/}" >/dev/null
+port=$("$ipfs" p2p ls | sed -n 's|.*/ip4/127.0.0.1/tcp/\([0-9]*\).*|\1|p' | head -n 1)
+timeout 30 python3 - "$port" "$cid" "$work/run.car" <<'PY' || failed "our gateway over a stream of kubo's"
+import sys, urllib.request
+port, cid, path = sys.argv[1:]
+get = lambda target: urllib.request.urlopen(f"http://127.0.0.1:{port}{target}", timeout=20)
+assert get("/.well-known/libp2p/protocols").read() == b'{"/ipfs/gateway":{"path":"/"}}'
+answer = get(f"/ipfs/{cid}?format=car")
+assert answer.headers["Kwaai-Holds"] == "all", answer.headers
+open(path, "wb").write(answer.read())
+PY
+"$ipfs" dag import --pin-roots=false "$work/run.car" >/dev/null
+"$ipfs" cat --offline "$cid" | cmp -s - "$work/model" || failed "the archive that came over a stream of kubo's"
+echo "holds: kubo's streams of /http/1.1 bring an archive that kubo reads"
 "$ipfs" shutdown
