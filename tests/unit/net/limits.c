@@ -3,6 +3,8 @@
  */
 #include "net/limits.h"
 
+#include "net/bucket.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -132,9 +134,29 @@ static void a_full_table_refuses_and_recovers(void **state)
     kw_limits_close(limits);
 }
 
+/* Two who send as much as they may take turns at one rate, whatever size they send at a time; alone
+ * one has all of it. */
+static void one_cap(void **state)
+{
+    kw_cap cap = kw_cap_of(1000000, 1);
+    double sent[KW_CAP_SENDERS] = {0};
+    (void)state;
+    for (uint64_t now = 1; now < 20001; now += 10)
+        for (int i = 0; i < KW_CAP_SENDERS; i++) {
+            const double size = i == KW_CAP_BITSWAP ? 300000 : 32768;
+            while ((i != KW_CAP_HTTP || now < 10001) && kw_cap_has(&cap, (kw_cap_sender)i, now)) {
+                kw_cap_spend(&cap, (kw_cap_sender)i, size);
+                sent[i] += size;
+            }
+        }
+    assert_in_range((uint64_t)(sent[0] + sent[1]), 19500000, 20900000);
+    assert_in_range((uint64_t)sent[KW_CAP_HTTP], 500000, 9000000); /* in ten seconds, in turns */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(connections_are_counted),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_cap),
+                                       cmocka_unit_test(connections_are_counted),
                                        cmocka_unit_test(handshakes_refill),
                                        cmocka_unit_test(requests_wait_for_their_turn),
                                        cmocka_unit_test(credit_is_earned),
