@@ -34,6 +34,12 @@ done
 same c/store/me/model/weights.bin model/weights.bin
 holds "who has its manifest is found in the DHT"
 
+start g --bootstrap "$(addr a)"
+sleep 1
+pull 0 g me/model
+same g/store/me/model/weights.bin model/weights.bin
+holds "a command finds it through the node that runs beside it"
+
 pull 1 b me/nothing --peer "$(addr a)"
 says err 'its manifest is not here'
 pull 0 b me/model --peer "$(addr a)"

@@ -24,6 +24,39 @@ bool kw_node_pull_runs(const char *dir)
     return true;
 }
 
+/* The first address of TCP, with the node's id at its end, of what the node says of itself. */
+static bool find_addr(kw_str text, kw_multiaddr *out)
+{
+    kw_json json;
+    kw_json_token token;
+    kw_multiaddr_part tcp, ws, id;
+    bool list = false;
+    kw_json_init(&json, text, "the node's answer");
+    while (kw_json_next(&json, &token, NULL) == KW_OK && token.kind != KW_JSON_END) {
+        if (token.kind == KW_JSON_KEY)
+            list = kw_str_is(token.text, "addrs");
+        else if (list && token.kind == KW_JSON_STRING &&
+                 kw_multiaddr_parse(token.text, out, NULL) == KW_OK &&
+                 kw_multiaddr_find(out, KW_MA_TCP, &tcp) &&
+                 kw_multiaddr_find(out, KW_MA_P2P, &id) && !kw_multiaddr_find(out, KW_MA_WS, &ws))
+            return true;
+    }
+    return false;
+}
+
+bool kw_node_addr(const char *dir, kw_multiaddr *out)
+{
+    kw_buf reply = {0};
+    int node;
+    if (kw_owner_connect(dir, &node, NULL) != KW_OK)
+        return false;
+    const bool found = kw_owner_ask(node, "status", ANSWER_MS, &reply, NULL) == KW_OK &&
+                       find_addr((kw_str){reply.data, reply.len}, out);
+    kw_buf_free(&reply);
+    kw_owner_disconnect(node);
+    return found;
+}
+
 /* ---- the request ---- */
 
 static void put_value(kw_buf *out, const char *name, const char *value)

@@ -20,6 +20,8 @@ typedef struct kw_node_pull {
 
 /* Whether a node runs with this home. */
 bool kw_node_pull_runs(const char *dir);
+/* An address at which that node can be dialed from here; false: none runs, or it has none. */
+bool kw_node_addr(const char *dir, kw_multiaddr *out);
 /* Asks the node for the file, and waits for it; as kw_pull_file. When progress returns false the
  * node is told to end it. */
 kw_status kw_node_pull_run(const kw_node_pull *pull, kw_buf *path, kw_fetch_result *result,

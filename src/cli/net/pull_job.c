@@ -147,7 +147,7 @@ static bool is_named(const kw_pull_job *j)
 /* The manifest that is known of the model, here or among peers. */
 static kw_status find_manifest(kw_pull_job *j, kw_error *err)
 {
-    kw_multiaddr peers[PEERS_MAX];
+    kw_multiaddr peers[PEERS_MAX + 1];
     kw_manifest_search search = {.cli = j->cli,
                                  .home = &j->home,
                                  .index = j->index,
@@ -157,6 +157,10 @@ static kw_status find_manifest(kw_pull_job *j, kw_error *err)
                                  .wait_ms =
                                      j->from & KW_FROM_HTTP_BIT ? MANIFEST_HUB_MS : MANIFEST_MS};
     KW_TRY(parse_peers(j, peers, &search.n_peers, err));
+    /* Through the node that runs here all can be found whom it knows. */
+    if (is_named(j) && (j->from & KW_FROM_PEERS_BIT) &&
+        kw_node_addr(j->home.dir, &peers[search.n_peers]))
+        search.n_peers++;
     search.ask =
         is_named(j) && (j->from & KW_FROM_PEERS_BIT) && (search.n_peers > 0 || search.local);
     KW_TRY(kw_pull_manifest_find(&search, &j->manifest, err));
