@@ -44,6 +44,7 @@ packages='
 3 g++ o g++
 3 chromium o chromium
 4 valgrind o valgrind
+4 nftables o nft
 '
 
 present() { # the probe of a package
