@@ -162,6 +162,12 @@ void kw_cli_early_free(kw_early *e)
 
 /* ---- beginning ---- */
 
+static kw_status copy_path(const char *path, char **out, kw_error *err)
+{
+    *out = path ? strdup(path) : NULL;
+    return *out ? KW_OK : kw_fail(err, KW_E_NOMEM, "no memory for a path");
+}
+
 static bool show_whole(void *user, const kw_listed *file, const kw_fetch_progress *progress)
 {
     kw_early *const e = user;
@@ -189,8 +195,7 @@ static kw_status fetch_first(kw_early *e, const char *name, char **path, kw_erro
     if (status == KW_OK)
         status = kw_pull_job_record(pull, err);
     if (status == KW_OK && pull->listing.n == 1) {
-        *path = strdup(place.data);
-        status = *path ? KW_OK : kw_fail(err, KW_E_NOMEM, "no memory for a path");
+        status = copy_path(place.data, path, err);
     } else if (status == KW_OK) {
         status = kw_cli_resolve(e->cli, pull->ref.model, path, err);
         if (status == KW_OK && !*path)
@@ -215,13 +220,9 @@ static kw_status start(kw_early *e, char **path, kw_error *err)
         arrival = kw_growing_path(e->growing, SHOW_MS, &part);
         show(e);
     } while (arrival == KW_ARRIVES_LATER && !kw_interrupt_seen());
-    if (arrival == KW_ARRIVED) {
-        *path = strdup(part);
-        return *path ? KW_OK : kw_fail(err, KW_E_NOMEM, "no memory for a path");
-    }
-    KW_TRY(kw_cli_early_end(e, true, &part, err));
-    *path = strdup(part);
-    return *path ? KW_OK : kw_fail(err, KW_E_NOMEM, "no memory for a path");
+    if (arrival != KW_ARRIVED)
+        KW_TRY(kw_cli_early_end(e, true, &part, err));
+    return copy_path(part, path, err);
 }
 
 static kw_status begin(kw_early *e, const char *name, char **path, kw_error *err)
@@ -244,8 +245,7 @@ static kw_status begin(kw_early *e, const char *name, char **path, kw_error *err
     KW_TRY(kw_pull_job_find(pull, &pull->listing.files[0], &e->path, &e->result, &found, err));
     if (!found)
         return start(e, path, err);
-    *path = strdup(e->path.data);
-    return *path ? KW_OK : kw_fail(err, KW_E_NOMEM, "no memory for a path");
+    return copy_path(e->path.data, path, err);
 }
 
 kw_status kw_cli_early_begin(kw_cli *cli, const char *name, kw_early **out, char **path,
