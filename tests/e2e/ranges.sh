@@ -59,6 +59,9 @@ holds "who refuses runs is asked by bitswap"
 kill $slow
 wait $slow || true
 
+# An honest node that takes its time, so that the other one is asked as well.
+KWAAI_HOME=a run 0 node stop
+start a --upload-limit 30M
 "$(dirname "$KWAAI")/swarm-peer" corrupt a/index.db /ip4/127.0.0.1/tcp/0 >liar.start 2>liar.err &
 pids="$pids $!"
 for _ in $(seq 100); do [ -s liar.start ] && break; sleep 0.1; done
