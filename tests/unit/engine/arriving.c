@@ -88,6 +88,12 @@ static void end(fetched *f)
     free(f->here);
 }
 
+static void close_all(fetched *f, rig *r)
+{
+    close_rig(r);
+    end(f);
+}
+
 static kw_status load(kw_engine *engine, fetched *f, kw_model **model, kw_error *err)
 {
     const kw_model_config config = {
@@ -166,10 +172,7 @@ static void layers_are_asked_for_in_turn(void **state)
         last = at;
     }
     kw_model_file_close(file);
-    kw_session_close(session);
-    kw_model_close(model);
-    end(&f);
-    kw_engine_close(engine);
+    close_all(&f, &(rig){engine, model, session});
 }
 
 static void what_never_comes_is_an_error(void **state)
@@ -195,10 +198,7 @@ static void what_never_comes_is_an_error(void **state)
     f.end = f.size; /* somebody goes on with the fetch */
     must(kw_session_eval(session, tokens, N_TOKENS, true, got, &err), &err);
     assert_memory_equal(got, want, sizeof got);
-    kw_session_close(session);
-    kw_model_close(model);
-    end(&f);
-    kw_engine_close(engine);
+    close_all(&f, &(rig){engine, model, session});
 }
 
 static void waiting_can_be_cancelled(void **state)
@@ -220,10 +220,7 @@ static void waiting_can_be_cancelled(void **state)
     f.cancelled = NULL;
     must(kw_session_eval(session, tokens, N_TOKENS, true, got, &err), &err);
     assert_memory_equal(got, want, sizeof got);
-    kw_session_close(session);
-    kw_model_close(model);
-    end(&f);
-    kw_engine_close(engine);
+    close_all(&f, &(rig){engine, model, session});
 }
 
 /* Whatever of the directory is a hole when it is first tried. */
@@ -249,10 +246,7 @@ static void holes_in_the_directory_are_waited_for(void **state)
     kw_session *session = new_session(model, 16, 0);
     must(kw_session_eval(session, tokens, N_TOKENS, true, got, &err), &err);
     assert_memory_equal(got, want, sizeof got);
-    kw_session_close(session);
-    kw_model_close(model);
-    end(&f);
-    kw_engine_close(engine);
+    close_all(&f, &(rig){engine, model, session});
 }
 
 static void what_cannot_be_is_refused(void **state)
