@@ -123,6 +123,32 @@ void kw_autonat_on_closed(void *user, kw_stream *stream, kw_status why)
     kw_autonat_free_if_gone(t);
 }
 
+void kw_autonat_on_data(void *user, kw_stream *stream, kw_bytes bytes)
+{
+    talk *t = user;
+    if (kw_frames_feed(&t->frames, bytes, t->on_message, t, NULL) != KW_OK)
+        kw_stream_reset(stream);
+}
+
+void kw_autonat_listen(talk *t, kw_stream *stream, size_t max, kw_autonat_message_fn on_message)
+{
+    static const kw_stream_events events = {
+        .data = kw_autonat_on_data, .end = kw_autonat_on_end, .closed = kw_autonat_on_closed};
+    t->frames.max = max;
+    t->on_message = on_message;
+    t->stream = stream;
+    kw_stream_listen(stream, &events, t);
+}
+
+bool kw_autonat_incoming(kw_autonat *a, kw_stream *stream, size_t max,
+                         kw_autonat_message_fn on_message)
+{
+    talk *t = kw_autonat_new_talk(a, kw_stream_peer(stream), false);
+    if (t)
+        kw_autonat_listen(t, stream, max, on_message);
+    return t != NULL;
+}
+
 /* ---- serving ---- */
 
 bool kw_autonat_may_serve(kw_autonat *a, const kw_peer_id *peer, bool paid)

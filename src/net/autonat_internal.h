@@ -35,6 +35,9 @@ typedef struct kw_autonat_served {
     bool paid; /* the address was of another IP */
 } kw_autonat_served;
 
+/* A message of a talk's stream; false: no more of them (the stream is gone, or all is said). */
+typedef bool (*kw_autonat_message_fn)(void *talk, kw_bytes message);
+
 /* A stream, ours or theirs; it outlives the rest when that is closed. */
 typedef struct kw_autonat_talk {
     struct kw_autonat_talk *next;
@@ -43,6 +46,7 @@ typedef struct kw_autonat_talk {
     kw_peer_id peer;
     kw_stream *stream;
     kw_frames frames;
+    kw_autonat_message_fn on_message;
     kw_multiaddr addrs[KW_AUTONAT_ADDRS]; /* that we named, or the one that we dial */
     size_t n_addrs;
     uint64_t since_ms;
@@ -83,6 +87,14 @@ kw_autonat_talk *kw_autonat_new_talk(kw_autonat *autonat, const kw_peer_id *peer
 void kw_autonat_free_if_gone(kw_autonat_talk *talk);
 /* With its length in front; resets the stream where that fails. */
 void kw_autonat_send(kw_stream *stream, kw_buf *message);
+/* Messages of at most max bytes come to on_message from now on. */
+void kw_autonat_listen(kw_autonat_talk *talk, kw_stream *stream, size_t max,
+                       kw_autonat_message_fn on_message);
+/* The same for a stream that a peer has opened; false: no memory. */
+bool kw_autonat_incoming(kw_autonat *autonat, kw_stream *stream, size_t max,
+                         kw_autonat_message_fn on_message);
+/* What kw_autonat_listen does with what a stream says. */
+void kw_autonat_on_data(void *user, kw_stream *stream, kw_bytes bytes);
 void kw_autonat_on_end(void *user, kw_stream *stream);
 void kw_autonat_on_closed(void *user, kw_stream *stream, kw_status why);
 /* Whether the peer may have a dial now; counts it. */

@@ -112,25 +112,9 @@ static bool on_message(void *user, kw_bytes bytes)
     return false;
 }
 
-static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
-{
-    talk *t = user;
-    if (kw_frames_feed(&t->frames, bytes, on_message, t, NULL) != KW_OK)
-        kw_stream_reset(stream);
-}
-
-static const kw_stream_events events = {
-    .data = on_data, .end = kw_autonat_on_end, .closed = kw_autonat_on_closed};
-
 bool kw_autonat_v1_incoming(void *user, kw_stream *stream)
 {
-    talk *t = kw_autonat_new_talk(user, kw_stream_peer(stream), false);
-    if (!t)
-        return false;
-    t->frames.max = KW_AUTONAT_MESSAGE_MAX;
-    t->stream = stream;
-    kw_stream_listen(stream, &events, t);
-    return true;
+    return kw_autonat_incoming(user, stream, KW_AUTONAT_MESSAGE_MAX, on_message);
 }
 
 void kw_autonat_v1_opened(void *user, kw_stream *stream, kw_status status, const char *why)
@@ -144,9 +128,7 @@ void kw_autonat_v1_opened(void *user, kw_stream *stream, kw_status status, const
         kw_autonat_free_if_gone(t);
         return;
     }
-    t->frames.max = KW_AUTONAT_MESSAGE_MAX;
-    t->stream = stream;
-    kw_stream_listen(stream, &events, t);
+    kw_autonat_listen(t, stream, KW_AUTONAT_MESSAGE_MAX, on_message);
     if (!t->autonat) {
         kw_stream_reset(stream);
         return;

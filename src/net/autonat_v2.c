@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#define NONCE_BYTES_MAX 64
 #define DATA_BYTES 4000 /* of a message of data; 4096 are allowed */
 
 typedef kw_autonat_talk talk;
@@ -101,13 +102,6 @@ static bool on_message(void *user, kw_bytes bytes)
     return false;
 }
 
-static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
-{
-    talk *t = user;
-    if (kw_frames_feed(&t->frames, bytes, on_message, t, NULL) != KW_OK)
-        kw_stream_reset(stream);
-}
-
 /* The server may finish right behind its answer; the nonce is waited for without it. */
 static void on_closed(void *user, kw_stream *stream, kw_status why)
 {
@@ -120,7 +114,7 @@ static void on_closed(void *user, kw_stream *stream, kw_status why)
 }
 
 static const kw_stream_events events = {
-    .data = on_data, .end = kw_autonat_on_end, .closed = on_closed};
+    .data = kw_autonat_on_data, .end = kw_autonat_on_end, .closed = on_closed};
 
 void kw_autonat_v2_opened(void *user, kw_stream *stream, kw_status status, const char *why)
 {
@@ -133,8 +127,7 @@ void kw_autonat_v2_opened(void *user, kw_stream *stream, kw_status status, const
         kw_autonat_free_if_gone(t);
         return;
     }
-    t->frames.max = KW_AUTONAT2_MESSAGE_MAX;
-    t->stream = stream;
+    kw_autonat_listen(t, stream, KW_AUTONAT2_MESSAGE_MAX, on_message);
     kw_stream_listen(stream, &events, t);
     if (!t->autonat || kw_crypto_random(&t->nonce, sizeof t->nonce, NULL) != KW_OK) {
         kw_stream_reset(stream);
@@ -188,23 +181,7 @@ static bool on_nonce(void *user, kw_bytes bytes)
     return false;
 }
 
-static void on_back_data(void *user, kw_stream *stream, kw_bytes bytes)
-{
-    talk *t = user;
-    if (kw_frames_feed(&t->frames, bytes, on_nonce, t, NULL) != KW_OK)
-        kw_stream_reset(stream);
-}
-
-static const kw_stream_events back_events = {
-    .data = on_back_data, .end = kw_autonat_on_end, .closed = kw_autonat_on_closed};
-
 bool kw_autonat_v2_back(void *user, kw_stream *stream)
 {
-    talk *t = kw_autonat_new_talk(user, kw_stream_peer(stream), false);
-    if (!t)
-        return false;
-    t->frames.max = 64;
-    t->stream = stream;
-    kw_stream_listen(stream, &back_events, t);
-    return true;
+    return kw_autonat_incoming(user, stream, NONCE_BYTES_MAX, on_nonce);
 }

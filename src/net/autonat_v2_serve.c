@@ -221,23 +221,7 @@ static bool on_message(void *user, kw_bytes bytes)
     return !t->over;
 }
 
-static void on_data(void *user, kw_stream *stream, kw_bytes bytes)
-{
-    talk *t = user;
-    if (kw_frames_feed(&t->frames, bytes, on_message, t, NULL) != KW_OK)
-        kw_stream_reset(stream);
-}
-
-static const kw_stream_events events = {
-    .data = on_data, .end = kw_autonat_on_end, .closed = kw_autonat_on_closed};
-
 bool kw_autonat_v2_incoming(void *user, kw_stream *stream)
 {
-    talk *t = kw_autonat_new_talk(user, kw_stream_peer(stream), false);
-    if (!t)
-        return false;
-    t->frames.max = KW_AUTONAT2_MESSAGE_MAX;
-    t->stream = stream;
-    kw_stream_listen(stream, &events, t);
-    return true;
+    return kw_autonat_incoming(user, stream, KW_AUTONAT2_MESSAGE_MAX, on_message);
 }
