@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "hub/car_stream.h"
+#include "hub/reference.h"
 #include "hub/web_asks.h"
 #include "wire/blocks.h"
 
@@ -191,17 +192,6 @@ static kw_cid name_of(const kw_ask *what)
     return cid;
 }
 
-/* A path as a URL has it. */
-static void put_path(kw_buf *out, const char *path)
-{
-    for (; *path; path++) {
-        const char c = *path;
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                           (c >= 'A' && c <= 'Z') || strchr("-._~/", c);
-        kw_buf_printf(out, plain ? "%c" : "%%%02X", (unsigned char)c);
-    }
-}
-
 static void put_url(kw_buf *out, const file *f, const kw_cid *cid)
 {
     char text[KW_CID_TEXT_MAX];
@@ -243,7 +233,7 @@ static kw_status ask_archive(file *f, kw_web_ask *a, const kw_ask *what, kw_erro
     put_url(&url, f, &f->want->root);
     if (f->want->inside) {
         kw_buf_printf(&url, "/");
-        put_path(&url, f->want->inside);
+        kw_url_escape(&url, kw_str_from(f->want->inside));
     }
     kw_buf_printf(&url, "?format=car&dag-scope=entity&entity-bytes=%ju:%ju",
                   (uintmax_t)what->offset, (uintmax_t)(what->offset + what->len - 1));

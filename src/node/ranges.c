@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "hub/car_stream.h"
+#include "hub/reference.h"
 #include "net/http_stream.h"
 #include "node/gateway_server.h"
 
@@ -86,16 +87,6 @@ static void see_change(kw_ranges *r)
     r->config.events->changed(r->config.user, ready);
 }
 
-static void put_path(kw_buf *out, const char *path)
-{
-    for (; *path; path++) {
-        const char c = *path;
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                           (c >= 'A' && c <= 'Z') || strchr("-._~/", c);
-        kw_buf_printf(out, plain ? "%c" : "%%%02X", (unsigned char)c);
-    }
-}
-
 static void put_target(kw_buf *out, const kw_want *want)
 {
     char text[KW_CID_TEXT_MAX];
@@ -103,7 +94,7 @@ static void put_target(kw_buf *out, const kw_want *want)
     kw_buf_printf(out, "/ipfs/%s", text);
     if (want->inside) {
         kw_buf_printf(out, "/");
-        put_path(out, want->inside);
+        kw_url_escape(out, kw_str_from(want->inside));
     }
     kw_buf_printf(out, "?format=car&dag-scope=entity");
 }
